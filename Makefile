@@ -1,0 +1,49 @@
+# make verify: decide the claims of the paper        make test: run the tests        make train: train the paper's N0
+# Each sets up .venv when it is missing and runs; nothing else is needed but Python >= 3.11, git and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: verify test train lint wheel bench notebooks clean
+
+verify: .venv/core.stamp
+	$(BIN)/softmax-trick verify
+
+test: .venv/all.stamp
+	$(BIN)/pytest
+
+train: .venv/all.stamp
+	$(BIN)/python -m softmax_trick.train --out runs/n0-softmax --resume
+
+lint: .venv/all.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	# mypy sees the layout that users install: the proofs inside the package.
+	rm -rf build/typed && mkdir -p build/typed && cp -r softmax_trick build/typed/ && cp -r proofs build/typed/softmax_trick/
+	MYPYPATH=build/typed $(BIN)/mypy build/typed/softmax_trick tests benchmarks
+
+wheel: .venv/all.stamp
+	rm -rf dist build/lib build/bdist*
+	$(BIN)/python -m build --wheel
+
+bench: .venv/all.stamp
+	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+notebooks: .venv/all.stamp
+	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("softmax-trick needs Python 3.11 or newer; name one with make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+
+.venv/core.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+.venv/all.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP_INSTALL) --editable '.[all]'
+	@touch .venv/core.stamp $@

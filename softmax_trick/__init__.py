@@ -1,0 +1,45 @@
+"""softmax-trick: the theorems of the ISBE paper decided exactly, and the training method that they justify.
+
+    >>> import softmax_trick
+    >>> softmax_trick.verify("T1.4a")             # decide a claim of the paper
+    >>> softmax_trick.isbe_error(scores, labels)  # the error that ISBE sends back
+
+Nothing heavy is imported until it is used: `import softmax_trick` loads neither SymPy nor torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from softmax_trick.isbe import ISBELoss, isbe_error
+    from softmax_trick.normalizers import NORMALIZERS, Normalizer, get_normalizer
+    from softmax_trick.symbolic import decide
+    from softmax_trick.ledger import verify
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ISBELoss": "softmax_trick.isbe",
+    "isbe_error": "softmax_trick.isbe",
+    "NORMALIZERS": "softmax_trick.normalizers",
+    "Normalizer": "softmax_trick.normalizers",
+    "get_normalizer": "softmax_trick.normalizers",
+    "decide": "softmax_trick.symbolic",
+    "verify": "softmax_trick.ledger",
+}
+
+__all__ = ["NORMALIZERS", "ISBELoss", "Normalizer", "decide", "get_normalizer", "isbe_error", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'softmax_trick' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

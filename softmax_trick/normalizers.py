@@ -1,0 +1,222 @@
+"""The normalizers of the paper (section 4.1), each defined once: F, its potential P, and the range of its targets.
+
+A normalizer F turns scores x into soft scores y = F(x). ISBE sends F(x) - t back to the network; this is the gradient
+of the implicit loss P(x) - <x, t> for a potential P with grad P = F. Each entry gives F and P twice, for SymPy and for
+torch, written independently: the tests hold one against the other.
+
+Neither SymPy nor torch is imported until a form is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sympy as sp
+    from torch import Tensor
+
+    from softmax_trick.symbolic import Vector
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """A normalizer F, its potential P (grad P = F), and the range into which its targets are mapped.
+
+    Attributes:
+        name: the name by which the command line and `isbe_error` know it.
+        source: where the paper (or PyTorch) defines it.
+        target_range: (0, 1) or (-1, 1). Targets t in [0, 1] are mapped affinely onto it (paper, section 3: 2t - 1).
+        symbolic: the K-vector F(x) for a K-vector x, symbolic or given K.
+        symbolic_potential: the expression P(x).
+        torch: F for scores of shape (..., K); a new tensor of the same shape and dtype.
+        torch_potential: P for scores of shape (..., K); a tensor of shape (...).
+    """
+
+    name: str
+    source: str
+    target_range: tuple[int, int]
+    symbolic: Callable[[Vector], Vector]
+    symbolic_potential: Callable[[Vector], sp.Expr]
+    torch: Callable[[Tensor], Tensor]
+    torch_potential: Callable[[Tensor], Tensor]
+
+    def map_target(self, target: Any) -> Any:
+        """A target in [0, 1], moved into this normalizer's range: low + (high - low) * target."""
+        low, high = self.target_range
+        return low + (high - low) * target
+
+
+# --- SymPy forms ------------------------------------------------------------------------------------------------------
+
+
+def _symbolic_softmax(x: Vector) -> Vector:
+    from softmax_trick.symbolic import softmax
+
+    return softmax(x)
+
+
+def _symbolic_log_sum_exp(x: Vector) -> sp.Expr:
+    import sympy as sp
+
+    return sp.log(x.map(sp.exp).sum())
+
+
+def _symbolic_sigmoid(x: Vector) -> Vector:
+    import sympy as sp
+
+    return x.map(lambda s: 1 / (1 + sp.exp(-s)))
+
+
+def _symbolic_softplus(x: Vector) -> sp.Expr:
+    import sympy as sp
+
+    return x.map(lambda s: sp.log(1 + sp.exp(s))).sum()
+
+
+def _symbolic_tanh(x: Vector) -> Vector:
+    import sympy as sp
+
+    return x.map(lambda s: (sp.exp(s) - sp.exp(-s)) / (sp.exp(s) + sp.exp(-s)))
+
+
+def _symbolic_log_cosh(x: Vector) -> sp.Expr:
+    import sympy as sp
+
+    return x.map(lambda s: sp.log((sp.exp(s) + sp.exp(-s)) / 2)).sum()
+
+
+def _clip(s: sp.Expr) -> sp.Expr:
+    import sympy as sp
+
+    return sp.Piecewise((sp.Integer(-1), s <= -1), (s, s < 1), (sp.Integer(1), True))
+
+
+def _huber(s: sp.Expr) -> sp.Expr:
+    """Huber_1(s) = s^2/2 for |s| <= 1, |s| - 1/2 beyond; its derivative is the clip to [-1, 1]."""
+    import sympy as sp
+
+    half = sp.Rational(1, 2)
+    return sp.Piecewise((-s - half, s <= -1), (s**2 / 2, s < 1), (s - half, True))
+
+
+# --- torch forms ------------------------------------------------------------------------------------------------------
+
+
+def _torch_softmax(x: Tensor) -> Tensor:
+    return x.softmax(-1)
+
+
+def _torch_log_sum_exp(x: Tensor) -> Tensor:
+    return x.logsumexp(-1)
+
+
+def _torch_softplus(x: Tensor) -> Tensor:
+    from torch.nn.functional import logsigmoid
+
+    # F.softplus is linear above its threshold of 20 and off by 2e-9 there; -log sigmoid(-x) is exact to rounding.
+    return -logsigmoid(-x).sum(-1)
+
+
+def _torch_log_cosh(x: Tensor) -> Tensor:
+    import torch
+
+    return (torch.logaddexp(x, -x) - math.log(2)).sum(-1)
+
+
+def _torch_hardtanh(x: Tensor) -> Tensor:
+    from torch.nn.functional import hardtanh
+
+    return hardtanh(x)
+
+
+def _torch_hardsigmoid(x: Tensor) -> Tensor:
+    from torch.nn.functional import hardsigmoid
+
+    return hardsigmoid(x)
+
+
+def _torch_huber(x: Tensor) -> Tensor:
+    import torch
+    from torch.nn.functional import huber_loss
+
+    return huber_loss(x, torch.zeros_like(x), reduction="none")
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+NORMALIZERS: dict[str, Normalizer] = {
+    entry.name: entry
+    for entry in (
+        Normalizer(
+            name="softmax",
+            source="section 4.1: y_i = exp(x_i) / sum_j exp(x_j)",
+            target_range=(0, 1),
+            symbolic=_symbolic_softmax,
+            symbolic_potential=_symbolic_log_sum_exp,
+            torch=_torch_softmax,
+            torch_potential=_torch_log_sum_exp,
+        ),
+        Normalizer(
+            name="sigmoid",
+            source="section 4.1: y_i = 1 / (1 + exp(-x_i))",
+            target_range=(0, 1),
+            symbolic=_symbolic_sigmoid,
+            symbolic_potential=_symbolic_softplus,
+            torch=lambda x: x.sigmoid(),
+            torch_potential=_torch_softplus,
+        ),
+        Normalizer(
+            name="tanh",
+            source="section 4.1: y_i = (exp(x_i) - exp(-x_i)) / (exp(x_i) + exp(-x_i))",
+            target_range=(-1, 1),
+            symbolic=_symbolic_tanh,
+            symbolic_potential=_symbolic_log_cosh,
+            torch=lambda x: x.tanh(),
+            torch_potential=_torch_log_cosh,
+        ),
+        Normalizer(
+            name="hardtanh",
+            source="section 4.1: x_i clipped to [-1, 1]",
+            target_range=(-1, 1),
+            symbolic=lambda x: x.map(_clip),
+            symbolic_potential=lambda x: x.map(_huber).sum(),
+            torch=_torch_hardtanh,
+            torch_potential=lambda x: _torch_huber(x).sum(-1),
+        ),
+        Normalizer(
+            name="hardsigmoid",
+            source="section 4.1: (HardTanh(x_i / 2) + 1) / 2, which is not PyTorch's hardsigmoid",
+            target_range=(0, 1),
+            symbolic=lambda x: x.map(lambda s: (_clip(s / 2) + 1) / 2),
+            symbolic_potential=lambda x: x.map(lambda s: _huber(s / 2) + s / 2).sum(),
+            torch=lambda x: (_torch_hardtanh(x / 2) + 1) / 2,
+            torch_potential=lambda x: (_torch_huber(x / 2) + x / 2).sum(-1),
+        ),
+        Normalizer(
+            name="hardsigmoid_torch",
+            source="torch.nn.functional.hardsigmoid: (x_i + 3) / 6 clipped to [0, 1]",
+            target_range=(0, 1),
+            symbolic=lambda x: x.map(lambda s: (_clip(s / 3) + 1) / 2),
+            symbolic_potential=lambda x: x.map(lambda s: 3 * _huber(s / 3) / 2 + s / 2).sum(),
+            torch=_torch_hardsigmoid,
+            torch_potential=lambda x: (1.5 * _torch_huber(x / 3) + x / 2).sum(-1),
+        ),
+    )
+}
+
+
+def get_normalizer(normalizer: str | Normalizer) -> Normalizer:
+    """The entry of that name, or the normalizer itself.
+
+    Raises:
+        ValueError: there is no normalizer of that name; the message lists those there are.
+    """
+    if isinstance(normalizer, Normalizer):
+        return normalizer
+    try:
+        return NORMALIZERS[normalizer]
+    except (KeyError, TypeError):
+        raise ValueError(f"unknown normalizer {normalizer!r}: choose one of {', '.join(NORMALIZERS)}") from None
