@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from softmax_trick.isbe import ISBELoss, isbe_error
+    from softmax_trick.ledger import verify
     from softmax_trick.normalizers import NORMALIZERS, Normalizer, get_normalizer
     from softmax_trick.symbolic import decide
-    from softmax_trick.ledger import verify
 
 __version__ = "0.1.0"
 

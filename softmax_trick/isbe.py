@@ -59,8 +59,8 @@ class ISBELoss(nn.Module):
     """ISBE as a loss module: its value is the implicit loss P(x) - <x, t>, its gradient grad_output * (F(x) - t).
 
     For SoftMax and targets that sum to one the value is the cross-entropy after SoftMax; for Sigmoid it is the binary
-    cross-entropy with logits, summed over the classes; for Tanh sum log cosh x - <x, 2t - 1>; for the hard forms clipped
-    least squares. The potentials P stand in `softmax_trick.normalizers`.
+    cross-entropy with logits, summed over the classes; for Tanh sum log cosh x - <x, 2t - 1>; for the hard forms
+    clipped least squares. The potentials P stand in `softmax_trick.normalizers`.
 
     Args:
         normalizer: a name in `softmax_trick.normalizers.NORMALIZERS`, or an entry of that table.
@@ -91,7 +91,8 @@ class ISBELoss(nn.Module):
         _check(scores, targets, self.blurring)
         if targets.requires_grad:
             raise ValueError("the targets require a gradient, which ISBE does not define: pass targets.detach()")
-        rows: Tensor = _ImplicitLoss.apply(scores, targets, self.normalizer, self.blurring)[0]
+        rows: Tensor
+        rows, _ = _ImplicitLoss.apply(scores, targets, self.normalizer, self.blurring)  # type: ignore[no-untyped-call]
         match self.reduction:
             case "sum":
                 return rows.sum()
@@ -183,15 +184,30 @@ def _check(scores: Tensor, targets: Tensor, blurring: float) -> None:
             )
         return
     if targets.dtype == torch.bool or targets.is_complex():
-        raise TypeError(f"targets must be class indices (an integer dtype) or soft targets (float), not {targets.dtype}")
+        raise TypeError(
+            f"targets must be class indices (an integer dtype) or soft targets (float), not {targets.dtype}"
+        )
     if targets.shape != scores.shape[:-1]:
         raise ValueError(
             f"class indices for scores of shape {tuple(scores.shape)} must have shape {tuple(scores.shape[:-1])}, "
             f"not {tuple(targets.shape)}; soft targets must be floating-point"
         )
-    # On an accelerator this look at the values would stop the pipeline, and scatter's own assertion reports them.
-    if targets.device.type == "cpu" and targets.numel() and (targets.min() < 0 or targets.max() >= k):
+    if _some_outside(targets, k):
         wrong = ((targets < 0) | (targets >= k)).nonzero()[0]
         raise ValueError(
             f"class index {int(targets[tuple(wrong)])} in row {wrong.tolist()} is outside 0..{k - 1} (K = {k})"
         )
+
+
+def _some_outside(targets: Tensor, k: int) -> bool:
+    """Whether a class index is outside 0..k-1, where that can be seen at no cost.
+
+    A look at the values would stop an accelerator's pipeline, breaks a compiled graph and is refused inside vmap: there
+    scatter's own assertion reports a wrong index.
+    """
+    if targets.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    try:
+        return bool(((targets < 0) | (targets >= k)).any())
+    except RuntimeError:  # inside vmap
+        return False

@@ -133,9 +133,10 @@ def _torch_hardtanh(x: Tensor) -> Tensor:
 
 
 def _torch_hardsigmoid(x: Tensor) -> Tensor:
-    from torch.nn.functional import hardsigmoid
+    from torch.nn.functional import relu6
 
-    return hardsigmoid(x)
+    # F.hardsigmoid is this, but its derivative in float64 is 1/6 rounded to float32.
+    return relu6(x + 3) / 6
 
 
 def _torch_huber(x: Tensor) -> Tensor:

@@ -1,0 +1,236 @@
+"""The claims again, in floating point: torch autograd on random scores, targets, dilations and relocations.
+
+An independent route: nothing here shares code with the symbolic proofs, only the statements are the same. Each function
+draws one example with K classes and returns the two sides that its claim says are equal, in float64. The sides agree if
+they differ by less than TOLERANCE times the larger of 1 and their size: the examples are tame (scores within a few
+units), so that rounding stays below 1e-12, and a wrong sign, factor or index is off by far more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+from torch.func import grad, jacrev
+
+TOLERANCE = 1e-9
+CLASSES = range(1, 13)
+EXAMPLES = 3  # for each K
+
+Sides = tuple[Tensor, Tensor]
+
+
+def disagreement(claim: str, seed: int = 0) -> str | None:
+    """Test one claim on EXAMPLES examples for each K; say where the sides differ first, or None if they never do."""
+    test, fewest = SAMPLED[claim]
+    generator = torch.Generator().manual_seed(seed)
+    for classes in CLASSES:
+        for _ in range(EXAMPLES if classes >= fewest else 0):
+            left, right = test(generator, classes)
+            size = max(1.0, float(left.abs().max()), float(right.abs().max()))
+            gap = float((left - right).abs().max())
+            if not gap <= TOLERANCE * size:
+                return f"for K = {classes} the sides differ by {gap:.3g}"
+    return None
+
+
+# --- what is drawn ----------------------------------------------------------------------------------------------------
+
+
+def _normal(g: Generator, classes: int) -> Tensor:
+    return torch.randn(classes, generator=g, dtype=torch.float64)
+
+
+def _distribution(g: Generator, classes: int) -> Tensor:
+    positive = torch.rand(classes, generator=g, dtype=torch.float64) + 0.1
+    return positive / positive.sum()
+
+
+def _cross_entropy(t: Tensor, y: Tensor) -> Tensor:
+    return -(t * y.log()).sum()
+
+
+def _generalised_softmax(g: Generator, classes: int, slack: bool = False) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """A random SoftMax(d * x - c), perhaps with slack, and its dilation d."""
+    d, c = _normal(g, classes), _normal(g, classes)
+    if not slack:
+        return lambda x: torch.softmax(d * x - c, -1), d
+    # Slack is one more class, whose score is fixed and whose soft score is dropped.
+    fixed = _normal(g, 1)
+    return lambda x: torch.softmax(torch.cat([d * x - c, fixed]), -1)[:-1], d
+
+
+def _softmax_type(y: Tensor, d: Tensor) -> Tensor:
+    return (y.diag() - y.outer(y)) * d
+
+
+# --- Theorem 1 --------------------------------------------------------------------------------------------------------
+
+
+def _gradient_of_ce(g: Generator, classes: int, sign: int) -> Sides:
+    t, y = _distribution(g, classes), _distribution(g, classes)
+    return grad(lambda soft: _cross_entropy(t, soft))(y), sign * t / y
+
+
+def _range_of_ce(g: Generator, classes: int) -> Sides:
+    """CE > 0 for random distributions, and CE = s is reached for a random s > 0."""
+    t, y = _distribution(g, classes), _distribution(g, classes)
+    wanted = _normal(g, 1).abs() + 0.1
+    first = (-wanted).exp()
+    others = torch.full((classes - 1,), 1.0, dtype=torch.float64) * (1 - first) / (classes - 1)
+    vertex = torch.eye(classes, dtype=torch.float64)[0]
+    reached = _cross_entropy(vertex, torch.cat([first, others]))
+    return torch.stack([(_cross_entropy(t, y) > 0).double(), reached]), torch.cat([torch.ones(1).double(), wanted])
+
+
+def _contains_zero(g: Generator, classes: int) -> Sides:
+    """As printed, CE > 0 on all of [0,1]^K x (0,1)^K: the corners of the cube are tried too."""
+    corner = torch.rand(classes, generator=g, dtype=torch.float64).round() * (torch.rand(1, generator=g) > 0.5)
+    return (_cross_entropy(corner, _distribution(g, classes)) > 0).double(), torch.ones(()).double()
+
+
+def _jacobian_of_softmax(g: Generator, classes: int) -> Sides:
+    x = 3 * _normal(g, classes)
+    y = x.softmax(-1)
+    return jacrev(lambda s: s.softmax(-1))(x), y.diag() - y.outer(y)
+
+
+def _gradient_of_softce(g: Generator, classes: int) -> Sides:
+    x, t = 3 * _normal(g, classes), _distribution(g, classes)
+    softce = grad(lambda s: torch.nn.functional.cross_entropy(s, t))(x)
+    return softce, x.softmax(-1) - t
+
+
+def _softce_below_one(g: Generator, classes: int) -> Sides:
+    """As printed, SoftCE < 1: confident wrong scores are tried."""
+    x, t = 5 * _normal(g, classes), _distribution(g, classes)
+    inside = torch.nn.functional.cross_entropy(x, t).abs() < 1
+    return inside.double(), torch.ones(()).double()
+
+
+def _range_of_gradient(g: Generator, classes: int) -> Sides:
+    """Inside (-1, 1) for random scores and targets, and a random value in it is reached by component 1."""
+    x, t = 5 * _normal(g, classes), _distribution(g, classes)
+    inside = (grad(lambda s: torch.nn.functional.cross_entropy(s, t))(x).abs() < 1).double()
+    wanted = 2 * torch.rand(1, generator=g, dtype=torch.float64) - 1
+    eye = torch.eye(classes, dtype=torch.float64)
+    target = eye[1] if wanted > 0 else eye[0]
+    odds = torch.logit(wanted if wanted > 0 else 1 + wanted)
+    scores = torch.cat([odds + torch.tensor(classes - 1.0).double().log(), torch.zeros(classes - 1).double()])
+    reached = grad(lambda s: torch.nn.functional.cross_entropy(s, target))(scores)[:1]
+    return torch.cat([inside, reached]), torch.cat([torch.ones(classes).double(), wanted])
+
+
+# --- Theorem A1 -------------------------------------------------------------------------------------------------------
+
+
+def _p1_to_p2(g: Generator, classes: int) -> Sides:
+    f, d = _generalised_softmax(g, classes)
+    x = _normal(g, classes)
+    return jacrev(f)(x), _softmax_type(f(x), d)
+
+
+def _p2_to_p3(g: Generator, classes: int, simplex: bool) -> Sides:
+    f, d = _generalised_softmax(g, classes, slack=True)
+    x = _normal(g, classes)
+    t = _distribution(g, classes) if simplex else torch.rand(classes, generator=g, dtype=torch.float64)
+    y = f(x)
+    return jacrev(f)(x).T @ (-t / y), d * (y - t)
+
+
+def _p3_to_p2(g: Generator, classes: int) -> Sides:
+    """Recover the Jacobian from the trick at the vertices alone, and compare it with (A2)."""
+    f, d = _generalised_softmax(g, classes, slack=True)
+    x = _normal(g, classes)
+    y, vertices = f(x), torch.eye(classes, dtype=torch.float64)
+    errors = torch.stack([d * (y - e) for e in vertices])  # row j is (dF/dx)^T (-e_j / y), by (P3)
+    assert torch.allclose(errors, torch.stack([jacrev(f)(x).T @ (-e / y) for e in vertices]))
+    return -y[:, None] * errors, _softmax_type(y, d)
+
+
+def _p2_gives_unity(g: Generator, classes: int, slack: bool) -> Sides:
+    """(P2) -> (P1) would make every F with (P2) sum to one, SoftMax with slack included."""
+    f, d = _generalised_softmax(g, classes, slack=slack)
+    x = _normal(g, classes)
+    assert torch.allclose(jacrev(f)(x), _softmax_type(f(x), d))
+    return f(x).sum(), torch.ones(()).double()
+
+
+def _classification(g: Generator, classes: int) -> Sides:
+    """A member of the family with entries a_i of both signs and zero, and w nowhere 0 at the scores drawn."""
+    a, d = _normal(g, classes), _normal(g, classes)
+    a[torch.rand(classes, generator=g) < 0.2] = 0
+    x = _normal(g, classes)
+    slack = 1 + 2 * (a * (d * x).exp()).sum().abs()
+
+    def f(s: Tensor) -> Tensor:
+        powers = a * (d * s).exp()
+        return powers / (slack + powers.sum())
+
+    return jacrev(f)(x), _softmax_type(f(x), d)
+
+
+def _repaired_theorem(g: Generator, classes: int) -> Sides:
+    """(P1) -> (P2) and (P1) -> (P3) on the simplex at once; unity is kept from one point to another."""
+    f, d = _generalised_softmax(g, classes)
+    x, t = _normal(g, classes), _distribution(g, classes)
+    y, j = f(x), jacrev(f)(x)
+    left = torch.cat([j.flatten(), j.T @ (-t / y), f(x + _normal(g, classes)).sum().view(1)])
+    return left, torch.cat([_softmax_type(y, d).flatten(), d * (y - t), torch.ones(1).double()])
+
+
+def _negative_constant(g: Generator, classes: int) -> Sides:
+    """The constant (2, -1/(K-1), ...): (P3) with d = 0, sum 1, a negative entry."""
+    y = torch.full((classes,), -1 / (classes - 1), dtype=torch.float64)
+    y[0] = 2
+    t, x = _distribution(g, classes), _normal(g, classes)
+    j = jacrev(lambda s: y + 0 * s)(x)
+    left = torch.cat([j.T @ (-t / y), y.sum().view(1), (y.min() < 0).double().view(1)])
+    return left, torch.cat([torch.zeros(classes).double(), torch.ones(2).double()])
+
+
+def _slack_keeps_the_trick(g: Generator, classes: int) -> Sides:
+    f, d = _generalised_softmax(g, classes, slack=True)
+    x, t = _normal(g, classes), _distribution(g, classes)
+    y = f(x)
+    below_one = ((y.sum() < 1) & (y > 0).all()).double().view(1)
+    return torch.cat([jacrev(f)(x).T @ (-t / y), below_one]), torch.cat([d * (y - t), torch.ones(1).double()])
+
+
+def _no_dilation_fits(g: Generator, classes: int) -> Sides:
+    """At x = 0 no d solves (A3) for t = (1, ..., 1) and t = e_1: the least-squares residual is not zero."""
+    x = torch.zeros(classes, dtype=torch.float64)
+    y, j = x.softmax(-1), jacrev(lambda s: s.softmax(-1))(x)
+    targets = (torch.ones(classes).double(), torch.eye(classes, dtype=torch.float64)[0])
+    rows = torch.cat([(y - t).diag() for t in targets])
+    sides = torch.cat([j.T @ (-t / y) for t in targets])
+    d = torch.linalg.lstsq(rows, sides).solution
+    return ((rows @ d - sides).norm() > 1e-3).double(), torch.ones(()).double()
+
+
+# Claim -> (test, fewest classes for which it is stated).
+SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
+    "T1.1": (lambda g, k: _gradient_of_ce(g, k, +1), 1),
+    "T1.1r": (lambda g, k: _gradient_of_ce(g, k, -1), 1),
+    "T1.2": (lambda g, k: _gradient_of_ce(g, k, +1), 1),
+    "T1.2r": (lambda g, k: _gradient_of_ce(g, k, -1), 1),
+    "T1.3": (_contains_zero, 1),
+    "T1.3r": (_range_of_ce, 2),
+    "T1.4a": (_jacobian_of_softmax, 1),
+    "T1.4b": (_gradient_of_softce, 1),
+    "T1.4c": (_gradient_of_softce, 1),
+    "T1.4d": (_softce_below_one, 1),
+    "T1.4dr": (_range_of_gradient, 2),
+    "A1.1-2": (_p1_to_p2, 1),
+    "A1.2-3": (lambda g, k: _p2_to_p3(g, k, simplex=False), 1),
+    "A1.2-3r": (lambda g, k: _p2_to_p3(g, k, simplex=True), 1),
+    "A1.3-2": (_p3_to_p2, 1),
+    "A1.2-1": (lambda g, k: _p2_gives_unity(g, k, slack=True), 1),
+    "A1.2-1r": (lambda g, k: _p2_gives_unity(g, k, slack=False), 1),
+    "A1c": (_classification, 1),
+    "A1r": (_repaired_theorem, 1),
+    "A1r.positivity": (_negative_constant, 2),
+    "A1r.unity": (_slack_keeps_the_trick, 1),
+    "A1r.targets": (_no_dilation_fits, 2),
+}

