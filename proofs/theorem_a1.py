@@ -35,11 +35,12 @@ from softmax_trick.symbolic import (
     softmax,
 )
 
-P1 = r"\exists c, d \in \mathbb{R}^K \ \forall x: F(x) = \text{SoftMax}(d \odot x - c)"
-P2 = r"\exists d \in \mathbb{R}^K \ \forall x: \frac{\partial F(x)}{\partial x} = (D_y - yy^\top)D_d, \ y = F(x)"
+# In each, y = F(x).
+P1 = r"\left[\exists c, d \in \mathbb{R}^K \ \forall x: y = \text{SoftMax}(d \odot x - c)\right]"
+P2 = r"\left[\exists d \in \mathbb{R}^K \ \forall x: \frac{\partial F(x)}{\partial x} = (D_y - yy^\top)D_d\right]"
 P3 = (
-    r"\exists d \in \mathbb{R}^K \ \forall y^\circ \in [0,1]^K \ \forall x: "
-    r"\left(\frac{\partial F(x)}{\partial x}\right)^\top (-y^\circ \div y) = d \odot (y - y^\circ), \ y = F(x)"
+    r"\left[\exists d \in \mathbb{R}^K \ \forall y^\circ \in [0,1]^K \ \forall x: "
+    r"\left(\frac{\partial F(x)}{\partial x}\right)^\top (-y^\circ \div y) = d \odot (y - y^\circ)\right]"
 )
 P3_SIMPLEX = P3.replace(r"[0,1]^K", r"[0,1]^K, \sum_k y^\circ_k = 1,")
 P3_VERTICES = P3.replace(r"[0,1]^K", r"\{e_1, \dots, e_K\}")
@@ -351,8 +352,9 @@ CLAIMS = (
     Claim(
         id="A1c",
         title="classification: (P2) iff y_i = a_i exp(d_i x_i) / (C + sum_k a_k exp(d_k x_k))",
-        statement=rf"{P2} \iff \exists a, d \in \mathbb{{R}}^K, C \in \mathbb{{R}}: F_i(x) = \frac{{a_i e^{{d_i x_i}}}}{{w(x)}}, "
-        r"\ w(x) = C + \sum_k a_k e^{d_k x_k} \ne 0 \ \forall x",
+        statement=rf"{P2} \iff "
+        r"\left[\exists a, d \in \mathbb{R}^K, C \in \mathbb{R} \ \forall x: y_i = \frac{a_i e^{d_i x_i}}{w(x)}, "
+        r"\ w(x) = C + \sum_k a_k e^{d_k x_k} \ne 0\right]",
         source="beyond the paper: all functions with property (2) of Theorem A1",
         hypotheses=(DIFFERENTIABLE,),
         proof=classification,
@@ -368,7 +370,7 @@ CLAIMS = (
     Claim(
         id="A1r.positivity",
         title="A1r needs positivity: without it (P2), (P3) and unity do not give (P1), K >= 2",
-        statement=rf"\exists F: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \sum_i F_i = 1 \ \wedge \ \neg \left({P1}\right)",
+        statement=rf"\exists F: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \sum_i y_i = 1 \ \wedge \ \neg {P1}",
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
         hypotheses=(r"K \ge 2",),
         proof=positivity_is_needed,
@@ -377,14 +379,14 @@ CLAIMS = (
     Claim(
         id="A1r.unity",
         title="A1r needs unity: without it (P2), (P3) and positivity do not give (P1)",
-        statement=rf"\exists F > 0: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \neg \left({P1}\right)",
+        statement=rf"\exists F > 0: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \neg {P1}",
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
         proof=unity_is_needed,
     ),
     Claim(
         id="A1r.targets",
         title="A1r needs targets that sum to one: (P1) does not give (P3) on [0,1]^K, K >= 2",
-        statement=rf"\exists F: {P1} \ \wedge \ \neg \left({P3}\right)",
+        statement=rf"\exists F: {P1} \ \wedge \ \neg {P3}",
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
         hypotheses=(r"K \ge 2",),
         proof=sum_of_targets_is_needed,

@@ -10,6 +10,7 @@ The reduction works from the inside out.
 - log(u): u is factored over Q. The log of a rational constant is split into logs of primes, the log of an exponential
   atom is its exponent, and one atom stands for log|p| for each other irreducible p. (Where log u is real, u > 0, so
   log u = sum_i n_i log|p_i|.)
+- u**v with any exponent but a rational one is exp(v log u).
 - sinh, cosh, tanh are rewritten in exponentials; every other function is an atom of its own.
 
 What is left is a fraction of polynomials in the atoms, in lowest terms: the expression is zero wherever it is defined
@@ -20,7 +21,7 @@ a numerator that is not zero then proves nothing, and `decide` looks for a point
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import lcm
 
@@ -28,6 +29,7 @@ import sympy as sp
 
 from softmax_trick.symbolic.fractions import Fraction, PolynomialRing, Undefined, common_multiple
 
+RUNS = 4  # in practice one or two; beyond them an atom is left with a coefficient, which weakens only "not zero"
 HYPERBOLIC = (sp.sinh, sp.cosh, sp.tanh, sp.coth, sp.sech, sp.csch)
 
 
@@ -56,17 +58,35 @@ def normal_form(expression: sp.Expr) -> NormalForm:
     Raises:
         Undefined: a denominator, or the argument of a logarithm, is identically zero.
     """
-    reduction = _Reduction()
-    rational = reduction.rational_function(expression)
+    reduction, rational = _reduce(expression)
     ring = PolynomialRing(rational.free_symbols)
     return NormalForm(ring.fraction(rational), tuple(ring.symbols), reduction.meanings())
 
 
-class _Reduction:
-    """One run: the atoms met so far, and the work from the inside out."""
+def _reduce(expression: sp.Expr) -> tuple[_Reduction, sp.Expr]:
+    """Run the reduction until L, which only a run can tell, is the one that it was run with."""
+    reduction = _Reduction(root=1)
+    rational = reduction.rational_function(expression)
+    for _ in range(RUNS):
+        if reduction.coefficients == reduction.root:
+            break
+        reduction = _Reduction(lcm(reduction.root, reduction.coefficients))
+        rational = reduction.rational_function(expression)
+    return reduction, rational
 
-    def __init__(self) -> None:
+
+class _Reduction:
+    """One run: the atoms met so far, and the work from the inside out.
+
+    Attributes:
+        root: L, the atoms of exponentials being exp(m / L).
+        coefficients: the common denominator of the coefficients that have turned up, a multiple of root.
+    """
+
+    def __init__(self, root: int) -> None:
+        self.root = self.coefficients = root
         self._atoms: dict[sp.Expr, sp.Symbol] = {}
+        self._logarithms: dict[sp.Symbol, sp.Expr] = {}  # the atoms log p with p > 0, and p
 
     def meanings(self) -> dict[sp.Symbol, sp.Expr]:
         """What each atom stands for."""
@@ -75,37 +95,46 @@ class _Reduction:
     def rational_function(self, expression: sp.Expr) -> sp.Expr:
         """The expression as a rational function of symbols and atoms."""
         expression = expression.replace(lambda node: isinstance(node, HYPERBOLIC), lambda node: node.rewrite(sp.exp))
-        self._root = _common_denominator(expression)
-        while transcendental := expression.atoms(sp.exp, sp.log):
-            innermost = [node for node in transcendental if not node.args[0].has(sp.exp, sp.log)]
-            innermost.sort(key=sp.default_sort_key)
-            exponentials = [node for node in innermost if isinstance(node, sp.exp)]
-            logarithms = [node for node in innermost if isinstance(node, sp.log)]
-            forms = self._exponentials(exponentials) | {node: self._logarithm(node.args[0]) for node in logarithms}
-            expression = expression.xreplace(forms)
+        # Terms of an exponent may belong to different depths: each is reduced at its own.
+        expression = sp.expand_power_exp(expression)
+        while transcendental := [node for node in sp.preorder_traversal(expression) if _is_transcendental(node)]:
+            innermost = {node for node in transcendental if not any(map(_is_transcendental, _below(node)))}
+            exponents, forms = {}, {}
+            for node in sorted(innermost, key=sp.default_sort_key):
+                match node:
+                    case sp.log():
+                        forms[node] = self._logarithm(node.args[0])
+                    case sp.exp():
+                        exponents[node] = node.args[0]
+                    case _:  # u**v = exp(v log u)
+                        exponents[node] = node.exp * self._logarithm(node.base)
+            expression = expression.xreplace(forms | self._exponentials(exponents))
         return self._rational(expression)
 
-    def _exponentials(self, nodes: Sequence[sp.exp]) -> dict[sp.Expr, sp.Expr]:
-        """exp(u) for each of these nodes, as a monomial in atoms exp(m / L)."""
-        if not nodes:
+    def _exponentials(self, exponents: Mapping[sp.Expr, sp.Expr]) -> dict[sp.Expr, sp.Expr]:
+        """exp(u) for each of these nodes and their exponents u, as a monomial in atoms exp(m / L)."""
+        if not exponents:
             return {}
-        exponents = [self._rational(node.args[0]) for node in nodes]
-        ring = PolynomialRing(_symbols(exponents))
-        fractions = [ring.fraction(exponent) for exponent in exponents]
+        rational = [self._rational(exponent) for exponent in exponents.values()]
+        ring = PolynomialRing(set().union(*(exponent.free_symbols for exponent in rational)))
+        fractions = [ring.fraction(exponent) for exponent in rational]
         denominator = common_multiple(fraction.denominator for fraction in fractions)
         divisor = ring.expression(denominator)
         forms = {}
-        for node, fraction in zip(nodes, fractions, strict=True):
+        for node, fraction in zip(exponents, fractions, strict=True):
             quotient, remainder = divmod(fraction.numerator * (denominator / fraction.denominator), denominator)
             units = [*ring.terms(quotient), *((m / divisor, coefficient) for m, coefficient in ring.terms(remainder))]
             forms[node] = sp.Mul(*(self._power_of_unit(unit, coefficient) for unit, coefficient in units))
         return forms
 
     def _power_of_unit(self, unit: sp.Expr, coefficient: sp.Rational) -> sp.Expr:
-        """exp(coefficient * unit) as a power of the atom exp(unit / L)."""
-        power = coefficient * self._root
+        """exp(coefficient * unit) as a power of the atom exp(unit / L); exp(n log p) as p^n where p is positive."""
+        if coefficient.is_Integer and unit in self._logarithms:
+            return self._logarithms[unit] ** coefficient
+        self.coefficients = lcm(self.coefficients, int(coefficient.q))
+        power = coefficient * self.root
         if power.is_Integer:
-            return self._atom("E", sp.exp(unit / self._root, evaluate=False)) ** power
+            return self._atom("E", sp.exp(unit / self.root, evaluate=False)) ** power
         return self._atom("E", sp.exp(coefficient * unit, evaluate=False))
 
     def _logarithm(self, argument: sp.Expr) -> sp.Expr:
@@ -124,14 +153,19 @@ class _Reduction:
                 constant *= leading**multiplicity
                 irreducible = ring.expression(factor / leading)
                 if irreducible not in exponents:
-                    exponents[irreducible] = self._atom("L", sp.log(sp.Abs(irreducible), evaluate=False))
+                    logarithm = self._atom("L", sp.log(sp.Abs(irreducible), evaluate=False))
+                    exponents[irreducible] = logarithm
+                    if irreducible.is_positive:
+                        self._logarithms[logarithm] = irreducible
                 total += sign * int(multiplicity) * exponents[irreducible]
             total += sign * self._log_of_constant(sp.Rational(int(constant.p), int(constant.q)))
         return total
 
     def _log_of_constant(self, constant: sp.Rational) -> sp.Expr:
-        primes = sp.factorrat(abs(constant))
-        return sp.Add(*(n * self._atom("L", sp.log(p, evaluate=False)) for p, n in primes.items() if p != 1))
+        primes = {p: n for p, n in sp.factorrat(abs(constant)).items() if p != 1}
+        logarithms = {p: self._atom("L", sp.log(p, evaluate=False)) for p in primes}
+        self._logarithms |= {logarithm: sp.Integer(p) for p, logarithm in logarithms.items()}
+        return sp.Add(*(n * logarithms[p] for p, n in primes.items()))
 
     def _rational(self, node: sp.Expr) -> sp.Expr:
         """The expression, with every part that is not a rational function replaced by an atom."""
@@ -162,11 +196,12 @@ class _Reduction:
         return self._atoms[meaning]
 
 
-def _symbols(expressions: Iterable[sp.Expr]) -> set[sp.Symbol]:
-    return set().union(*(expression.free_symbols for expression in expressions))
+def _is_transcendental(node: sp.Basic) -> bool:
+    return isinstance(node, sp.exp | sp.log) or (isinstance(node, sp.Pow) and not node.exp.is_Rational)
 
 
-def _common_denominator(expression: sp.Expr) -> int:
-    """L: the common denominator of the rational coefficients in exponents."""
-    exponents = [node.args[0].expand() for node in expression.atoms(sp.exp)]
-    return lcm(*(rational.q for exponent in exponents for rational in exponent.atoms(sp.Rational)))
+def _below(node: sp.Basic) -> Iterator[sp.Basic]:
+    """The parts of a node, itself excepted."""
+    parts = sp.preorder_traversal(node)
+    next(parts)
+    return parts
