@@ -32,6 +32,9 @@ ZERO = [
     sp.tanh(x) - (sp.exp(x) - sp.exp(-x)) / (sp.exp(x) + sp.exp(-x)),
     sp.cosh(x) ** 2 - sp.sinh(x) ** 2 - 1,
     sp.sqrt(a) * sp.sqrt(a) - a,
+    a ** (x + y) - a**x * a**y,
+    a ** (2 * x) - sp.exp(x * sp.log(a**2)),
+    sp.log(x) + sp.log(y) - sp.log(x * y),  # where both logarithms are real
     (x**2 - y**2) / (x - y) - x - y,
     sp.sin(x) * (x + 1) - x * sp.sin(x) - sp.sin(x),  # an unknown function may stand for anything
 ]
@@ -72,6 +75,10 @@ def test_what_is_not_zero_has_an_exact_point_at_which_it_differs(expression):
         sp.sqrt(2) * sp.sqrt(3) - sp.sqrt(6) + sp.gamma(x) - sp.gamma(x + 1) / x,
         1 / (sp.exp(x) - sp.exp(x + y) * sp.exp(-y)),  # nowhere defined
         sp.log(sp.exp(x) * sp.exp(y) - sp.exp(x + y)),
+        sp.log(x) - sp.log(-x),  # real nowhere
+        (-1) ** sp.Symbol("n", integer=True) - 1,  # not zero, and not to be taken for exp(n log 1)
+        0.5 * x * y - x / 3,  # a float is not exact
+        sp.sqrt(-1) * x - sp.I * x + sp.I * y - y * sp.I * sp.exp(x) * sp.exp(-x) + sp.I * z,
     ],
     ids=str,
 )

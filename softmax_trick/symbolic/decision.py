@@ -56,6 +56,9 @@ class Decision:
 def decide(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr] | None = None) -> Decision:
     """Decide whether an expression is zero wherever it is defined; for symbolic K, for every K and every index.
 
+    Symbols stand for real numbers, and the logarithm of what is not positive has no value: log x - log(-x), which has
+    none anywhere, is undecided.
+
     Args:
         expression: rational functions, exponentials and logarithms of symbols and entries x_i, sums over the classes
             and Kronecker deltas. Other functions are allowed; they are taken as unknown quantities, so that "zero"
@@ -75,18 +78,37 @@ def decide(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr] | None = None) 
 
 
 def _decide_explicit(expression: sp.Expr) -> Decision:
+    if expression.has(sp.Float, sp.I):
+        return Decision(
+            "undecided", reason="it contains a floating-point or an imaginary number: only exact reals are decided"
+        )
     try:
         form = normal_form(expression)
     except Undefined as error:
         return Decision("undecided", reason=str(error))
     steps = tuple(form.steps())
-    if form.is_zero():
-        return Decision("zero", reduction=steps)
     symbols = sorted(expression.free_symbols, key=lambda symbol: str(symbol.name))
+    if form.is_zero():
+        if _is_surely_defined(expression) or any(_is_defined_at(expression, values) for values in _points(symbols)):
+            return Decision("zero", reduction=steps)
+        return Decision("undecided", reduction=steps, reason="no point was found at which all its logarithms are real")
     for values in _points(symbols):
         if witness := witness_at(expression, values):
             return Decision("nonzero", reduction=steps, witness=witness)
     return Decision("undecided", reduction=steps, reason="the normal form is not zero, and no point shows a difference")
+
+
+def _is_surely_defined(expression: sp.Expr) -> bool:
+    """Whether every logarithm is of something positive."""
+    return all(node.args[0].is_positive for node in expression.atoms(sp.log))
+
+
+def _is_defined_at(expression: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> bool:
+    try:
+        enclose(expression, values, PRECISIONS[-1])
+    except NotEnclosable:
+        return False
+    return True
 
 
 def witness_at(expression: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> Witness | None:

@@ -10,7 +10,7 @@ The reduction works from the inside out.
 - log(u): u is factored over Q. The log of a rational constant is split into logs of primes, the log of an exponential
   atom is its exponent, and one atom stands for log|p| for each other irreducible p. (Where log u is real, u > 0, so
   log u = sum_i n_i log|p_i|.)
-- u**v with any exponent but a rational one is exp(v log u).
+- u**v with a positive base and any exponent but a rational one is exp(v log u).
 - sinh, cosh, tanh are rewritten in exponentials; every other function is an atom of its own.
 
 What is left is a fraction of polynomials in the atoms, in lowest terms: the expression is zero wherever it is defined
@@ -190,14 +190,15 @@ class _Reduction:
         """The atom that stands for this expression, the same one each time."""
         if meaning not in self._atoms:
             number = 1 + sum(atom.name.startswith(letter) for atom in self._atoms.values())
-            # A Dummy never clashes with a symbol of the user's; exponentials are positive.
-            positive = True if letter == "E" else None
-            self._atoms[meaning] = sp.Dummy(f"{letter}{number}", real=True, positive=positive)
+            # A Dummy never clashes with a symbol of the user's.
+            self._atoms[meaning] = sp.Dummy(f"{letter}{number}", real=meaning.is_real, positive=meaning.is_positive)
         return self._atoms[meaning]
 
 
 def _is_transcendental(node: sp.Basic) -> bool:
-    return isinstance(node, sp.exp | sp.log) or (isinstance(node, sp.Pow) and not node.exp.is_Rational)
+    if isinstance(node, sp.Pow):
+        return not node.exp.is_Rational and bool(node.base.is_positive)
+    return isinstance(node, sp.exp | sp.log)
 
 
 def _below(node: sp.Basic) -> Iterator[sp.Basic]:
