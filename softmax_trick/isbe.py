@@ -15,6 +15,8 @@ Shapes: scores (..., K), classes last; targets (...) of class indices or (..., K
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -51,7 +53,7 @@ def isbe_error(
     """
     chosen = get_normalizer(normalizer)
     _check(scores, targets, blurring)
-    with torch.no_grad():
+    with torch.no_grad(), _naming_wrong_indices(targets, scores.shape[-1]):
         return _error(scores, targets, chosen, blurring)
 
 
@@ -91,8 +93,8 @@ class ISBELoss(nn.Module):
         _check(scores, targets, self.blurring)
         if targets.requires_grad:
             raise ValueError("the targets require a gradient, which ISBE does not define: pass targets.detach()")
-        rows: Tensor
-        rows, _ = _ImplicitLoss.apply(scores, targets, self.normalizer, self.blurring)  # type: ignore[no-untyped-call]
+        with _naming_wrong_indices(targets, scores.shape[-1]):
+            rows: Tensor = _ImplicitLoss.apply(scores, targets, self.normalizer, self.blurring)
         match self.reduction:
             case "sum":
                 return rows.sum()
@@ -107,30 +109,30 @@ class ISBELoss(nn.Module):
 
 
 class _ImplicitLoss(torch.autograd.Function):
-    """(x, t) -> one value P(x) - <x, t> a row, with backward grad_output * (F(x) - t)."""
+    """(x, t) -> one value P(x) - <x, t> a row, with backward grad_output * (F(x) - t).
+
+    The error is computed in backward, from the scores: so it is not paid for where no gradient is wanted, and a second
+    derivative goes through F. (An error saved by forward would be a constant, and second derivatives silently wrong.)
+    """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(scores: Tensor, targets: Tensor, normalizer: Normalizer, blurring: float) -> tuple[Tensor, Tensor]:
-        value = normalizer.torch_potential(scores) - _inner_product(scores, targets, normalizer, blurring)
-        return value, _error(scores, targets, normalizer, blurring)
+    def forward(scores: Tensor, targets: Tensor, normalizer: Normalizer, blurring: float) -> Tensor:
+        # The two terms nearly cancel: half precision would leave a digit or two.
+        wide = scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+        value = normalizer.torch_potential(wide) - _inner_product(wide, targets, normalizer, blurring)
+        return value.to(scores.dtype)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         scores, targets, ctx.normalizer, ctx.blurring = inputs
-        error = output[1]
-        ctx.mark_non_differentiable(error)
-        ctx.save_for_backward(scores, targets, error)
+        ctx.save_for_backward(scores, targets)
 
     @staticmethod
-    def backward(ctx: Any, grad_value: Tensor, _grad_error: Tensor) -> tuple[Tensor, None, None, None]:
-        scores, targets, error = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            # A derivative of this gradient is wanted: the saved error is a constant and would make it silently wrong,
-            # so F(x) - t is computed again, attached to the scores.
-            error = _error(scores, targets, ctx.normalizer, ctx.blurring)
-        return grad_value.unsqueeze(-1) * error, None, None, None
+    def backward(ctx: Any, grad_value: Tensor) -> tuple[Tensor, None, None, None]:
+        scores, targets = ctx.saved_tensors
+        return grad_value.unsqueeze(-1) * _error(scores, targets, ctx.normalizer, ctx.blurring), None, None, None
 
 
 def _on_off(normalizer: Normalizer, blurring: float, k: int) -> tuple[float, float]:
@@ -171,10 +173,9 @@ def _check(scores: Tensor, targets: Tensor, blurring: float) -> None:
         raise TypeError(f"scores must be floating-point, not {scores.dtype}")
     if scores.dim() == 0 or scores.shape[-1] == 0:
         raise ValueError(f"scores must have shape (..., K) with K >= 1 classes, not {tuple(scores.shape)}")
-    k = scores.shape[-1]
     if not 0 <= blurring <= 1:
         raise ValueError(f"blurring must be in [0, 1], not {blurring}")
-    if blurring and k == 1:
+    if blurring and scores.shape[-1] == 1:
         raise ValueError("blurring needs at least two classes: with one class there is no other to blur into")
     if targets.is_floating_point():
         if targets.shape != scores.shape:
@@ -192,22 +193,30 @@ def _check(scores: Tensor, targets: Tensor, blurring: float) -> None:
             f"class indices for scores of shape {tuple(scores.shape)} must have shape {tuple(scores.shape[:-1])}, "
             f"not {tuple(targets.shape)}; soft targets must be floating-point"
         )
-    if _some_outside(targets, k):
-        wrong = ((targets < 0) | (targets >= k)).nonzero()[0]
-        raise ValueError(
-            f"class index {int(targets[tuple(wrong)])} in row {wrong.tolist()} is outside 0..{k - 1} (K = {k})"
-        )
 
 
-def _some_outside(targets: Tensor, k: int) -> bool:
-    """Whether a class index is outside 0..k-1, where that can be seen at no cost.
+@contextmanager
+def _naming_wrong_indices(targets: Tensor, k: int) -> Iterator[None]:
+    """Say which class index is out of range, and where, if torch reports that one is.
 
-    A look at the values would stop an accelerator's pipeline, breaks a compiled graph and is refused inside vmap: there
-    scatter's own assertion reports a wrong index.
+    Nobody looks at the values before: that would stop an accelerator's pipeline, break a compiled graph, and cost more
+    than the error itself for few classes.
     """
-    if targets.device.type != "cpu" or torch.compiler.is_compiling():
-        return False
     try:
-        return bool(((targets < 0) | (targets >= k)).any())
+        yield
+    except (RuntimeError, IndexError):
+        if row := _first_outside(targets, k):
+            wrong = int(targets[row])
+            raise ValueError(f"class index {wrong} in row {list(row)} is outside 0..{k - 1} (K = {k})") from None
+        raise
+
+
+def _first_outside(targets: Tensor, k: int) -> tuple[int, ...] | None:
+    """The row of the first class index outside 0..k-1; None if there is none, or where values cannot be looked at."""
+    if targets.is_floating_point() or targets.device.type != "cpu":
+        return None
+    try:
+        rows = ((targets < 0) | (targets >= k)).nonzero().tolist()
     except RuntimeError:  # inside vmap
-        return False
+        return None
+    return tuple(rows[0]) if rows else None
