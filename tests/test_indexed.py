@@ -150,7 +150,7 @@ def test_instantiate_refuses_free_indices_and_classes_that_do_not_exist():
 def test_sums_print_readably():
     assert str(SumOver(x[k] * x[i], k)) == "sum_k(x[i]*x[k])"
     assert str(SumOver(x[l] * x[k], l)) == "sum_l(x[k]*x[l])"  # k is taken by a free index
-    assert sp.latex(SumOver(sp.exp(x[k]), k)) == r"\sum_{k=1}^{K} e^{{x}_{k}}"
+    assert sp.latex(SumOver(sp.exp(x[k]), k) ** 2) == r"\left(\sum_{k=1}^{K} e^{{x}_{k}}\right)^{2}"
 
 
 # --- decisions for every K --------------------------------------------------------------------------------------------

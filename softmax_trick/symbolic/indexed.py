@@ -73,7 +73,7 @@ class SumOver(sp.Expr):
 
     def _latex(self, printer: Any) -> str:
         name, body = self._readable()
-        return rf"\sum_{{{name}=1}}^{{K}} {printer.parenthesize(body, 40)}"
+        return rf"\left(\sum_{{{name}=1}}^{{K}} {printer.doprint(body)}\right)"
 
     def _sympystr(self, printer: Any) -> str:
         name, body = self._readable()
