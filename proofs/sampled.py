@@ -144,8 +144,9 @@ def _p3_to_p2(g: Generator, classes: int) -> Sides:
     f, d = _generalised_softmax(g, classes, slack=True)
     x = _normal(g, classes)
     y, vertices = f(x), torch.eye(classes, dtype=torch.float64)
+    j = jacrev(f)(x)
     errors = torch.stack([d * (y - e) for e in vertices])  # row j is (dF/dx)^T (-e_j / y), by (P3)
-    assert torch.allclose(errors, torch.stack([jacrev(f)(x).T @ (-e / y) for e in vertices]))
+    assert torch.allclose(errors, torch.stack([j.T @ (-e / y) for e in vertices]))
     return -y[:, None] * errors, _softmax_type(y, d)
 
 

@@ -238,7 +238,7 @@ CLAIMS = (
     ),
     Claim(
         id="T1.3r",
-        title="the range of CE over distributions is (0, ∞), for K >= 2",
+        title="the range of CE over distributions is (0, ∞), K >= 2",
         statement=r"\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K, "
         r"\sum_k y^\circ_k = \sum_k y_k = 1 \right\} = (0, \infty)",
         source="repair of Theorem 1, property 3",
@@ -280,7 +280,7 @@ CLAIMS = (
     ),
     Claim(
         id="T1.4dr",
-        title="the range of each component of grad_x SoftCE is (-1, 1), for K >= 2",
+        title="each component of grad_x SoftCE ranges over (-1, 1), K >= 2",
         statement=r"\left\{\frac{\partial\, \text{SoftCE}(y^\circ, x)}{\partial x_i} : y^\circ \in [0, 1]^K, "
         r"\sum_k y^\circ_k = 1, x \in \mathbb{R}^K\right\} = (-1, +1)",
         source="repair of Theorem 1, property 4(d)",

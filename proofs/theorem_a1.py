@@ -301,7 +301,7 @@ def sum_of_targets_is_needed(p: Proof) -> None:
 CLAIMS = (
     Claim(
         id="A1.1-2",
-        title="(P1) -> (P2): a generalised SoftMax has a Jacobian of dilated SoftMax type",
+        title="(P1) -> (P2): generalised SoftMax has the dilated Jacobian",
         statement=rf"{P1} \implies {P2}",
         source="Appendix A, Theorem A1, (1) -> (2); equations (A1) and (A2)",
         hypotheses=(DIFFERENTIABLE,),
@@ -334,7 +334,7 @@ CLAIMS = (
     ),
     Claim(
         id="A1.2-1",
-        title="(P2) -> (P1), as printed: only generalised SoftMax has that Jacobian",
+        title="(P2) -> (P1), as printed: nothing else has that Jacobian",
         statement=rf"{P2} \implies {P1}",
         source="Appendix A, Theorem A1, (2) -> (1); equations (A2) and (A1)",
         hypotheses=(DIFFERENTIABLE,),
@@ -351,7 +351,7 @@ CLAIMS = (
     ),
     Claim(
         id="A1c",
-        title="classification: (P2) iff y_i = a_i exp(d_i x_i) / (C + sum_k a_k exp(d_k x_k))",
+        title="(P2) <=> y_i = a_i e^(d_i x_i) / (C + sum_k a_k e^(d_k x_k))",
         statement=rf"{P2} \iff "
         r"\left[\exists a, d \in \mathbb{R}^K, C \in \mathbb{R} \ \forall x: y_i = \frac{a_i e^{d_i x_i}}{w(x)}, "
         r"\ w(x) = C + \sum_k a_k e^{d_k x_k} \ne 0\right]",
@@ -361,7 +361,7 @@ CLAIMS = (
     ),
     Claim(
         id="A1r",
-        title="Theorem A1, repaired: (P1) <=> (P2) <=> (P3 on the simplex) <=> (P3 at its vertices)",
+        title="(P1) <=> (P2) <=> (P3) on the simplex <=> at its vertices",
         statement=rf"{P1} \iff {P2} \iff {P3_SIMPLEX} \iff {P3_VERTICES}",
         source="repair of Appendix A, Theorem A1",
         hypotheses=(DIFFERENTIABLE, ONE_POINT, NOWHERE_ZERO),
@@ -369,7 +369,7 @@ CLAIMS = (
     ),
     Claim(
         id="A1r.positivity",
-        title="A1r needs positivity: without it (P2), (P3) and unity do not give (P1), K >= 2",
+        title="A1r fails without positivity of F, K >= 2",
         statement=rf"\exists F: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \sum_i y_i = 1 \ \wedge \ \neg {P1}",
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
         hypotheses=(r"K \ge 2",),
@@ -378,14 +378,14 @@ CLAIMS = (
     ),
     Claim(
         id="A1r.unity",
-        title="A1r needs unity: without it (P2), (P3) and positivity do not give (P1)",
+        title="A1r fails without unity of F",
         statement=rf"\exists F > 0: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \neg {P1}",
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
         proof=unity_is_needed,
     ),
     Claim(
         id="A1r.targets",
-        title="A1r needs targets that sum to one: (P1) does not give (P3) on [0,1]^K, K >= 2",
+        title="A1r fails without targets that sum to one, K >= 2",
         statement=rf"\exists F: {P1} \ \wedge \ \neg {P3}",
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
         hypotheses=(r"K \ge 2",),

@@ -143,6 +143,7 @@ def test_a_claim_that_rests_on_an_unproved_one_is_not_proved():
     }
     result = Ledger(claims).result("B")
     assert result.verdict is Verdict.UNDECIDED
+    assert "it rests on A, which is refuted" in result.judgement.reason
     assert result.depends_on == ("A",)
 
 

@@ -1,0 +1,29 @@
+"""The ledger as a picture: `python -m softmax_trick.report.picture FILE.svg` decides all claims and draws the table."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+
+from softmax_trick.ledger import verify
+from softmax_trick.report.console import ledger_table, show
+
+WIDTH = 116  # characters
+
+
+def main() -> None:
+    """Decide all claims and write the picture."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m softmax_trick.report.picture FILE.svg")
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
+    show(console, ledger_table(verify()))
+    svg = console.export_svg(title="softmax-trick verify", theme=MONOKAI, unique_id="ledger")
+    Path(sys.argv[1]).write_text(svg, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
