@@ -85,10 +85,11 @@ def property_1_repaired(p: Proof) -> None:
 def property_3_counterexample(p: Proof) -> None:
     """As the set is printed, t = 0 belongs to it; read with the theorem's hypotheses, K = 1 leaves it empty."""
     zero, half = p.classes.constant(0), p.classes.constant(sp.Rational(1, 2))
-    p.equal("t = 0 and y = (1/2, ..., 1/2) are in [0,1]^K and (0,1)^K, and CE(t, y) = 0", cross_entropy(zero, half), 0)
+    value = cross_entropy(zero, half)
+    p.equal("t = 0 and y = (1/2, ..., 1/2) are in [0,1]^K and (0,1)^K, and CE(t, y) = 0", value, 0)
     one = GivenK(1).constant(1)
     p.equal("with sum y = 1, K = 1 leaves y = (1) alone, which is not in (0,1): the set is empty", one.sum(), 1)
-    p.refuted("0 is in the set and not in (0, oo)", K=2, t="(0, 0)", y="(1/2, 1/2)", CE=0)
+    p.refuted("0 is in the set and not in (0, oo)", K=p.classes.size, t="(0, 0)", y="(1/2, 1/2)", CE=value)
 
 
 def property_3_repaired(p: Proof) -> None:
@@ -170,7 +171,7 @@ def property_4d_counterexample(p: Proof) -> None:
     value = soft_cross_entropy(t, x)
     p.equal("t = (1, 0), x = (0, log 8) have SoftCE = log 9", value, sp.log(9))
     p.positive("log 9 > 1", sp.log(9) - 1)
-    p.refuted("log 9 is in the set and not in (-1, 1)", K=2, t="(1, 0)", x="(0, log 8)", SoftCE="log 9 > 1")
+    p.refuted("log 9 is in the set and not in (-1, 1)", K=2, t="(1, 0)", x="(0, log 8)", SoftCE=value)
 
 
 def property_4d_repaired(p: Proof) -> None:

@@ -148,14 +148,15 @@ def p2_implies_p1_counterexample(p: Proof) -> None:
     )
     _generalised_softmax_sums_to_one(p, EVERY_K)
     p.positive("but 1 - sum y > 0 at every x, for every K", 1 - y.sum())
-    one = GivenK(1).constant(0)
-    p.equal("K = 1, x = 0: the Sigmoid is 1/2", softmax(one, slack=1)[1], sp.Rational(1, 2))
+    at_origin = softmax(p.classes.constant(0), slack=1)
+    p.equal("for K = 2 and x = (0, 0), y = (1/3, 1/3)", at_origin, p.classes.constant(sp.Rational(1, 3)))
     p.refuted(
-        "SoftMax with slack has (P2) and is no generalised SoftMax",
+        "SoftMax with slack (for K = 1 the Sigmoid) has (P2) and is no generalised SoftMax",
         F="exp(x_i) / (1 + sum_k exp(x_k))",
-        K="every K; for K = 1 the Sigmoid",
-        x="0",
-        sum_of_y="K / (1 + K), not 1",
+        K=p.classes.size,
+        x="(0, 0)",
+        y=f"({at_origin[1]}, {at_origin[2]})",
+        sum=at_origin.sum(),
     )
 
 
