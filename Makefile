@@ -21,7 +21,8 @@ lint: .venv/all.stamp
 	$(BIN)/ruff format --check .
 	# mypy sees the layout that users install: the proofs inside the package.
 	rm -rf build/typed && mkdir -p build/typed && cp -r softmax_trick build/typed/ && cp -r proofs build/typed/softmax_trick/
-	MYPYPATH=build/typed $(BIN)/mypy build/typed/softmax_trick tests benchmarks
+	MYPYPATH=build/typed $(BIN)/mypy build/typed/softmax_trick benchmarks
+	MYPYPATH=build/typed $(BIN)/mypy --allow-untyped-defs --allow-untyped-calls tests
 
 wheel: .venv/all.stamp
 	rm -rf dist build/lib build/bdist*

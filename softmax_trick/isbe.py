@@ -94,7 +94,9 @@ class ISBELoss(nn.Module):
         if targets.requires_grad:
             raise ValueError("the targets require a gradient, which ISBE does not define: pass targets.detach()")
         with _naming_wrong_indices(targets, scores.shape[-1]):
-            rows: Tensor = _ImplicitLoss.apply(scores, targets, self.normalizer, self.blurring)
+            rows: Tensor = _ImplicitLoss.apply(  # type: ignore[no-untyped-call]
+                scores, targets, self.normalizer, self.blurring
+            )
         match self.reduction:
             case "sum":
                 return rows.sum()

@@ -163,18 +163,23 @@ def test_decisions_for_every_k():
     transposed = jacobian(y, x).T - (diag(y) - outer(y, y)) @ diag(d)
     decision = decide(transposed[i, j])
     assert decision.status == "nonzero"
+    assert decision.witness
     assert decision.witness.classes == 2
+    assert decision.witness.indices
     assert decision.witness.indices[i] != decision.witness.indices[j]
 
 
 def test_a_difference_that_needs_three_classes_is_found():
     """Zero for K <= 2, not for K = 3."""
-    assert decide((K - 1) * (K - 2) * x[i]).witness.classes == 3
+    witness = decide((K - 1) * (K - 2) * x[i]).witness
+    assert witness
+    assert witness.classes == 3
 
 
 def test_given_sums_are_used_and_witnesses_obey_them():
     assert decide(x[i] * t.sum() - x[i], {t.sum(): 1}).status == "zero"
     witness = decide(x[i] * t.sum() - 2 * x[i], {t.sum(): 1}).witness
+    assert witness
     assert sum(value for name, value in witness.point.items() if name.name.startswith("t")) == 1
 
 

@@ -42,6 +42,7 @@ def test_claim(name):
     if result.verdict is Verdict.REFUTED:
         assert result.witness
         assert result.rung == "exact"
+        assert result.claim.repaired_by
         repair = LEDGER.result(result.claim.repaired_by)
         assert repair.verdict is Verdict.PROVED
         assert {item.outcome for item in result.evidence} == {"fails"}

@@ -95,7 +95,7 @@ def test_unknown_normalizers_are_refused_and_entries_accepted():
     assert get_normalizer(entry) is entry
     for wrong in ("soft-max", None, ["tanh"]):
         with pytest.raises(ValueError, match="choose one of softmax, sigmoid"):
-            get_normalizer(wrong)
+            get_normalizer(wrong)  # type: ignore[arg-type]
 
 
 def test_a_wrong_potential_is_noticed():

@@ -14,7 +14,17 @@ from softmax_trick.proofs import sampled, theorem_1, theorem_a1
 from softmax_trick.claims import Verdict
 from softmax_trick.ledger import Ledger
 from softmax_trick.proof import Open, Proof, Refuted
-from softmax_trick.symbolic import EVERY_K, GivenK, Matrix, cross_entropy, diag, indexed, outer, softmax
+from softmax_trick.symbolic import (
+    EVERY_K,
+    GivenK,
+    Matrix,
+    cross_entropy,
+    diag,
+    indexed,
+    outer,
+    soft_cross_entropy,
+    softmax,
+)
 
 BOTH = [EVERY_K, GivenK(3)]
 
@@ -129,8 +139,7 @@ def test_a_false_counterexample_to_the_range_of_ce_is_caught(monkeypatch):
 
 def test_a_false_counterexample_to_the_range_of_softce_is_caught(monkeypatch):
     """Planted: a temperature of 10, at which SoftCE is below 1 at the point."""
-    right = theorem_1.soft_cross_entropy
-    monkeypatch.setattr(theorem_1, "soft_cross_entropy", lambda t, x: right(t, x / 10))
+    monkeypatch.setattr(theorem_1, "soft_cross_entropy", lambda t, x: soft_cross_entropy(t, x / 10))
     assert Ledger().result("T1.4d").verdict is Verdict.UNDECIDED
 
 
