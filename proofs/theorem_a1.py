@@ -24,7 +24,6 @@ from softmax_trick.proof import Proof
 from softmax_trick.symbolic import (
     EVERY_K,
     Classes,
-    GivenK,
     Matrix,
     Vector,
     chain,

@@ -1,0 +1,38 @@
+"""What several test modules share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softmax_trick import train
+from softmax_trick.training.data import DataSet, Split
+
+# Before torch is imported, here and in subprocesses: on tensors this small, OpenMP's threads that wait by spinning take
+# the cores from those that work. As `softmax_trick.train` does for itself.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def noise() -> DataSet:
+    """A data set that trains in no time: 256 + 64 + 64 images of noise."""
+    random = np.random.RandomState(0)
+
+    def split(size: int) -> Split:
+        images = random.randint(0, 256, (size, 28, 28)).astype(np.uint8)
+        return Split(images, random.randint(0, 10, size).astype(np.uint8))
+
+    return DataSet("mnist-5k", "as the test asked", split(256), split(64), split(64))
+
+
+@pytest.fixture
+def trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """`python -m softmax_trick.train` in this process on noise, into tmp_path / out by default; its exit status."""
+    monkeypatch.setattr(train, "load", lambda name, folder: noise())
+
+    def run(*arguments: str) -> int:
+        out = () if "--out" in arguments else ("--out", str(tmp_path / "out"))
+        return train.main(["--batch-size", "64", *out, *arguments])
+
+    return run

