@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 
-from softmax_trick.proofs import theorem_1, theorem_a1
-
 from softmax_trick.claims import Claim
+from softmax_trick.proofs import theorem_1, theorem_a1
 
 CLAIMS: dict[str, Claim] = {claim.id: claim for claim in (*theorem_1.CLAIMS, *theorem_a1.CLAIMS)}
 

@@ -9,8 +9,8 @@ from importlib.resources import files
 
 import jsonschema
 import pytest
-import softmax_trick.proofs as proofs
 
+import softmax_trick.proofs as proofs
 from softmax_trick.cli import main
 
 SCHEMA = json.loads(files("softmax_trick.report").joinpath("ledger.schema.json").read_text())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from softmax_trick.proofs import CLAIMS, recorded_verdicts
 
 from softmax_trick.claims import Claim, Evidence, Verdict, judge
 from softmax_trick.ledger import Ledger, UnknownClaim, differences, verify
+from softmax_trick.proofs import CLAIMS, recorded_verdicts
 
 LEDGER = Ledger()
 

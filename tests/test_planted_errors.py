@@ -9,11 +9,11 @@ from __future__ import annotations
 import pytest
 import sympy as sp
 import torch
-from softmax_trick.proofs import sampled, theorem_1, theorem_a1
 
 from softmax_trick.claims import Verdict
 from softmax_trick.ledger import Ledger
 from softmax_trick.proof import Open, Proof, Refuted
+from softmax_trick.proofs import sampled, theorem_1, theorem_a1
 from softmax_trick.symbolic import (
     EVERY_K,
     GivenK,

@@ -72,12 +72,12 @@ def _evidence(item: Evidence) -> list[RenderableType]:
     if item.rung != "exact" or item.outcome != "holds":  # an exact run repeats the steps of the general one
         lines += [_step(step) for step in item.steps]
     if item.reason:
-        lines.append(Padding(Text(f"✗ {item.reason}", style="red"), (0, 0, 0, 2)))
+        lines.append(Padding(Text(f"✗ {item.reason}", style="red"), (0, 0, 0, 2), expand=False))
     return lines
 
 
 def _step(step: Step) -> RenderableType:
-    return Padding(Text(f"{MARKS[step.kind]} {step.text}"), (0, 0, 0, 2))
+    return Padding(Text(f"{MARKS[step.kind]} {step.text}"), (0, 0, 0, 2), expand=False)
 
 
 def list_of_claims(claims: Sequence[Claim]) -> RenderableType:

@@ -96,7 +96,7 @@ class _Run:
 
 
 def side_by_side(settings: Settings, split: Split) -> list[dict[str, Any]]:
-    """Train the three side by side; a record for every dtype, step and compared loss.
+    """Train the three side by side, at a constant learning rate; a record for every dtype, step and compared loss.
 
     Its keys: `dtype`, `step` (from 1), `loss`; `gradient` and `parameters`, the relative differences |a - b| / |b| in
     the 2-norm of all parameters' gradients in the step and of the parameters after it, b being those of ISBE SoftMax;

@@ -1,0 +1,49 @@
+"""What the README shows is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from softmax_trick.cli import main
+from softmax_trick.proofs import CLAIMS, recorded_verdicts
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SYMBOLIC, ISBE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_symbolic_example():
+    *setup, proved, refuted = SYMBOLIC.strip().splitlines()
+    names: dict[str, object] = {}
+    exec("\n".join(setup), names)
+    assert eval(proved, names) == "zero"
+    assert eval(refuted, names).classes == 2
+
+
+def test_the_isbe_example():
+    net = torch.nn.Linear(3, 4)
+    exec(ISBE, {"net": net, "images": torch.randn(5, 3), "labels": torch.tensor([0, 1, 2, 3, 0])})
+    assert net.weight.grad is not None
+
+
+def test_the_verify_example(capsys: pytest.CaptureFixture[str]):
+    main(["verify", "A1.2-1"])
+    timeless = [re.sub(r", [\d.]+ s$", "", line.rstrip()) for line in capsys.readouterr().out.splitlines()]
+    shown = README.partition("$ softmax-trick verify A1.2-1\n")[2].partition("\n```")[0]
+    assert timeless == [re.sub(r", [\d.]+ s$", "", line) for line in shown.splitlines()]
+
+
+def test_the_counts():
+    verdicts = list(recorded_verdicts().values())
+    counts = f"{verdicts.count('proved')} proved, {verdicts.count('refuted')} refuted"
+    assert f"The ledger: {len(CLAIMS)} claims, {counts}" in README
+    assert counts in (ROOT / "docs" / "ledger.svg").read_text(encoding="utf-8").replace("&#160;", " ")
+
+
+def test_every_path_it_names_exists():
+    for path in re.findall(r"\]\(([^)#:]+)\)|^\| `([a-z_]+/[^`]*)`", README, re.MULTILINE):
+        assert (ROOT / (path[0] or path[1])).exists(), path
