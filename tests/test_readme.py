@@ -30,7 +30,7 @@ def test_the_isbe_example():
     assert net.weight.grad is not None
 
 
-def test_the_verify_example(capsys: pytest.CaptureFixture[str]):
+def test_the_verify_example(capsys: pytest.CaptureFixture[str]) -> None:
     main(["verify", "A1.2-1"])
     timeless = [re.sub(r", [\d.]+ s$", "", line.rstrip()) for line in capsys.readouterr().out.splitlines()]
     shown = README.partition("$ softmax-trick verify A1.2-1\n")[2].partition("\n```")[0]
