@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     could not be written; 2: wrong usage; 130: interrupted.
     """
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ∂ shows a question mark
     try:
         return _verify(options.ids, options.json, options.list)
     except KeyboardInterrupt:
@@ -82,11 +86,12 @@ def _verify(ids: Sequence[str], json_file: str | None, only_list: bool) -> int:
         print(f"softmax-trick: {line}", file=sys.stderr)
         status = DIFFERENT
     if json_file is not None:
-        text = json.dumps(as_json(results), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(as_json(results), indent=2) + "\n"
         try:
             sys.stdout.write(text) if json_file == "-" else Path(json_file).write_text(text, encoding="utf-8")
         except OSError as error:
-            print(f"softmax-trick: cannot write {json_file}: {error.strerror}", file=sys.stderr)
+            place = "standard output" if json_file == "-" else json_file
+            print(f"softmax-trick: cannot write {place}: {error.strerror}", file=sys.stderr)
             status = DIFFERENT
     return status
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.resources import files
@@ -133,6 +134,12 @@ def test_an_interruption_is_said_and_returns_130(monkeypatch, capsys):
     monkeypatch.setattr("softmax_trick.ledger.Ledger.result", interrupt)
     assert main(["verify"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_terminal_without_the_signs_gets_question_marks():
+    command = [sys.executable, "-m", "softmax_trick.cli", "verify", "--list"]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=True)
+    assert b"?CE/?y_i = t_i / y_i" in done.stdout
 
 
 def test_the_console_command_is_installed_and_help_loads_nothing_heavy():
