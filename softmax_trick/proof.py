@@ -162,7 +162,7 @@ Position = dict[sp.Symbol, int]
 def _entries(classes: Classes, left: Comparable, right: Comparable) -> Iterator[tuple[Position, sp.Expr]]:
     """The differences to decide: one for a scalar; for vectors and matrices one at free indices, or one an entry."""
     if not isinstance(left, Vector | Matrix):
-        yield {}, sp.sympify(left) - right
+        yield {}, sp.sympify(left, strict=True) - right
         return
     names = (index("i"),) if isinstance(left, Vector) else (index("i"), index("j"))
     if isinstance(classes, GivenK):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmax_trick.numeric import NotEnclosable, enclose
-from softmax_trick.symbolic import decide, normal_form, sign
+from softmax_trick.symbolic import EVERY_K, decide, normal_form, sign
 from softmax_trick.symbolic.fractions import Undefined
 
 x, y, z = sp.symbols("x y z", real=True)
@@ -95,10 +95,25 @@ def test_zero_is_never_answered_on_numerical_evidence():
     assert decide(hidden).status == "undecided"
 
 
-def test_witnesses_respect_the_signs_of_symbols():
-    witness = decide(sp.log(a) + b).witness
+def test_witnesses_respect_the_assumptions_on_symbols():
+    c, n = sp.Symbol("c", negative=True), sp.Symbol("n", integer=True)
+    witness = decide((sp.log(a) + b + c) * (n - 1) * (n - 2) * (n - 3)).witness
     assert witness
-    assert all(value > 0 for value in witness.point.values())
+    assert witness.point[a] > 0
+    assert witness.point[b] > 0
+    assert witness.point[c] < 0
+    assert witness.point[n].is_integer
+
+
+@pytest.mark.parametrize("wrong", ["x - x", sp.Matrix([x]), EVERY_K.vector("x"), sp.Eq(x, x), None, 1.5], ids=str)
+def test_only_expressions_are_decided_and_text_is_not_parsed(wrong):
+    with pytest.raises(TypeError, match="only a SymPy expression"):
+        decide(wrong)
+
+
+def test_integers_are_expressions():
+    assert decide(0).status == "zero"
+    assert decide(2).status == "nonzero"
 
 
 # --- property tests ---------------------------------------------------------------------------------------------------

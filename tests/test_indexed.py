@@ -71,6 +71,13 @@ def test_substitution_reaches_into_sums_and_captures_nothing():
     assert contract(nested) == contract(inner) * total(t[k])
 
 
+def test_text_is_not_parsed():
+    """sympify would evaluate it as Python."""
+    for make in (lambda: SumOver("k", k), lambda: EVERY_K.constant("k"), lambda: x["i"]):
+        with pytest.raises(sp.SympifyError):
+            make()
+
+
 def test_nested_sums_keep_their_indices_apart():
     double = SumOver(SumOver(x[k] * t[l] * delta(k, l), k), l)
     assert contract(double) == total(x[k] * t[k])

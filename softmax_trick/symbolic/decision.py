@@ -53,7 +53,7 @@ class Decision:
     reason: str = ""
 
 
-def decide(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr] | None = None) -> Decision:
+def decide(expression: sp.Expr | int, given: Mapping[sp.Expr, sp.Expr] | None = None) -> Decision:
     """Decide whether an expression is zero wherever it is defined; for symbolic K, for every K and every index.
 
     Symbols stand for real numbers, and the logarithm of what is not positive has no value: log x - log(-x), which has
@@ -68,7 +68,15 @@ def decide(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr] | None = None) 
 
     Returns:
         a Decision; its status is "undecided" if neither a proof nor a point was found.
+
+    Raises:
+        TypeError: it is not a scalar SymPy expression or an int. Text is not parsed.
     """
+    if isinstance(expression, int):
+        expression = sp.Integer(expression)
+    if not isinstance(expression, sp.Expr):
+        kind = type(expression).__name__
+        raise TypeError(f"only a SymPy expression can be decided, not a {kind}; of a vector or matrix, decide an entry")
     if expression.has(SumOver, sp.Indexed):
         return _decide_for_every_k(expression, given or {})
     return _decide_explicit(expression)
@@ -124,23 +132,25 @@ def witness_at(expression: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> Witn
 
 
 def _points(symbols: list[sp.Symbol]) -> Iterator[dict[sp.Symbol, sp.Rational]]:
-    """Rational points that respect the signs of the symbols; the same ones in every run, small ones first."""
+    """Points, rational or integer and of the sign that the symbols are said to have; the same ones in every run."""
     random = Random(0)
-    yield {symbol: sp.Integer(1 + n % 3) for n, symbol in enumerate(symbols)}
+    yield {symbol: (-1 if symbol.is_nonpositive else 1) * sp.Integer(1 + n % 3) for n, symbol in enumerate(symbols)}
     for size in range(2, POINTS_TRIED + 1):
         yield {symbol: _rational(random, symbol, size) for symbol in symbols}
 
 
 def _rational(random: Random, symbol: sp.Symbol, size: int) -> sp.Rational:
-    value = sp.Rational(random.randint(1, size), random.randint(1, 3))
-    return value if symbol.is_nonnegative else value * random.choice((-1, 1))
+    value = sp.Rational(random.randint(1, size), 1 if symbol.is_integer else random.randint(1, 3))
+    if symbol.is_nonnegative:
+        return value
+    return -value if symbol.is_nonpositive else value * random.choice((-1, 1))
 
 
 # --- sums over the classes: every K -----------------------------------------------------------------------------------
 
 
 def _decide_for_every_k(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr]) -> Decision:
-    values = {contract(total): sp.sympify(value) for total, value in given.items()}
+    values = {contract(total): sp.sympify(value, strict=True) for total, value in given.items()}
     steps: list[str] = []
     for case, specialised in _cases(sp.expand_log(contract(expression))):
         reduced = contract(specialised).xreplace(values)

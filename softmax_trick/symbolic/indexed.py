@@ -33,7 +33,7 @@ class SumOver(sp.Expr):
     """
 
     def __new__(cls, body: sp.Expr, index: sp.Symbol) -> SumOver:
-        body = sp.sympify(body)
+        body = sp.sympify(body, strict=True)
         bound = BoundIndex(1 + max((inner.depth for inner in body.atoms(SumOver)), default=0))
         return sp.Expr.__new__(cls, body.xreplace({index: bound}), bound)
 

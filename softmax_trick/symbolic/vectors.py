@@ -58,7 +58,8 @@ class Classes(ABC):
 
     def constant(self, value: sp.Expr | int) -> Vector:
         """The vector with every entry equal to the value."""
-        return Vector(self, lambda i: sp.sympify(value))
+        entry = sp.sympify(value, strict=True)
+        return Vector(self, lambda i: entry)
 
     def unit(self, position: Position) -> Vector:
         """e_j, the one-hot vector of class j: its entry i is delta_ij."""
@@ -123,7 +124,7 @@ class Vector:
         self._entry = entry
 
     def __getitem__(self, position: Position) -> sp.Expr:
-        return self._entry(sp.sympify(position))
+        return self._entry(sp.sympify(position, strict=True))
 
     def map(self, function: Callable[[sp.Expr], sp.Expr]) -> Vector:
         """The vector of f(v_i)."""
@@ -170,7 +171,7 @@ class Matrix:
 
     def __getitem__(self, position: tuple[Position, Position]) -> sp.Expr:
         row, column = position
-        return self._entry(sp.sympify(row), sp.sympify(column))
+        return self._entry(sp.sympify(row, strict=True), sp.sympify(column, strict=True))
 
     @property
     def T(self) -> Matrix:
