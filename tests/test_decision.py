@@ -34,6 +34,8 @@ ZERO = [
     sp.sqrt(a) * sp.sqrt(a) - a,
     a ** (x + y) - a**x * a**y,
     a ** (2 * x) - sp.exp(x * sp.log(a**2)),
+    a ** ((x**2 - 1) / (x - 1)) - a * a**x,
+    2 ** ((x**2 - 1) / (x - 1)) - 2 * 2**x,
     sp.log(x) + sp.log(y) - sp.log(x * y),  # where both logarithms are real
     (x**2 - y**2) / (x - y) - x - y,
     sp.sin(x) * (x + 1) - x * sp.sin(x) - sp.sin(x),  # an unknown function may stand for anything
@@ -87,6 +89,17 @@ def test_what_cannot_be_decided_is_undecided_and_says_why(expression):
     decision = decide(expression)
     assert decision.status == "undecided"
     assert decision.reason
+
+
+@pytest.mark.parametrize("inexact", [0.5 * x * y - x / 3, sp.I * x - y])
+def test_what_is_not_an_exact_real_is_refused(inexact):
+    assert "floating-point or an imaginary number" in decide(inexact).reason
+
+
+def test_the_root_of_a_square_is_not_taken_for_its_base():
+    """exp(log(u^2) / 2) is |u|: the reduction knows log|u| and must not turn it into u."""
+    square, half = x**2 - 2 * x * y + y**2, (z**2 + z) / (2 * z + 2) / z
+    assert decide(sp.exp(sp.log(square) * half) - (x - y)).status != "zero"
 
 
 def test_zero_is_never_answered_on_numerical_evidence():
@@ -197,6 +210,7 @@ def test_undefined_expressions_raise():
         (sp.log(1 + a), "positive"),
         (sp.log(a), None),
         (a - b, None),
+        (a / (a - b), None),
         (-a, None),
         (sp.Symbol("n", nonnegative=True) * a, "nonnegative"),
         (sp.Symbol("n", nonnegative=True) + a, "positive"),

@@ -22,6 +22,7 @@ from softmax_trick.symbolic import (
     instantiate,
     jacobian,
     outer,
+    sign,
     softmax,
 )
 
@@ -174,6 +175,21 @@ def test_decisions_for_every_k():
     assert decision.witness.classes == 2
     assert decision.witness.indices
     assert decision.witness.indices[i] != decision.witness.indices[j]
+
+
+def test_what_is_undecided_for_given_k_is_undecided_for_every_k():
+    s = sp.Symbol("s", real=True)
+    decision = decide((sp.sin(s) ** 2 + sp.cos(s) ** 2 - 1) * x[i])
+    assert decision.status == "undecided"
+    assert decision.reason
+
+
+def test_the_sign_of_a_sum_is_that_of_its_terms():
+    assert SumOver(sp.exp(x[k]), k).is_positive
+    assert SumOver(x[k], k).is_positive is None
+    assert SumOver(x[k] ** 2, k).is_nonnegative
+    assert sign(1 / SumOver(sp.exp(x[k]), k)) == "positive"
+    assert sign(1 / SumOver(x[k], k)) is None
 
 
 def test_a_difference_that_needs_three_classes_is_found():

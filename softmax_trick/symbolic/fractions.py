@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -53,13 +52,8 @@ class PolynomialRing:
 
     def __init__(self, symbols: Iterable[sp.Symbol]) -> None:
         self.symbols = sorted(set(symbols), key=lambda symbol: (symbol.name, sp.default_sort_key(symbol)))
-        # FLINT tells generators apart by name, SymPy does not: of two symbols of one name the second is numbered.
-        seen: Counter[str] = Counter()
-        names = []
-        for symbol in self.symbols:
-            seen[symbol.name] += 1
-            names.append(symbol.name if seen[symbol.name] == 1 else f"{symbol.name}~{seen[symbol.name]}")
-        self.context = flint.fmpq_mpoly_ctx.get(names, "lex")
+        # FLINT tells generators apart by their place: two symbols may have one name and different assumptions.
+        self.context = flint.fmpq_mpoly_ctx.get([symbol.name for symbol in self.symbols], "lex")
         self._generators = dict(zip(self.symbols, self.context.gens(), strict=True))
         self._one = self.context.constant(1)
 
