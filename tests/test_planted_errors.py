@@ -155,6 +155,21 @@ def test_a_wrong_preimage_is_caught(monkeypatch, name):
         assert run(getattr(theorem_1, name), classes)
 
 
+@pytest.mark.parametrize("classes", BOTH, ids=str)
+def test_a_wrong_sign_is_caught(classes):
+    """Steps on signs: of a sum that may be negative, of a quantity that may be 0, of a logarithm that may be negative."""
+    odds, weight = sp.Symbol("p", positive=True), sp.Symbol("t", nonnegative=True)
+    proof = Proof(classes)
+    proof.positive("a SoftMax", softmax(proof.vector("x"))[1])
+    proof.nonnegative("a weighted logarithm", weight * sp.log(1 + odds))
+    for wrong in (odds - 1, weight * odds, sp.log(odds), -softmax(proof.vector("x"))[1]):
+        with pytest.raises(Open, match="not established"):
+            proof.positive("not positive", wrong)
+    with pytest.raises(Open, match="not established"):
+        proof.nonnegative("not known to be nonnegative", weight - odds)
+    assert len(proof.steps) == 2
+
+
 # --- the existence claims ---------------------------------------------------------------------------------------------
 
 
