@@ -207,6 +207,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.check and options.loss:
         print("note: --check trains ce-none, ce-sum and softmax, whatever --loss says", file=sys.stderr)
+    if options.check and options.resume:
+        print("note: --check is made in one go, from the beginning, whatever --resume says", file=sys.stderr)
     options.loss = options.loss or LOSS
     options.epochs = options.epochs or (CHECK_EPOCHS if options.check else EPOCHS)
     kind = "check" if options.check else options.loss

@@ -157,7 +157,7 @@ def test_a_wrong_preimage_is_caught(monkeypatch, name):
 
 @pytest.mark.parametrize("classes", BOTH, ids=str)
 def test_a_wrong_sign_is_caught(classes):
-    """Steps on signs: of a sum that may be negative, of a quantity that may be 0, of a logarithm that may be negative."""
+    """Steps on signs: of what may be negative, of what may be 0, of the logarithm of what may be below 1."""
     odds, weight = sp.Symbol("p", positive=True), sp.Symbol("t", nonnegative=True)
     proof = Proof(classes)
     proof.positive("a SoftMax", softmax(proof.vector("x"))[1])

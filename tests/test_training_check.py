@@ -42,9 +42,11 @@ def test_the_three_are_one_method(trainer: Trainer, tmp_path: Path, capsys: pyte
 def test_the_check_has_a_length_and_says_that_its_losses_are_its_own(
     trainer: Trainer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert trainer("--check", "--epochs", "2", "--loss", "tanh") == 0
+    assert trainer("--check", "--epochs", "2", "--loss", "tanh", "--resume") == 0
     assert max(record["step"] for record in drift(tmp_path / "out")) == 8
-    assert "note: --check trains ce-none, ce-sum and softmax" in capsys.readouterr().err
+    notes = capsys.readouterr().err
+    assert "note: --check trains ce-none, ce-sum and softmax" in notes
+    assert "note: --check is made in one go" in notes
 
 
 ISBE: Any = LOSSES["softmax"].start
