@@ -207,7 +207,7 @@ def _naming_wrong_indices(targets: Tensor, k: int) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, IndexError):
-        if row := _first_outside(targets, k):
+        if (row := _first_outside(targets, k)) is not None:  # () is the row of a single label
             wrong = int(targets[row])
             raise ValueError(f"class index {wrong} in row {list(row)} is outside 0..{k - 1} (K = {k})") from None
         raise

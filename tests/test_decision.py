@@ -216,6 +216,8 @@ def test_undefined_expressions_raise():
         (sp.Symbol("n", nonnegative=True) + a, "positive"),
         (sp.log(9) - 1, "positive"),
         (sp.log(2) - 1, None),
+        (sp.log(-sp.S.One / 2 + sp.Rational(1, 4) * sp.log(2)), None),  # no real value
+        (sp.gamma(sp.Rational(1, 3)), None),  # no enclosure
         (x**2, "nonnegative"),
         (x**2 - x, None),
     ],

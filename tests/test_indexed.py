@@ -177,6 +177,12 @@ def test_decisions_for_every_k():
     assert decision.witness.indices[i] != decision.witness.indices[j]
 
 
+def test_only_sums_of_vectors_of_symbols_are_given():
+    for total_ in (x.map(sp.exp).sum(), 2 * t.sum(), x[i]):
+        with pytest.raises(ValueError, match="only the sum of a vector"):
+            decide(x[i], {total_: 1})
+
+
 def test_what_is_undecided_for_given_k_is_undecided_for_every_k():
     s = sp.Symbol("s", real=True)
     decision = decide((sp.sin(s) ** 2 + sp.cos(s) ** 2 - 1) * x[i])

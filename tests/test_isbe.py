@@ -718,3 +718,10 @@ def test_a_normalizer_may_be_given_itself_and_is_shown() -> None:
     doubled = replace(NORMALIZERS["softmax"], name="doubled", torch=lambda x: (2 * x).softmax(-1))
     close(isbe_error(X, LABELS, doubled), isbe_error(2 * X, LABELS), 0)
     assert repr(ISBELoss("tanh", "none", 0.1)) == "ISBELoss(normalizer='tanh', reduction='none', blurring=0.1)"
+
+
+def test_a_wrong_index_of_a_single_example_is_named() -> None:
+    """Scores (K,) and one label: its row is (), which is no row at all to a careless test of truth."""
+    for refuse in (isbe_error, ISBELoss()):
+        with pytest.raises(ValueError, match=r"class index 4 in row \[\] is outside 0\.\.3"):
+            refuse(torch.zeros(4), torch.tensor(4))

@@ -71,6 +71,7 @@ def decide(expression: sp.Expr | int, given: Mapping[sp.Expr, sp.Expr] | None = 
 
     Raises:
         TypeError: it is not a scalar SymPy expression or an int. Text is not parsed.
+        ValueError: what is given is the value of something else than the sum of a vector of symbols.
     """
     if isinstance(expression, int):
         expression = sp.Integer(expression)
@@ -150,6 +151,9 @@ def _rational(random: Random, symbol: sp.Symbol, size: int) -> sp.Rational:
 
 
 def _decide_for_every_k(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr]) -> Decision:
+    for total in given:
+        if not (isinstance(total, SumOver) and isinstance(total.body, sp.Indexed)):
+            raise ValueError(f"only the sum of a vector of symbols can be given a value, not {total}")
     values = {contract(total): sp.sympify(value, strict=True) for total, value in given.items()}
     steps: list[str] = []
     for case, specialised in _cases(sp.expand_log(contract(expression))):

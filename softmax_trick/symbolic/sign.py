@@ -7,7 +7,7 @@ from typing import Literal
 import flint
 import sympy as sp
 
-from softmax_trick.numeric import enclose
+from softmax_trick.numeric import NotEnclosable, enclose
 from softmax_trick.symbolic.decision import opaque
 from softmax_trick.symbolic.fractions import PolynomialRing, Undefined
 from softmax_trick.symbolic.indexed import contract
@@ -24,7 +24,10 @@ def sign(expression: sp.Expr) -> Sign | None:
     """
     expression = opaque(contract(expression))
     if not expression.free_symbols:
-        return "positive" if enclose(expression, {}) > 0 else None
+        try:
+            return "positive" if enclose(expression, {}) > 0 else None
+        except NotEnclosable:
+            return None
     if isinstance(expression, sp.Mul) and not expression.is_Rational:
         signs = [sign(factor) for factor in expression.args]
         if None not in signs:
