@@ -20,30 +20,34 @@ class Fraction:
     numerator: flint.fmpq_mpoly
     denominator: flint.fmpq_mpoly
 
-    @staticmethod
-    def reduced(numerator: flint.fmpq_mpoly, denominator: flint.fmpq_mpoly) -> Fraction:
-        """The fraction in lowest terms. Raises Undefined if the denominator is the zero polynomial."""
-        if denominator.is_zero():
-            raise Undefined("a denominator is identically zero")
-        common = numerator.gcd(denominator)
-        numerator, denominator = numerator / common, denominator / common
-        leading = denominator.leading_coefficient()
-        return Fraction(numerator / leading, denominator / leading)
+    # Sums and products by Henrici's rules (Knuth, The Art of Computer Programming 2, section 4.5.1): the operands are in
+    # lowest terms, so that only small greatest common divisors are left to take. With K classes the polynomials have 2 K
+    # variables, and those divisors are what takes the time.
 
     def __add__(self, other: Fraction) -> Fraction:
-        if self.denominator == other.denominator:
-            return Fraction.reduced(self.numerator + other.numerator, self.denominator)
-        return Fraction.reduced(
-            self.numerator * other.denominator + other.numerator * self.denominator,
-            self.denominator * other.denominator,
-        )
+        common = self.denominator.gcd(other.denominator)
+        left, right = self.denominator / common, other.denominator / common
+        numerator = self.numerator * right + other.numerator * left
+        again = numerator.gcd(common)
+        return Fraction(numerator / again, left * right * (common / again))._monic()
 
     def __mul__(self, other: Fraction) -> Fraction:
-        return Fraction.reduced(self.numerator * other.numerator, self.denominator * other.denominator)
+        first, second = self.numerator.gcd(other.denominator), other.numerator.gcd(self.denominator)
+        numerator = (self.numerator / first) * (other.numerator / second)
+        return Fraction(numerator, (self.denominator / second) * (other.denominator / first))._monic()
+
+    def _monic(self) -> Fraction:
+        """The one representative of a fraction in lowest terms."""
+        if self.numerator.is_zero():
+            return Fraction(self.numerator, self.denominator**0)
+        leading = self.denominator.leading_coefficient()
+        return Fraction(self.numerator / leading, self.denominator / leading)
 
     def __pow__(self, exponent: int) -> Fraction:
         if exponent < 0:
-            return Fraction.reduced(self.denominator ** (-exponent), self.numerator ** (-exponent))
+            if self.numerator.is_zero():
+                raise Undefined("a denominator is identically zero")
+            return Fraction(self.denominator ** (-exponent), self.numerator ** (-exponent))._monic()
         return Fraction(self.numerator**exponent, self.denominator**exponent)
 
 
