@@ -1,6 +1,7 @@
 """What a ledger is made of: claims, the evidence for or against them, and the verdict computed from it.
 
-A claim is a statement as printed, with its source. Evidence stands on a rung:
+A claim is a statement as printed, with its source. Theorems are decided by proofs, finite facts (a table, a listing,
+the size of a network) by checks, statements about experiments by measurements. Evidence stands on a rung:
 
     sampled    floating-point tests found no counterexample (or found one)
     enclosed   rigorous interval arithmetic
@@ -17,7 +18,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from softmax_trick.facts import Facts
     from softmax_trick.proof import Proof
+    from softmax_trick.results import Results
 
 Rung = Literal["sampled", "enclosed", "exact", "general", "kernel"]
 RUNGS: tuple[Rung, ...] = ("sampled", "enclosed", "exact", "general", "kernel")
@@ -51,6 +54,31 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """A measured figure beside the one that the paper prints.
+
+    Attributes:
+        name: what was measured.
+        ours: what we measured; the mean over the runs.
+        unit: such as "%" or "ulp".
+        paper: the printed figure, if it is one.
+        low: the lower end of our interval.
+        high: its upper end.
+        runs: how many runs or examples it is taken from.
+        agrees: whether the paper's statement passes the test that the claim names; None if there is none.
+    """
+
+    name: str
+    ours: float
+    unit: str
+    paper: float | None = None
+    low: float | None = None
+    high: float | None = None
+    runs: int = 1
+    agrees: bool | None = None
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What one engine found out about one claim.
 
@@ -63,6 +91,9 @@ class Evidence:
         steps: what was checked, in order.
         witness: where and how the claim fails; or, for a claim that something exists, what exists.
         reason: why it is open, or what crashed.
+        uses: the other claims that it rests on.
+        figures: what was measured.
+        complete: whether it covers all that the claim speaks of, every K or every cell: then "holds" is a proof.
     """
 
     engine: str
@@ -73,6 +104,26 @@ class Evidence:
     steps: tuple[Step, ...] = ()
     witness: dict[str, str] | None = None
     reason: str = ""
+    uses: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """A way to decide a finite fact: all of it is looked at, and exactly, unless the rung is "sampled".
+
+    Attributes:
+        engine: who checks: "rational arithmetic", "Python's parser", "torch", "z3".
+        run: the steps of the check.
+        scope: what is looked at.
+        rung: "exact"; "enclosed"; or "sampled" for floating-point runs, which leave figures and prove nothing.
+    """
+
+    engine: str
+    run: Callable[[Facts], None]
+    scope: str
+    rung: Rung = "exact"
 
 
 @dataclass(frozen=True)
@@ -80,15 +131,20 @@ class Claim:
     """A statement with its source, and the functions that produce evidence for or against it.
 
     Attributes:
-        id: T1.* for Theorem 1, A1.* for Theorem A1; a trailing r marks a repair.
+        id: T1.* and A1.* for the theorems, E* for equations, S* for sections, Tab*, B.* for the listings of Appendix B,
+            X.* for what is not in the paper; a trailing r marks a repair.
         title: one line of plain text.
-        statement: LaTeX, as printed (or as repaired).
+        statement: what is decided: text with LaTeX between dollar signs, as printed (or as repaired).
         source: section, theorem and equation of the paper; or that it is ours.
-        hypotheses: what the statement presupposes.
+        quote: the paper's own words, where the claim reads a sentence of its prose.
+        hypotheses: what the statement presupposes; text with LaTeX between dollar signs.
         proof: the steps of its proof, run for symbolic K and again for each given K. A claim that is false as printed
             has one too if it is an equation: its last step then fails, at a witness.
         counterexample: steps that end in a counterexample, for a printed claim that is an implication.
+        checks: ways to decide a finite fact.
+        measure: for a statement about experiments, what our own results say of it.
         repaired_by: the claim that says what is true instead.
+        correction: what is true instead, in a sentence, where that is no claim of its own.
         classes: the K for which the proof is repeated by explicit algebra.
     """
 
@@ -96,10 +152,14 @@ class Claim:
     title: str
     statement: str
     source: str
+    quote: str = ""
     hypotheses: tuple[str, ...] = ()
     proof: Callable[[Proof], None] | None = None
     counterexample: Callable[[Proof], None] | None = None
+    checks: tuple[Check, ...] = ()
+    measure: Callable[[Results], tuple[Figure, ...]] | None = None
     repaired_by: str | None = None
+    correction: str = ""
     classes: Sequence[int] = range(1, 7)
 
 
@@ -112,29 +172,40 @@ class Judgement:
     reason: str = ""
 
 
-def judge(evidence: Sequence[Evidence]) -> Judgement:
+def judge(evidence: Sequence[Evidence], unproved: Sequence[str] = ()) -> Judgement:
     """Compute a verdict from evidence, and from nothing else.
 
     - Engines that contradict each other, or a crash, leave the claim undecided: a disagreement is an error, not a vote.
     - Refuted: an exact or enclosed counterexample.
-    - Proved: it holds on the rung "general" or "kernel", and nothing is open.
+    - Proved: some evidence for it is complete, nothing is open, and what it rests on is proved.
+    - Measured: there are figures, whichever way they point.
+
+    Args:
+        evidence: what the engines found.
+        unproved: the claims that the evidence rests on and that are not proved; they make the verdict conditional.
     """
     crashed = [item for item in evidence if item.outcome == "crashed"]
     if crashed:
         return Judgement(Verdict.UNDECIDED, None, f"crashed: {crashed[0].engine}: {crashed[0].reason}")
+    measured = [item for item in evidence if item.figures]
     holds = [item for item in evidence if item.outcome == "holds"]
     fails = [item for item in evidence if item.outcome == "fails"]
-    if holds and fails:
+    if holds and fails and not measured:
         reason = f"the engines disagree: it holds by {holds[0].engine} and fails by {fails[0].engine}"
         return Judgement(Verdict.UNDECIDED, None, reason)
     shown = [item for item in fails if RUNGS.index(item.rung) >= RUNGS.index("enclosed") and item.witness]
+    open_ = [item for item in evidence if item.outcome == "open"]
+    complete = [item for item in holds if item.complete]
+    if (shown or complete) and unproved and not open_:
+        return Judgement(Verdict.UNDECIDED, None, f"conditional: it rests on {', '.join(unproved)}, not proved")
     if shown:
         return Judgement(Verdict.REFUTED, _highest(shown))
-    open_ = [item for item in evidence if item.outcome == "open"]
     if open_:
         return Judgement(Verdict.UNDECIDED, None, f"{open_[0].engine}: {open_[0].reason}")
-    if any(RUNGS.index(item.rung) >= RUNGS.index("general") for item in holds):
-        return Judgement(Verdict.PROVED, _highest(holds))
+    if complete:
+        return Judgement(Verdict.PROVED, _highest(complete))
+    if measured:
+        return Judgement(Verdict.MEASURED, _highest(measured))
     return Judgement(Verdict.UNDECIDED, None, "the evidence stands on too low a rung to decide it for every K")
 
 

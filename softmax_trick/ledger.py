@@ -10,11 +10,17 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from softmax_trick.claims import Claim, Evidence, Judgement, Outcome, Rung, Verdict, judge
-from softmax_trick.proof import Open, Proof, Refuted
+import softmax_trick
+from softmax_trick.argument import Argument, Open, Refuted
+from softmax_trick.cache import Cache
+from softmax_trick.claims import Check, Claim, Evidence, Judgement, Rung, Verdict, judge
+from softmax_trick.digests import Digest, digest, libraries
+from softmax_trick.facts import Facts
+from softmax_trick.proof import EXACT, Algebra, Proof
+from softmax_trick.results import Results
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK
 
 
@@ -24,13 +30,25 @@ class UnknownClaim(ValueError):
 
 @dataclass(frozen=True)
 class Result:
-    """A claim, the evidence that was found, and what follows from it."""
+    """A claim, the evidence that was found, and what follows from it.
+
+    Attributes:
+        claim: the claim.
+        judgement: its verdict, the rung on which it stands, and the reason if it is undecided.
+        evidence: what each engine found.
+        depends_on: the claims that the evidence rests on.
+        conditional_on: those of them that are not proved, so that this one is not either.
+        cached: whether the evidence is that of an earlier run.
+        stale: what has changed since that run: statement, checker, libraries; the verdict is then that of the past.
+    """
 
     claim: Claim
     judgement: Judgement
     evidence: tuple[Evidence, ...]
     depends_on: tuple[str, ...]
-    seconds: float
+    conditional_on: tuple[str, ...]
+    cached: bool = False
+    stale: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -47,21 +65,45 @@ class Result:
         """Where a refuted claim fails; what exists, for a proved claim of existence."""
         return next((item.witness for item in self.evidence if item.witness), None)
 
+    @property
+    def seconds(self) -> float:
+        """Wall time of gathering the evidence, when it was gathered."""
+        return sum(item.seconds for item in self.evidence)
+
+    @property
+    def digest(self) -> Digest:
+        """What the evidence was made from."""
+        return digest(self.claim)
+
 
 class Ledger:
     """Claims and the results reached so far; each claim is run once, and after those that it rests on.
 
     Args:
         claims: by ID; the paper's if not given.
+        cache: where evidence of earlier runs is found and evidence of this run is kept; nowhere if not given.
+        results: the experiments from which the measured claims take their figures, if there are any.
+        run: whether claims are run. If not, the results are those of earlier runs, stale or not.
+        fresh: whether evidence of earlier runs is ignored.
     """
 
-    def __init__(self, claims: Mapping[str, Claim] | None = None) -> None:
+    def __init__(
+        self,
+        claims: Mapping[str, Claim] | None = None,
+        cache: Cache | None = None,
+        results: Results | None = None,
+        run: bool = True,
+        fresh: bool = False,
+    ) -> None:
         if claims is None:
             from softmax_trick.proofs import CLAIMS
 
             claims = CLAIMS
         self.claims = claims
+        self.results_of_experiments = results
+        self._cache, self._runs, self._fresh = cache, run, fresh
         self._results: dict[str, Result] = {}
+        self._running: list[str] = []
 
     def select(self, ids: Sequence[str]) -> list[str]:
         """The IDs, or all of them if none is named.
@@ -79,63 +121,124 @@ class Ledger:
     def result(self, name: str) -> Result:
         """The result for one claim, run now if it has not been."""
         if name not in self._results:
+            self._running.append(name)
             self._results[name] = self._run(self.claims[name])
+            self._running.pop()
         return self._results[name]
 
     def _run(self, claim: Claim) -> Result:
-        start = time.perf_counter()
-        uses: list[str] = []
-        evidence = tuple(self._gather(claim, uses))
-        return Result(claim, judge(evidence), evidence, tuple(dict.fromkeys(uses)), time.perf_counter() - start)
+        evidence, cached, stale = self._evidence(claim)
+        uses = tuple(dict.fromkeys(name for item in evidence for name in item.uses))
+        unproved = tuple(name for name in uses if not self._is_proved(name))
+        return Result(claim, judge(evidence, unproved), evidence, uses, unproved, cached, stale)
 
-    def _gather(self, claim: Claim, uses: list[str]) -> Iterator[Evidence]:
+    def _evidence(self, claim: Claim) -> tuple[tuple[Evidence, ...], bool, tuple[str, ...]]:
+        """The evidence for a claim; whether it is an earlier run's; and what has changed since."""
+        if claim.measure:  # its evidence is the results file, which is not part of the digest
+            return tuple(self._gather(claim)) if self._runs else (), False, ()
+        found = self._cache.find(claim) if self._cache and not self._fresh else None
+        if found and not (found.changed and self._runs):
+            return found.evidence, True, found.changed
+        if not self._runs:
+            return (), False, ()
+        evidence = tuple(self._gather(claim))
+        if self._cache:
+            self._cache.save(claim, evidence)
+        return evidence, False, ()
+
+    def _is_proved(self, name: str) -> bool:
+        """Whether a claim that another one rests on is proved; one that rests on itself is not."""
+        if name in self._running or name not in self.claims:
+            return False
+        return self.result(name).verdict is Verdict.PROVED
+
+    def _gather(self, claim: Claim) -> Iterator[Evidence]:
         if claim.proof:
-            fewest = min(claim.classes)
-            every_k = "every K" if fewest == 1 else f"every K >= {fewest}"
-            listed = f"K = {fewest}..{max(claim.classes)}"
-            yield self._symbolic(claim.proof, "index calculus", "general", every_k, [EVERY_K], uses)
-            given = [GivenK(k) for k in claim.classes]
-            yield self._symbolic(claim.proof, "explicit algebra", "exact", listed, given, uses)
+            yield from self._proofs(claim, claim.proof)
         if claim.counterexample:
             two = [GivenK(2)]
-            yield self._symbolic(claim.counterexample, "explicit algebra", "exact", "a counterexample", two, uses)
+            yield _symbolic(claim.counterexample, "explicit algebra", "exact", "a counterexample", two)
+        for check in claim.checks:
+            yield _check(check)
+        if claim.measure:
+            yield _measured(claim, claim.measure, self.results_of_experiments)
         yield from _sampled(claim)
 
-    def _symbolic(
-        self,
-        argument: Callable[[Proof], None],
-        engine: str,
-        rung: Rung,
-        scope: str,
-        classes: Sequence[Classes],
-        uses: list[str],
-    ) -> Evidence:
-        """Run a proof or a counterexample for each of these classes; the first failure ends it."""
-        start = time.perf_counter()
-        outcome: Outcome = "holds"
-        witness, reason, proof = None, "", Proof()
-        for proof in (Proof(one, self._use) for one in classes):
-            try:
-                argument(proof)
-                witness = witness or proof.witness
-            except Refuted as refutation:
-                # Whoever found it, a counterexample is an exact one.
-                outcome, rung, witness, reason = "fails", "exact", refutation.witness, str(refutation)
-            except Open as gap:
-                outcome, reason = "open", str(gap)
-            except Exception as error:
-                outcome, reason = "crashed", f"{type(error).__name__}: {error}"
-            uses += proof.uses
-            if outcome != "holds":
-                break
-        seconds = time.perf_counter() - start
-        return Evidence(engine, rung, scope, outcome, seconds, tuple(proof.steps), witness, reason)
+    def _proofs(self, claim: Claim, proof: Callable[[Proof], None]) -> Iterator[Evidence]:
+        from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3
 
-    def _use(self, name: str) -> None:
-        """Called by a proof that rests on another claim."""
-        verdict = self.result(name).verdict
-        if verdict is not Verdict.PROVED:
-            raise Open(f"it rests on {name}, which is {verdict}")
+        fewest = min(claim.classes)
+        every_k = "every K" if fewest == 1 else f"every K >= {fewest}"
+        yield replace(_symbolic(proof, "index calculus", "general", every_k, [EVERY_K]), complete=True)
+        listed = f"K = {fewest}..{max(claim.classes)}"
+        yield _symbolic(proof, "explicit algebra", "exact", listed, [GivenK(k) for k in claim.classes])
+        z3 = Algebra(decide_by_z3, sign_by_z3)
+        second = replace(_symbolic(proof, "z3", "general", every_k, [EVERY_K], z3), complete=True)
+        if second.outcome != "open":  # where z3 gives up there is no second opinion
+            yield second
+
+
+def _symbolic(
+    argument: Callable[[Proof], None],
+    engine: str,
+    rung: Rung,
+    scope: str,
+    classes: Sequence[Classes],
+    algebra: Algebra = EXACT,
+) -> Evidence:
+    """Run a proof or a counterexample for each of these classes; the first failure ends it."""
+    start = time.perf_counter()
+    evidence, uses, witness = Evidence(engine, rung, scope, "holds", 0.0), [], None
+    for one in classes:
+        evidence = _attempt(argument, Proof(one, algebra), evidence)
+        uses += evidence.uses
+        witness = witness or evidence.witness
+        if evidence.outcome != "holds":
+            break
+    seconds = time.perf_counter() - start
+    return replace(evidence, seconds=seconds, uses=tuple(dict.fromkeys(uses)), witness=evidence.witness or witness)
+
+
+def _check(check: Check) -> Evidence:
+    start = time.perf_counter()
+    facts = Facts()
+    evidence = _attempt(check.run, facts, Evidence(check.engine, check.rung, check.scope, "holds", 0.0))
+    complete = evidence.outcome == "holds" and check.rung != "sampled"
+    seconds = time.perf_counter() - start
+    return replace(evidence, seconds=seconds, figures=tuple(facts.figures), complete=complete)
+
+
+def _attempt(run: Callable[[Any], None], argument: Argument, evidence: Evidence) -> Evidence:
+    """Run a proof or a check, and say in the evidence how it ended."""
+    try:
+        run(argument)
+        ended = replace(evidence, witness=argument.witness)
+    except Refuted as refutation:
+        # Whoever found it, a counterexample is an exact one.
+        ended = replace(evidence, outcome="fails", rung="exact", witness=refutation.witness, reason=str(refutation))
+    except Open as gap:
+        ended = replace(evidence, outcome="open", reason=str(gap))
+    except Exception as error:
+        ended = replace(evidence, outcome="crashed", reason=f"{type(error).__name__}: {error}")
+    return replace(ended, steps=tuple(argument.steps), uses=tuple(argument.uses))
+
+
+def _measured(claim: Claim, measure: Callable[[Results], tuple[Any, ...]], results: Results | None) -> Evidence:
+    """What our own experiments say of a statement about experiments."""
+    nothing = Evidence("experiment", "sampled", "our own runs", "open", 0.0, reason="not run")
+    if results is None:
+        return nothing
+    start = time.perf_counter()
+    try:
+        figures = measure(results)
+    except Exception as error:
+        return replace(nothing, outcome="crashed", reason=f"{type(error).__name__}: {error}")
+    if not figures:
+        return nothing
+    outcome = "fails" if any(figure.agrees is False for figure in figures) else "holds"
+    scope = f"{results.source}: {max(figure.runs for figure in figures)} runs a figure"
+    seconds = time.perf_counter() - start
+    return Evidence("experiment", "sampled", scope, outcome, seconds, figures=figures)
 
 
 def _sampled(claim: Claim) -> Iterator[Evidence]:
@@ -145,14 +248,14 @@ def _sampled(claim: Claim) -> Iterator[Evidence]:
     if claim.id not in sampled.SAMPLED:
         return
     start = time.perf_counter()
-    outcome: Outcome
-    try:
-        reason = sampled.disagreement(claim.id) or ""
-        outcome = "fails" if reason else "holds"
-    except Exception as error:
-        outcome, reason = "crashed", f"{type(error).__name__}: {error}"
     scope = f"{sampled.EXAMPLES} random examples for each K <= {max(sampled.CLASSES)}, float64"
-    yield Evidence("torch autograd", "sampled", scope, outcome, time.perf_counter() - start, reason=reason)
+    evidence = Evidence("torch autograd", "sampled", scope, "holds", 0.0)
+    try:
+        if reason := sampled.disagreement(claim.id):
+            evidence = replace(evidence, outcome="fails", reason=reason)
+    except Exception as error:
+        evidence = replace(evidence, outcome="crashed", reason=f"{type(error).__name__}: {error}")
+    yield replace(evidence, seconds=time.perf_counter() - start)
 
 
 def verify(*ids: str) -> list[Result]:
@@ -170,7 +273,7 @@ def differences(results: Sequence[Result], recorded: Mapping[str, str]) -> list[
     lines = []
     for result in results:
         name, verdict = result.claim.id, result.verdict
-        if verdict is Verdict.UNDECIDED:
+        if verdict is Verdict.UNDECIDED and recorded.get(name) != verdict:
             lines.append(f"{name} is undecided: {result.judgement.reason}")
         elif name not in recorded:
             lines.append(f'{name} is {verdict}, and no verdict is recorded: add "{name}": "{verdict}" to recorded.json')
@@ -182,7 +285,8 @@ def differences(results: Sequence[Result], recorded: Mapping[str, str]) -> list[
 def as_json(results: Sequence[Result]) -> dict[str, Any]:
     """The results as plain data, in the shape of softmax_trick/report/ledger.schema.json."""
     summary = {verdict.value: sum(result.verdict is verdict for result in results) for verdict in Verdict}
-    return {"summary": summary, "claims": [_claim_as_json(result) for result in results]}
+    versions = {"softmax-trick": softmax_trick.__version__, **libraries()}
+    return {"summary": summary, "versions": versions, "claims": [_claim_as_json(result) for result in results]}
 
 
 def _claim_as_json(result: Result) -> dict[str, Any]:
@@ -195,13 +299,25 @@ def _claim_as_json(result: Result) -> dict[str, Any]:
         "verdict": result.verdict.value,
         "rung": result.rung,
         "reason": result.judgement.reason or None,
+        "quote": claim.quote or None,
         "hypotheses": list(claim.hypotheses),
         "witness": result.witness,
         "repaired_by": claim.repaired_by,
+        "correction": claim.correction or None,
         "depends_on": list(result.depends_on),
-        "evidence": [
-            {"engine": item.engine, "rung": item.rung, "scope": item.scope, "outcome": item.outcome}
-            | {"seconds": round(item.seconds, 4)}
-            for item in result.evidence
-        ],
+        "conditional_on": list(result.conditional_on),
+        "digest": asdict(result.digest),
+        "evidence": [_evidence_as_json(item) for item in result.evidence],
+    }
+
+
+def _evidence_as_json(item: Evidence) -> dict[str, Any]:
+    return {
+        "engine": item.engine,
+        "rung": item.rung,
+        "scope": item.scope,
+        "outcome": item.outcome,
+        "seconds": round(item.seconds, 4),
+        "steps": [asdict(step) for step in item.steps],
+        "figures": [asdict(figure) for figure in item.figures],
     }

@@ -1,19 +1,20 @@
 """A proof as a sequence of steps, each checked on the spot: a wrong step stops the proof and is named.
 
 A proof is a function that takes a `Proof`, makes its vectors from it and states its steps. The same function is run for
-symbolic K (rung "general") and for each given K (rung "exact"), by engines that share no algebra.
+symbolic K (rung "general") and for each given K (rung "exact"), by engines that share no algebra but the last
+reduction, and once more for symbolic K with that reduction left to z3.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
-from softmax_trick.claims import Step
+from softmax_trick.argument import Argument, Open, Refuted
 from softmax_trick.symbolic import (
     EVERY_K,
     Classes,
@@ -26,39 +27,37 @@ from softmax_trick.symbolic import (
     index,
     sign,
 )
+from softmax_trick.symbolic.sign import Sign
 
 Comparable = Any  # a scalar (sympy.Expr or int), a Vector or a Matrix
 
 
-class Open(Exception):
-    """A step could not be decided, or is wrong: the proof proves nothing."""
+class Undecided(Open):
+    """A step is neither right nor wrong as far as this algebra can tell."""
 
 
-class Refuted(Exception):
-    """The claim itself is false: here is where."""
+@dataclass(frozen=True)
+class Algebra:
+    """What decides the steps of a proof: whether an expression is zero, and which sign it has."""
 
-    def __init__(self, text: str, witness: dict[str, str]) -> None:
-        super().__init__(text)
-        self.witness = witness
+    zero: Callable[[sp.Expr, Mapping[sp.Expr, sp.Expr] | None], Decision]
+    sign: Callable[[sp.Expr], Sign | None]
+
+
+EXACT = Algebra(decide, sign)
 
 
 @dataclass
-class Proof:
+class Proof(Argument):
     """The steps of one run of a proof.
 
     Attributes:
         classes: EVERY_K, or GivenK(n).
-        use: called with the ID of a claim that the proof rests on; raises Open if that claim is not proved.
-        steps: what has been established so far.
-        uses: the claims that the proof rests on.
-        witness: what exists, in a claim that something exists.
+        algebra: the library's own, or a second opinion.
     """
 
     classes: Classes = EVERY_K
-    use: Callable[[str], None] = lambda claim: None
-    steps: list[Step] = field(default_factory=list)
-    uses: list[str] = field(default_factory=list)
-    witness: dict[str, str] | None = None
+    algebra: Algebra = EXACT
 
     def vector(self, name: str, positive: bool | None = None) -> Vector:
         """A vector of real symbols, positive ones if asked for."""
@@ -101,46 +100,22 @@ class Proof:
         solutions = sp.linsolve(list(equations), list(unknowns))
         if solutions != sp.S.EmptySet:
             raise Open(f"the step '{text}' is false: {', '.join(map(str, unknowns))} = {solutions}")
-        self.steps.append(Step(text, "checked", tuple(f"{equation} = 0" for equation in equations)))
-
-    def cites(self, text: str) -> None:
-        """A step that the library does not check: a theorem of analysis or a piece of logic, named by the text."""
-        self.steps.append(Step(text, "cited"))
-
-    def rests_on(self, claim: str, text: str) -> None:
-        """A step that is another claim.
-
-        Raises:
-            Open: that claim is not proved.
-        """
-        self.uses.append(claim)
-        self.use(claim)
-        self.steps.append(Step(text, "used"))
-
-    def exists(self, **witness: Any) -> None:
-        """What the steps have shown to exist."""
-        self.witness = {name: str(value) for name, value in witness.items()}
-
-    def refuted(self, text: str, **witness: Any) -> None:
-        """The steps so far amount to a counterexample.
-
-        Raises:
-            Refuted: always.
-        """
-        raise Refuted(text, {name: str(value) for name, value in witness.items()})
+        self.established(text, *(f"{equation} = 0" for equation in equations))
 
     def _accept(self, text: str, decision: Decision) -> None:
         if decision.status == "nonzero":
             raise Open(f"the step '{text}' is false at {_readable(decision.witness)}")
         if decision.status == "undecided":
-            raise Open(f"the step '{text}' is undecided: {decision.reason}")
-        self.steps.append(Step(text, "checked", decision.reduction))
+            raise Undecided(f"the step '{text}' is undecided: {decision.reason}")
+        self.established(text, *decision.reduction)
 
     def _sign(self, text: str, expression: sp.Expr, wanted: tuple[str, ...]) -> None:
-        found = sign(expression)
+        found = self.algebra.sign(expression)
         if found not in wanted:
-            raise Open(f"the step '{text}' is not established: the sign of {expression} is {found or 'undecided'}")
-        self.steps.append(Step(text, "checked", (f"{expression} is {found}",)))
+            error = Open if found else Undecided
+            sign_found = found or "undecided"
+            raise error(f"the step '{text}' is not established: the sign of {expression} is {sign_found}")
+        self.established(text, f"{expression} is {found}")
 
     def _decide(self, left: Comparable, right: Comparable, distributions: Sequence[Vector]) -> Decision:
         """Decide left - right in every entry; the first that is not zero, if there is one."""
@@ -149,7 +124,7 @@ class Proof:
             if isinstance(self.classes, GivenK):
                 decision = _decide_on_simplex(self.classes, position, difference, distributions)
             else:
-                decision = decide(difference, {v.sum(): sp.S.One for v in distributions})
+                decision = self.algebra.zero(difference, {v.sum(): sp.S.One for v in distributions})
             if decision.status != "zero":
                 return decision
             reductions += decision.reduction

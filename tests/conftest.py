@@ -1,6 +1,7 @@
 """What several test modules share."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,11 +9,20 @@ import numpy as np
 import pytest
 
 from softmax_trick import train
+from softmax_trick.ledger import Ledger
 from softmax_trick.training.data import DataSet, Split
 
 # Before torch is imported, here and in subprocesses: on tensors this small, OpenMP's threads that wait by spinning take
 # the cores from those that work. As `softmax_trick.train` does for itself.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# The evidence that tests keep is theirs.
+os.environ["SOFTMAX_TRICK_CACHE"] = tempfile.mkdtemp(prefix="softmax-trick-tests-")
+
+
+@pytest.fixture(scope="session")
+def ledger() -> Ledger:
+    """The paper's claims, each run once in a test session."""
+    return Ledger()
 
 
 def noise() -> DataSet:

@@ -78,7 +78,7 @@ def decide(expression: sp.Expr | int, given: Mapping[sp.Expr, sp.Expr] | None = 
     if not isinstance(expression, sp.Expr):
         kind = type(expression).__name__
         raise TypeError(f"only a SymPy expression can be decided, not a {kind}; of a vector or matrix, decide an entry")
-    if expression.has(SumOver, sp.Indexed):
+    if expression.has(SumOver, sp.Indexed, sp.KroneckerDelta):
         return _decide_for_every_k(expression, given or {})
     return _decide_explicit(expression)
 
@@ -156,7 +156,7 @@ def _decide_for_every_k(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr]) -
             raise ValueError(f"only the sum of a vector of symbols can be given a value, not {total}")
     values = {contract(total): sp.sympify(value, strict=True) for total, value in given.items()}
     steps: list[str] = []
-    for case, specialised in _cases(sp.expand_log(contract(expression))):
+    for case, specialised in cases(sp.expand_log(contract(expression))):
         reduced = contract(specialised).xreplace(values)
         decision = _decide_explicit(opaque(reduced))
         steps += [f"case {case or 'general'}:", *decision.reduction]
@@ -168,7 +168,7 @@ def _decide_for_every_k(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr]) -
     return Decision("zero", tuple(steps))
 
 
-def _cases(expression: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
+def cases(expression: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
     """The expression for every way in which free indices joined by a delta can be equal or different."""
     deltas = sorted(expression.atoms(sp.KroneckerDelta), key=sp.default_sort_key)
     if not deltas:
@@ -178,9 +178,9 @@ def _cases(expression: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
     first, second = delta.args
     if not second.is_Symbol:
         first, second = second, first
-    for case, specialised in _cases(expression.xreplace({delta: sp.S.One}).xreplace({second: first})):
+    for case, specialised in cases(expression.xreplace({delta: sp.S.One}).xreplace({second: first})):
         yield f"{first} = {second}" + (f", {case}" if case else ""), specialised
-    for case, specialised in _cases(expression.xreplace({delta: sp.S.Zero})):
+    for case, specialised in cases(expression.xreplace({delta: sp.S.Zero})):
         yield f"{first} != {second}" + (f", {case}" if case else ""), specialised
 
 

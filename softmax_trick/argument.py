@@ -1,0 +1,65 @@
+"""What proofs and checks have in common: steps that are established one by one, and the two ways in which they end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from softmax_trick.claims import Step
+
+
+class Open(Exception):
+    """A step could not be decided, or is wrong: the argument shows nothing."""
+
+
+class Refuted(Exception):
+    """The claim itself is false: here is where."""
+
+    def __init__(self, text: str, witness: dict[str, str]) -> None:
+        super().__init__(text)
+        self.witness = witness
+
+
+@dataclass(kw_only=True)
+class Argument:
+    """The steps of one run of a proof or of a check.
+
+    Attributes:
+        steps: what has been established so far.
+        uses: the claims that the argument rests on.
+        witness: what exists, in a claim that something exists.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    uses: list[str] = field(default_factory=list)
+    witness: dict[str, str] | None = None
+
+    def cites(self, text: str) -> None:
+        """A step that the library does not check: a theorem of analysis or a piece of logic, named by the text."""
+        self.steps.append(Step(text, "cited"))
+
+    def rests_on(self, claim: str, text: str) -> None:
+        """A step that is another claim: unless that is proved, the verdict is conditional."""
+        self.uses.append(claim)
+        self.steps.append(Step(text, "used", (claim,)))
+
+    def exists(self, **witness: Any) -> None:
+        """What the steps have shown to exist."""
+        self.witness = as_text(witness)
+
+    def refuted(self, text: str, **witness: Any) -> None:
+        """The steps so far amount to a counterexample.
+
+        Raises:
+            Refuted: always.
+        """
+        raise Refuted(text, as_text(witness))
+
+    def established(self, text: str, *detail: str) -> None:
+        """A step that was just decided exactly; the detail says how."""
+        self.steps.append(Step(text, "checked", detail))
+
+
+def as_text(witness: dict[str, Any]) -> dict[str, str]:
+    """A witness as plain text."""
+    return {name: str(value) for name, value in witness.items()}

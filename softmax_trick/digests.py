@@ -1,0 +1,104 @@
+"""What evidence was made from: digests of the statement, of the checker's source, and the versions of the libraries.
+
+Evidence is stale when one of the three has changed since: it then says nothing about the claim as it stands now.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cache, lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from softmax_trick.claims import Claim
+
+LIBRARIES = ("mpmath", "numpy", "python-flint", "sympy", "torch", "z3-solver")
+ENGINES = ("softmax_trick.ledger", "softmax_trick.proofs.sampled")  # what every claim is run by
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Digests, as hexadecimal text, of a claim's statement, of the source that checks it, and of what it runs on."""
+
+    statement: str
+    checker: str
+    libraries: str
+
+    def changes(self, now: Digest) -> list[str]:
+        """The names of the parts in which this digest differs from that of now."""
+        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(now, field.name)]
+
+
+def digest(claim: Claim) -> Digest:
+    """The digest of a claim as it stands now."""
+    return Digest(_hash(_statement(claim)), _hash(_sources(claim)), _hash(*libraries().items()))
+
+
+@lru_cache
+def libraries() -> dict[str, str]:
+    """The versions of Python and of the libraries that decide."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "none"
+    return versions
+
+
+def _statement(claim: Claim) -> tuple[Any, ...]:
+    return claim.id, claim.statement, claim.quote, claim.hypotheses, tuple(claim.classes)
+
+
+def _sources(claim: Claim) -> tuple[str, ...]:
+    """The text of every module of ours that the claim's functions and the engines can reach by imports."""
+    functions: list[Callable[..., Any] | None] = [claim.proof, claim.counterexample, claim.measure]
+    functions += [check.run for check in claim.checks]
+    roots = {getattr(function, "__module__", None) for function in functions if function}
+    names = set().union(*(_reachable(name) for name in {*roots, *ENGINES} if name))
+    return tuple(_text(name) for name in sorted(names))
+
+
+@cache
+def _reachable(name: str) -> frozenset[str]:
+    reached, waiting = set(), [name]
+    while waiting:
+        one = waiting.pop()
+        if one not in reached and _text(one):
+            reached.add(one)
+            waiting += _imports(one)
+    return frozenset(reached)
+
+
+@cache
+def _imports(name: str) -> tuple[str, ...]:
+    """The modules of ours that a module imports, at its top or inside a function; `from a import b` may name a.b."""
+    found = []
+    for node in ast.walk(ast.parse(_text(name))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    # The package of the claims imports all of them: what one rests on is in its own imports.
+    ours = {module for module in found if module.split(".")[0] == "softmax_trick" and module != "softmax_trick.proofs"}
+    return tuple(sorted(ours))
+
+
+@cache
+def _text(name: str) -> str:
+    """The source of a module; nothing if there is no such module (but a name in one)."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return ""
+    return Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+
+
+def _hash(*parts: Any) -> str:
+    return hashlib.sha256("\x00".join(map(str, parts)).encode()).hexdigest()[:16]

@@ -1,0 +1,163 @@
+"""Evidence that is kept between runs: found again while its digest stands, stale when a part of it has changed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from softmax_trick import digests
+from softmax_trick.cache import Cache
+from softmax_trick.claims import Check, Claim, Verdict
+from softmax_trick.digests import digest
+from softmax_trick.ledger import Ledger, verify
+from softmax_trick.proofs import CLAIMS, theorem_1
+
+runs = []
+
+
+def counted(facts):
+    runs.append("run")
+    facts.same("one is one", 1, 1)
+
+
+def claim(statement="$1 = 1$", **changes):
+    checks = (Check("counting", counted, "one"),)
+    return Claim(**{"id": "X.one", "title": "one", "statement": statement, "source": "s", "checks": checks} | changes)
+
+
+def results(folder, *claims, **options):
+    ledger = Ledger({one.id: one for one in claims}, cache=Cache(folder), **options)
+    return [ledger.result(one.id) for one in claims]
+
+
+@pytest.fixture(autouse=True)
+def _no_runs_yet():
+    runs.clear()
+
+
+def test_an_unchanged_claim_is_not_run_again(tmp_path):
+    [first] = results(tmp_path, claim())
+    [second] = results(tmp_path, claim())
+    assert len(runs) == 1
+    assert (first.cached, second.cached) == (False, True)
+    assert second.evidence == first.evidence
+    assert second.verdict is Verdict.PROVED
+
+
+def test_fresh_ignores_what_was_kept_and_keeps_the_new(tmp_path):
+    results(tmp_path, claim())
+    [result] = results(tmp_path, claim(), fresh=True)
+    assert len(runs) == 2
+    assert not result.cached
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"statement": "$1 = 1$, of course"}, "statement"),
+        ({"hypotheses": ("$1 > 0$",)}, "statement"),
+        ({"classes": range(1, 3)}, "statement"),
+    ],
+)
+def test_a_changed_statement_is_stale_and_runs_again(tmp_path, change, part):
+    results(tmp_path, claim())
+    [known] = results(tmp_path, claim(**change), run=False)
+    assert known.stale == (part,)
+    [result] = results(tmp_path, claim(**change))
+    assert len(runs) == 2
+    assert not result.stale
+
+
+def test_a_changed_checker_is_stale(tmp_path, monkeypatch):
+    results(tmp_path, claim())
+    original = digests._text
+    monkeypatch.setattr(
+        digests, "_text", lambda name: original(name) + "# changed" * name.endswith("symbolic.decision")
+    )
+    [known] = results(tmp_path, claim(), run=False)
+    assert known.stale == ("checker",)
+
+
+def test_another_version_of_a_library_is_stale(tmp_path, monkeypatch):
+    results(tmp_path, claim())
+    monkeypatch.setattr(digests, "libraries", lambda: {"sympy": "0.0"})
+    [known] = results(tmp_path, claim(), run=False)
+    assert known.stale == ("libraries",)
+
+
+def test_without_running_what_is_unknown_stays_so(tmp_path):
+    [known] = results(tmp_path, claim(), run=False)
+    assert runs == []
+    assert known.evidence == ()
+
+
+def test_the_checker_reaches_from_a_claim_to_the_engines_it_runs():
+    reached = digests._reachable("softmax_trick.proofs.theorem_1") | digests._reachable("softmax_trick.ledger")
+    for name in ("symbolic.decision", "symbolic.fractions", "symbolic.second_opinion", "proof", "numeric.enclosure"):
+        assert f"softmax_trick.{name}" in reached
+    assert "softmax_trick.proofs.theorem_a1" not in reached  # one proof is not another's checker
+    assert "softmax_trick.training.loop" not in reached
+
+
+def test_two_claims_of_one_module_differ_in_their_statements_only():
+    first, second = digest(CLAIMS["T1.1"]), digest(CLAIMS["T1.2"])
+    assert first.changes(second) == ["statement"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 0}', '{"format": 1}', '{"format": 1, "digest": {}}'])
+def test_a_broken_file_is_as_good_as_none(tmp_path, content):
+    results(tmp_path, claim())
+    (tmp_path / "X.one.json").write_text(content)
+    [result] = results(tmp_path, claim())
+    assert not result.cached
+    assert json.loads((tmp_path / "X.one.json").read_text())["evidence"]
+
+
+def test_a_crash_is_not_kept(tmp_path):
+    def crashes(facts):
+        raise ZeroDivisionError
+
+    [result] = results(tmp_path, claim(checks=(Check("counting", crashes, "one"),)))
+    assert "crashed" in result.judgement.reason
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    ledger = Ledger({"X.one": claim()}, cache=(cache := Cache(tmp_path / "file")))
+    assert ledger.result("X.one").verdict is Verdict.PROVED
+    assert "file" in cache.trouble
+
+
+def test_kept_evidence_is_what_was_found(tmp_path):
+    names = ["T1.1", "A1r.unity"]
+    found = results(tmp_path, *(CLAIMS[name] for name in names))
+    again = results(tmp_path, *(CLAIMS[name] for name in names))
+    for one, other in zip(found, again, strict=True):
+        assert one.evidence == other.evidence
+        assert one.witness == other.witness
+        assert one.judgement == other.judgement
+
+
+def test_conditional_verdicts_follow_from_the_present_not_from_the_cache(tmp_path):
+    """B rests on A. A is proved in the first run and undecided in the second: B is conditional, though it is cached."""
+
+    def rests(facts):
+        facts.rests_on("X.one", "by X.one")
+
+    def undecided(facts):
+        raise ValueError
+
+    b = claim(id="X.two", checks=(Check("counting", rests, "one"),))
+    assert [r.verdict for r in results(tmp_path, claim(), b)] == ["proved", "proved"]
+    _, second = results(tmp_path, claim("$2$", checks=(Check("counting", undecided, "one"),)), b)
+    assert second.cached
+    assert second.conditional_on == ("X.one",)
+    assert second.verdict is Verdict.UNDECIDED
+
+
+def test_the_python_interface_uses_no_cache(monkeypatch):
+    monkeypatch.setattr(Cache, "find", lambda *_: pytest.fail("the cache was read"))
+    assert verify("T1.1r")[0].verdict is Verdict.PROVED
+    assert theorem_1.CLAIMS[1].id == "T1.1r"
