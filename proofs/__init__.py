@@ -1,8 +1,17 @@
-"""The claims of the paper and their proofs, one module per theorem, in the paper's order.
+"""The claims of the paper and their proofs, in the paper's order, one module a section or a theorem.
 
-theorem_1   Theorem 1: cross-entropy, SoftMax and the SoftMax trick
-theorem_a1  Theorem A1: which functions have the dilated trick; its repair and the classification
-sampled     the same claims tested by torch autograd, through code that shares nothing with the proofs
+section_1   the introduction
+theorem_1   section 2: cross-entropy, SoftMax and the SoftMax trick; theorem_1_steps: its equations and proofs
+section_3   what ISBE is, and what the paper asks of a normalizer
+tables      Tables 1 to 4, as printed, and what each says of another
+section_4   the experiments: networks, activations, reductions, the sentences that read the tables
+section_5   the conclusions
+theorem_a1  Appendix A: which functions have the dilated trick; its repair and the classification;
+            theorem_a1_steps: its equations and proofs
+appendix_b  Appendix B: the listings, run
+beyond      what is not in the paper: implicit losses, Lipschitz constants, other methods as relocations
+
+sampled     claims tested by torch autograd, through code that shares nothing with the proofs
 """
 
 from __future__ import annotations
@@ -11,9 +20,36 @@ import json
 from importlib.resources import files
 
 from softmax_trick.claims import Claim
-from softmax_trick.proofs import theorem_1, theorem_a1
+from softmax_trick.proofs import (
+    appendix_b,
+    beyond,
+    section_1,
+    section_3,
+    section_4,
+    section_5,
+    tables,
+    theorem_1,
+    theorem_1_steps,
+    theorem_a1,
+    theorem_a1_steps,
+)
 
-CLAIMS: dict[str, Claim] = {claim.id: claim for claim in (*theorem_1.CLAIMS, *theorem_a1.CLAIMS)}
+IN_ORDER = (
+    section_1.CLAIMS,
+    theorem_1.CLAIMS,
+    theorem_1_steps.CLAIMS,
+    section_3.CLAIMS,
+    appendix_b.CODE_CLAIMS,
+    tables.CLAIMS,
+    section_4.CLAIMS,
+    section_5.CLAIMS,
+    theorem_a1.CLAIMS,
+    theorem_a1_steps.CLAIMS,
+    appendix_b.CLAIMS,
+    beyond.CLAIMS,
+)
+
+CLAIMS: dict[str, Claim] = {claim.id: claim for part in IN_ORDER for claim in part}
 
 
 def recorded_verdicts() -> dict[str, str]:

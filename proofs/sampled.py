@@ -14,11 +14,12 @@ import torch
 from torch import Generator, Tensor
 from torch.func import grad, jacrev
 
+from softmax_trick.proofs import sampled_beyond
+from softmax_trick.proofs.drawn import Sides, distribution, normal
+
 TOLERANCE = 1e-9
 CLASSES = range(1, 13)
 EXAMPLES = 3  # for each K
-
-Sides = tuple[Tensor, Tensor]
 
 
 def disagreement(claim: str, seed: int = 0) -> str | None:
@@ -35,16 +36,7 @@ def disagreement(claim: str, seed: int = 0) -> str | None:
     return None
 
 
-# --- what is drawn ----------------------------------------------------------------------------------------------------
-
-
-def _normal(g: Generator, classes: int) -> Tensor:
-    return torch.randn(classes, generator=g, dtype=torch.float64)
-
-
-def _distribution(g: Generator, classes: int) -> Tensor:
-    positive = torch.rand(classes, generator=g, dtype=torch.float64) + 0.1
-    return positive / positive.sum()
+# --- the formulas -----------------------------------------------------------------------------------------------------
 
 
 def _cross_entropy(t: Tensor, y: Tensor) -> Tensor:
@@ -53,11 +45,11 @@ def _cross_entropy(t: Tensor, y: Tensor) -> Tensor:
 
 def _generalised_softmax(g: Generator, classes: int, slack: bool = False) -> tuple[Callable[[Tensor], Tensor], Tensor]:
     """A random SoftMax(d * x - c), perhaps with slack, and its dilation d."""
-    d, c = _normal(g, classes), _normal(g, classes)
+    d, c = normal(g, classes), normal(g, classes)
     if not slack:
         return lambda x: torch.softmax(d * x - c, -1), d
     # Slack is one more class, whose score is fixed and whose soft score is dropped.
-    fixed = _normal(g, 1)
+    fixed = normal(g, 1)
     return lambda x: torch.softmax(torch.cat([d * x - c, fixed]), -1)[:-1], d
 
 
@@ -69,14 +61,14 @@ def _softmax_type(y: Tensor, d: Tensor) -> Tensor:
 
 
 def _gradient_of_ce(g: Generator, classes: int, sign: int) -> Sides:
-    t, y = _distribution(g, classes), _distribution(g, classes)
+    t, y = distribution(g, classes), distribution(g, classes)
     return grad(lambda soft: _cross_entropy(t, soft))(y), sign * t / y
 
 
 def _range_of_ce(g: Generator, classes: int) -> Sides:
     """CE > 0 for random distributions, and CE = s is reached for a random s > 0."""
-    t, y = _distribution(g, classes), _distribution(g, classes)
-    wanted = _normal(g, 1).abs() + 0.1
+    t, y = distribution(g, classes), distribution(g, classes)
+    wanted = normal(g, 1).abs() + 0.1
     first = (-wanted).exp()
     others = torch.full((classes - 1,), 1.0, dtype=torch.float64) * (1 - first) / (classes - 1)
     vertex = torch.eye(classes, dtype=torch.float64)[0]
@@ -87,31 +79,31 @@ def _range_of_ce(g: Generator, classes: int) -> Sides:
 def _contains_zero(g: Generator, classes: int) -> Sides:
     """As printed, CE > 0 on all of [0,1]^K x (0,1)^K: the corners of the cube are tried too."""
     corner = torch.rand(classes, generator=g, dtype=torch.float64).round() * (torch.rand(1, generator=g) > 0.5)
-    return (_cross_entropy(corner, _distribution(g, classes)) > 0).double(), torch.ones(()).double()
+    return (_cross_entropy(corner, distribution(g, classes)) > 0).double(), torch.ones(()).double()
 
 
 def _jacobian_of_softmax(g: Generator, classes: int) -> Sides:
-    x = 3 * _normal(g, classes)
+    x = 3 * normal(g, classes)
     y = x.softmax(-1)
     return jacrev(lambda s: s.softmax(-1))(x), y.diag() - y.outer(y)
 
 
 def _gradient_of_softce(g: Generator, classes: int) -> Sides:
-    x, t = 3 * _normal(g, classes), _distribution(g, classes)
+    x, t = 3 * normal(g, classes), distribution(g, classes)
     softce = grad(lambda s: torch.nn.functional.cross_entropy(s, t))(x)
     return softce, x.softmax(-1) - t
 
 
 def _softce_below_one(g: Generator, classes: int) -> Sides:
     """As printed, SoftCE < 1: confident wrong scores are tried."""
-    x, t = 5 * _normal(g, classes), _distribution(g, classes)
+    x, t = 5 * normal(g, classes), distribution(g, classes)
     inside = torch.nn.functional.cross_entropy(x, t).abs() < 1
     return inside.double(), torch.ones(()).double()
 
 
 def _range_of_gradient(g: Generator, classes: int) -> Sides:
     """Inside (-1, 1) for random scores and targets, and a random value in it is reached by component 1."""
-    x, t = 5 * _normal(g, classes), _distribution(g, classes)
+    x, t = 5 * normal(g, classes), distribution(g, classes)
     inside = (grad(lambda s: torch.nn.functional.cross_entropy(s, t))(x).abs() < 1).double()
     wanted = 2 * torch.rand(1, generator=g, dtype=torch.float64) - 1
     eye = torch.eye(classes, dtype=torch.float64)
@@ -127,14 +119,14 @@ def _range_of_gradient(g: Generator, classes: int) -> Sides:
 
 def _p1_to_p2(g: Generator, classes: int) -> Sides:
     f, d = _generalised_softmax(g, classes)
-    x = _normal(g, classes)
+    x = normal(g, classes)
     return jacrev(f)(x), _softmax_type(f(x), d)
 
 
 def _p2_to_p3(g: Generator, classes: int, simplex: bool) -> Sides:
     f, d = _generalised_softmax(g, classes, slack=True)
-    x = _normal(g, classes)
-    t = _distribution(g, classes) if simplex else torch.rand(classes, generator=g, dtype=torch.float64)
+    x = normal(g, classes)
+    t = distribution(g, classes) if simplex else torch.rand(classes, generator=g, dtype=torch.float64)
     y = f(x)
     return jacrev(f)(x).T @ (-t / y), d * (y - t)
 
@@ -142,7 +134,7 @@ def _p2_to_p3(g: Generator, classes: int, simplex: bool) -> Sides:
 def _p3_to_p2(g: Generator, classes: int) -> Sides:
     """Recover the Jacobian from the trick at the vertices alone, and compare it with (A2)."""
     f, d = _generalised_softmax(g, classes, slack=True)
-    x = _normal(g, classes)
+    x = normal(g, classes)
     y, vertices = f(x), torch.eye(classes, dtype=torch.float64)
     j = jacrev(f)(x)
     errors = torch.stack([d * (y - e) for e in vertices])  # row j is (dF/dx)^T (-e_j / y), by (P3)
@@ -153,16 +145,16 @@ def _p3_to_p2(g: Generator, classes: int) -> Sides:
 def _p2_gives_unity(g: Generator, classes: int, slack: bool) -> Sides:
     """(P2) -> (P1) would make every F with (P2) sum to one, SoftMax with slack included."""
     f, d = _generalised_softmax(g, classes, slack=slack)
-    x = _normal(g, classes)
+    x = normal(g, classes)
     assert torch.allclose(jacrev(f)(x), _softmax_type(f(x), d))
     return f(x).sum(), torch.ones(()).double()
 
 
 def _classification(g: Generator, classes: int) -> Sides:
     """A member of the family with entries a_i of both signs and zero, and w nowhere 0 at the scores drawn."""
-    a, d = _normal(g, classes), _normal(g, classes)
+    a, d = normal(g, classes), normal(g, classes)
     a[torch.rand(classes, generator=g) < 0.2] = 0
-    x = _normal(g, classes)
+    x = normal(g, classes)
     slack = 1 + 2 * (a * (d * x).exp()).sum().abs()
 
     def f(s: Tensor) -> Tensor:
@@ -175,9 +167,9 @@ def _classification(g: Generator, classes: int) -> Sides:
 def _repaired_theorem(g: Generator, classes: int) -> Sides:
     """(P1) -> (P2) and (P1) -> (P3) on the simplex at once; unity is kept from one point to another."""
     f, d = _generalised_softmax(g, classes)
-    x, t = _normal(g, classes), _distribution(g, classes)
+    x, t = normal(g, classes), distribution(g, classes)
     y, j = f(x), jacrev(f)(x)
-    left = torch.cat([j.flatten(), j.T @ (-t / y), f(x + _normal(g, classes)).sum().view(1)])
+    left = torch.cat([j.flatten(), j.T @ (-t / y), f(x + normal(g, classes)).sum().view(1)])
     return left, torch.cat([_softmax_type(y, d).flatten(), d * (y - t), torch.ones(1).double()])
 
 
@@ -185,7 +177,7 @@ def _negative_constant(g: Generator, classes: int) -> Sides:
     """The constant (2, -1/(K-1), ...): (P3) with d = 0, sum 1, a negative entry."""
     y = torch.full((classes,), -1 / (classes - 1), dtype=torch.float64)
     y[0] = 2
-    t, x = _distribution(g, classes), _normal(g, classes)
+    t, x = distribution(g, classes), normal(g, classes)
     j = jacrev(lambda s: y + 0 * s)(x)
     left = torch.cat([j.T @ (-t / y), y.sum().view(1), (y.min() < 0).double().view(1)])
     return left, torch.cat([torch.zeros(classes).double(), torch.ones(2).double()])
@@ -193,7 +185,7 @@ def _negative_constant(g: Generator, classes: int) -> Sides:
 
 def _slack_keeps_the_trick(g: Generator, classes: int) -> Sides:
     f, d = _generalised_softmax(g, classes, slack=True)
-    x, t = _normal(g, classes), _distribution(g, classes)
+    x, t = normal(g, classes), distribution(g, classes)
     y = f(x)
     below_one = ((y.sum() < 1) & (y > 0).all()).double().view(1)
     return torch.cat([jacrev(f)(x).T @ (-t / y), below_one]), torch.cat([d * (y - t), torch.ones(1).double()])
@@ -234,4 +226,4 @@ SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
     "A1r.positivity": (_negative_constant, 2),
     "A1r.unity": (_slack_keeps_the_trick, 1),
     "A1r.targets": (_no_dilation_fits, 2),
-}
+} | sampled_beyond.SAMPLED

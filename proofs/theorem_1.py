@@ -33,9 +33,9 @@ from softmax_trick.symbolic import (
     softmax,
 )
 
-TARGETS = r"y^\circ \in [0,1]^K, \ \sum_k y^\circ_k = 1"
-SCORES = r"y \in (0,1)^K, \ \sum_k y_k = 1"
-RAW = r"x \in \mathbb{R}^K"
+TARGETS = r"$y^\circ \in [0,1]^K, \ \sum_k y^\circ_k = 1$"
+SCORES = r"$y \in (0,1)^K, \ \sum_k y_k = 1$"
+RAW = r"$x \in \mathbb{R}^K$"
 
 
 # --- 1 and 2: the gradient of cross-entropy ---------------------------------------------------------------------------
@@ -198,7 +198,7 @@ CLAIMS = (
     Claim(
         id="T1.1",
         title="∂CE/∂y_i = t_i / y_i, as printed",
-        statement=r"\frac{\partial CE(y^\circ, y)}{\partial y_i} = \frac{y_i^\circ}{y_i}",
+        statement=r"$\frac{\partial CE(y^\circ, y)}{\partial y_i} = \frac{y_i^\circ}{y_i}$",
         source="section 2, Theorem 1, property 1",
         hypotheses=(TARGETS, SCORES),
         proof=property_1,
@@ -207,15 +207,15 @@ CLAIMS = (
     Claim(
         id="T1.1r",
         title="∂CE/∂y_i = -t_i / y_i",
-        statement=r"\frac{\partial CE(y^\circ, y)}{\partial y_i} = -\frac{y_i^\circ}{y_i}",
+        statement=r"$\frac{\partial CE(y^\circ, y)}{\partial y_i} = -\frac{y_i^\circ}{y_i}$",
         source="repair of Theorem 1, property 1",
-        hypotheses=(r"y \in (0,\infty)^K",),
+        hypotheses=(r"$y \in (0,\infty)^K$",),
         proof=property_1_repaired,
     ),
     Claim(
         id="T1.2",
         title="grad_y CE = t ÷ y, as printed",
-        statement=r"\nabla_y CE(y^\circ, y) = y^\circ \div y",
+        statement=r"$\nabla_y CE(y^\circ, y) = y^\circ \div y$",
         source="section 2, Theorem 1, property 2",
         hypotheses=(TARGETS, SCORES),
         proof=property_2,
@@ -224,15 +224,15 @@ CLAIMS = (
     Claim(
         id="T1.2r",
         title="grad_y CE = -t ÷ y",
-        statement=r"\nabla_y CE(y^\circ, y) = -y^\circ \div y",
+        statement=r"$\nabla_y CE(y^\circ, y) = -y^\circ \div y$",
         source="repair of Theorem 1, property 2; section 2, equation (3)",
-        hypotheses=(r"y \in (0,\infty)^K",),
+        hypotheses=(r"$y \in (0,\infty)^K$",),
         proof=property_2_repaired,
     ),
     Claim(
         id="T1.3",
         title="the range of CE is (0, ∞), as printed",
-        statement=r"\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K \right\} = (0, \infty)",
+        statement=r"$\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K \right\} = (0, \infty)$",
         source="section 2, Theorem 1, property 3",
         counterexample=property_3_counterexample,
         repaired_by="T1.3r",
@@ -240,17 +240,18 @@ CLAIMS = (
     Claim(
         id="T1.3r",
         title="the range of CE over distributions is (0, ∞), K >= 2",
-        statement=r"\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K, "
-        r"\sum_k y^\circ_k = \sum_k y_k = 1 \right\} = (0, \infty)",
+        statement=r"$\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K, "
+        r"\sum_k y^\circ_k = \sum_k y_k = 1 \right\} = (0, \infty)$",
         source="repair of Theorem 1, property 3",
-        hypotheses=(r"K \ge 2",),
+        hypotheses=(r"$K \ge 2$",),
         proof=property_3_repaired,
         classes=range(2, 7),
     ),
     Claim(
         id="T1.4a",
         title="Jacobian(SoftMax) = diag[y] - y y^T",
-        statement=r"\frac{\partial \text{SoftMax}(x)}{\partial x} = \text{diag}[y] - yy^\top, \ y = \text{SoftMax}(x)",
+        statement=r"$\frac{\partial \text{SoftMax}(x)}{\partial x} = \text{diag}[y] - yy^\top$, "
+        r"$y = \text{SoftMax}(x)$",
         source="section 2, Theorem 1, property 4(a)",
         hypotheses=(RAW,),
         proof=property_4a,
@@ -258,7 +259,7 @@ CLAIMS = (
     Claim(
         id="T1.4b",
         title="∂SoftCE/∂x_i = y_i - t_i",
-        statement=r"\frac{\partial [\text{SoftCE}(y^\circ, x)]}{\partial x_i} = y_i - y_i^\circ",
+        statement=r"$\frac{\partial [\text{SoftCE}(y^\circ, x)]}{\partial x_i} = y_i - y_i^\circ$",
         source="section 2, Theorem 1, property 4(b)",
         hypotheses=(RAW, TARGETS),
         proof=property_4b,
@@ -266,7 +267,7 @@ CLAIMS = (
     Claim(
         id="T1.4c",
         title="grad_x SoftCE = y - t (the SoftMax trick)",
-        statement=r"\nabla_x \text{SoftCE}(y^\circ, x) = y - y^\circ, \ y = \text{SoftMax}(x)",
+        statement=r"$\nabla_x \text{SoftCE}(y^\circ, x) = y - y^\circ, \ y = \text{SoftMax}(x)$",
         source="section 2, Theorem 1, property 4(c); equations (4) and (5)",
         hypotheses=(RAW, TARGETS),
         proof=property_4c,
@@ -274,7 +275,7 @@ CLAIMS = (
     Claim(
         id="T1.4d",
         title="the range of SoftCE is (-1, 1), as printed",
-        statement=r"\{\text{SoftCE}(y^\circ, x) : y^\circ \in [0, 1]^K, x \in \mathbb{R}^K\} = (-1, +1)",
+        statement=r"$\{\text{SoftCE}(y^\circ, x) : y^\circ \in [0, 1]^K, x \in \mathbb{R}^K\} = (-1, +1)$",
         source="section 2, Theorem 1, property 4(d)",
         counterexample=property_4d_counterexample,
         repaired_by="T1.4dr",
@@ -282,10 +283,10 @@ CLAIMS = (
     Claim(
         id="T1.4dr",
         title="each component of grad_x SoftCE ranges over (-1, 1), K >= 2",
-        statement=r"\left\{\frac{\partial\, \text{SoftCE}(y^\circ, x)}{\partial x_i} : y^\circ \in [0, 1]^K, "
-        r"\sum_k y^\circ_k = 1, x \in \mathbb{R}^K\right\} = (-1, +1)",
+        statement=r"$\left\{\frac{\partial\, \text{SoftCE}(y^\circ, x)}{\partial x_i} : y^\circ \in [0, 1]^K, "
+        r"\sum_k y^\circ_k = 1, x \in \mathbb{R}^K\right\} = (-1, +1)$",
         source="repair of Theorem 1, property 4(d)",
-        hypotheses=(r"K \ge 2",),
+        hypotheses=(r"$K \ge 2$",),
         proof=property_4d_repaired,
         classes=range(2, 7),
     ),

@@ -43,9 +43,9 @@ P3 = (
 )
 P3_SIMPLEX = P3.replace(r"[0,1]^K", r"[0,1]^K, \sum_k y^\circ_k = 1,")
 P3_VERTICES = P3.replace(r"[0,1]^K", r"\{e_1, \dots, e_K\}")
-DIFFERENTIABLE = r"F: \mathbb{R}^K \to \mathbb{R}^K \text{ differentiable}"
-NOWHERE_ZERO = r"y_i \ne 0 \text{ wherever } (A3) \text{ divides by it}"
-ONE_POINT = r"\exists x_0: F(x_0) \in (0,1)^K, \ \sum_i F_i(x_0) = 1"
+DIFFERENTIABLE = r"$F: \mathbb{R}^K \to \mathbb{R}^K \text{ differentiable}$"
+NOWHERE_ZERO = r"$y_i \ne 0 \text{ wherever } (A3) \text{ divides by it}$"
+ONE_POINT = r"$\exists x_0: F(x_0) \in (0,1)^K, \ \sum_i F_i(x_0) = 1$"
 
 
 def softmax_type(y: Vector, d: Vector) -> Matrix:
@@ -302,7 +302,7 @@ CLAIMS = (
     Claim(
         id="A1.1-2",
         title="(P1) -> (P2): generalised SoftMax has the dilated Jacobian",
-        statement=rf"{P1} \implies {P2}",
+        statement=rf"${P1} \implies {P2}$",
         source="Appendix A, Theorem A1, (1) -> (2); equations (A1) and (A2)",
         hypotheses=(DIFFERENTIABLE,),
         proof=p1_implies_p2,
@@ -310,7 +310,7 @@ CLAIMS = (
     Claim(
         id="A1.2-3",
         title="(P2) -> (P3), as printed: the trick for every t in [0,1]^K",
-        statement=rf"{P2} \implies {P3}",
+        statement=rf"${P2} \implies {P3}$",
         source="Appendix A, Theorem A1, (2) -> (3); equations (A2) and (A3)",
         hypotheses=(DIFFERENTIABLE,),
         counterexample=p2_implies_p3_counterexample,
@@ -319,15 +319,15 @@ CLAIMS = (
     Claim(
         id="A1.2-3r",
         title="(P2) -> (P3) for targets that sum to one",
-        statement=rf"{P2} \implies {P3_SIMPLEX}",
+        statement=rf"${P2} \implies {P3_SIMPLEX}$",
         source="repair of Theorem A1, (2) -> (3)",
-        hypotheses=(DIFFERENTIABLE, NOWHERE_ZERO, r"\sum_k y^\circ_k = 1"),
+        hypotheses=(DIFFERENTIABLE, NOWHERE_ZERO, r"$\sum_k y^\circ_k = 1$"),
         proof=p2_implies_p3_repaired,
     ),
     Claim(
         id="A1.3-2",
         title="(P3) -> (P2): the trick forces the Jacobian",
-        statement=rf"{P3} \implies {P2}",
+        statement=rf"${P3} \implies {P2}$",
         source="Appendix A, Theorem A1, (3) -> (2); equations (A3) and (A2)",
         hypotheses=(DIFFERENTIABLE, NOWHERE_ZERO),
         proof=p3_implies_p2,
@@ -335,7 +335,7 @@ CLAIMS = (
     Claim(
         id="A1.2-1",
         title="(P2) -> (P1), as printed: nothing else has that Jacobian",
-        statement=rf"{P2} \implies {P1}",
+        statement=rf"${P2} \implies {P1}$",
         source="Appendix A, Theorem A1, (2) -> (1); equations (A2) and (A1)",
         hypotheses=(DIFFERENTIABLE,),
         counterexample=p2_implies_p1_counterexample,
@@ -344,7 +344,7 @@ CLAIMS = (
     Claim(
         id="A1.2-1r",
         title="(P2) -> (P1) if F is a positive distribution at one point",
-        statement=rf"{P2} \ \wedge \ {ONE_POINT} \implies {P1}",
+        statement=rf"${P2}$ and {ONE_POINT} imply ${P1}$",
         source="repair of Theorem A1, (2) -> (1)",
         hypotheses=(DIFFERENTIABLE, ONE_POINT),
         proof=p2_implies_p1_repaired,
@@ -352,9 +352,9 @@ CLAIMS = (
     Claim(
         id="A1c",
         title="(P2) <=> y_i = a_i e^(d_i x_i) / (C + sum_k a_k e^(d_k x_k))",
-        statement=rf"{P2} \iff "
+        statement=rf"${P2} \iff "
         r"\left[\exists a, d \in \mathbb{R}^K, C \in \mathbb{R} \ \forall x: y_i = \frac{a_i e^{d_i x_i}}{w(x)}, "
-        r"\ w(x) = C + \sum_k a_k e^{d_k x_k} \ne 0\right]",
+        r"\ w(x) = C + \sum_k a_k e^{d_k x_k} \ne 0\right]$",
         source="beyond the paper: all functions with property (2) of Theorem A1",
         hypotheses=(DIFFERENTIABLE,),
         proof=classification,
@@ -362,7 +362,7 @@ CLAIMS = (
     Claim(
         id="A1r",
         title="(P1) <=> (P2) <=> (P3) on the simplex <=> at its vertices",
-        statement=rf"{P1} \iff {P2} \iff {P3_SIMPLEX} \iff {P3_VERTICES}",
+        statement=rf"${P1} \iff {P2} \iff {P3_SIMPLEX} \iff {P3_VERTICES}$",
         source="repair of Appendix A, Theorem A1",
         hypotheses=(DIFFERENTIABLE, ONE_POINT, NOWHERE_ZERO),
         proof=repaired_theorem,
@@ -370,25 +370,25 @@ CLAIMS = (
     Claim(
         id="A1r.positivity",
         title="A1r fails without positivity of F, K >= 2",
-        statement=rf"\exists F: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \sum_i y_i = 1 \ \wedge \ \neg {P1}",
+        statement=rf"$\exists F: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \sum_i y_i = 1 \ \wedge \ \neg {P1}$",
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
-        hypotheses=(r"K \ge 2",),
+        hypotheses=(r"$K \ge 2$",),
         proof=positivity_is_needed,
         classes=range(2, 7),
     ),
     Claim(
         id="A1r.unity",
         title="A1r fails without unity of F",
-        statement=rf"\exists F > 0: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \neg {P1}",
+        statement=rf"$\exists F > 0: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \neg {P1}$",
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
         proof=unity_is_needed,
     ),
     Claim(
         id="A1r.targets",
         title="A1r fails without targets that sum to one, K >= 2",
-        statement=rf"\exists F: {P1} \ \wedge \ \neg {P3}",
+        statement=rf"$\exists F: {P1} \ \wedge \ \neg {P3}$",
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
-        hypotheses=(r"K \ge 2",),
+        hypotheses=(r"$K \ge 2$",),
         proof=sum_of_targets_is_needed,
         classes=range(2, 7),
     ),

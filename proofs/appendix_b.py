@@ -1,0 +1,1063 @@
+r"""Section 3's two loops and Appendix B (paper): the listings, parsed, run, and held against what is said of them.
+
+Each listing is decided as printed; where it does not parse or run, what remains is decided on the mended listing. The
+edits, and how a listing is run, stand in `listing_runs`.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import inspect
+import re
+import weakref
+from collections.abc import Sequence
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import sympy as sp
+
+from softmax_trick.argument import Open
+from softmax_trick.claims import Check, Claim
+from softmax_trick.facts import Facts
+from softmax_trick.proof import Proof
+from softmax_trick.proofs.listing_runs import (
+    FUNCTIONS,
+    READING,
+    REPAIR,
+    RUNS,
+    TWO_SIDED,
+    Edit,
+    assembled,
+    blurred,
+    example,
+    executed,
+    forward_on_symbols,
+    gradient_by_loop,
+    isbe_class,
+    listing,
+    loss_of_symbols,
+    misprint,
+    one_hot,
+    outcome,
+    parses,
+    sent_by_loop,
+    shown,
+    soft_functions,
+    suppose,
+    target,
+    wrappers,
+)
+from softmax_trick.symbolic import Vector, gradient, soft_cross_entropy, softmax
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+# --- section 3: the two loops -----------------------------------------------------------------------------------------
+
+
+def first_loop_on_symbols(p: Proof) -> None:
+    """The loop is run on symbols, with the cross-entropy of one example."""
+    x, t = p.vector("x"), p.vector("t", positive=True)
+    loss = loss_of_symbols(soft_cross_entropy, x)
+    sent = sent_by_loop(x, t, listing("LOOP_CROSS_ENTROPY"), loss_function=loss)
+    p.statement("the loop sends the gradient of the loss", sent, gradient(soft_cross_entropy(t, x), x))
+
+
+def first_loop(facts: Facts) -> None:
+    """It parses, and leaves the gradient of the loss, for both kinds of labels that the loss takes."""
+    import torch
+
+    source = listing("LOOP_CROSS_ENTROPY")
+    parses(facts, "the loop", source)
+    labels, scores = torch.tensor([0, 1, 0]), torch.tensor([[0.0, 1.0], [2.0, -1.0], [0.0, 0.0]])
+    for kind, given in (("class indices", labels), ("vectors", one_hot(labels, 2).float())):
+        left = gradient_by_loop(source, scores, given, loss_function=torch.nn.CrossEntropyLoss())
+        leaf = scores.clone().requires_grad_()
+        right = torch.autograd.grad(torch.nn.functional.cross_entropy(leaf, given), leaf)[0]
+        facts.same(f"with {kind} the parameters get the gradient of the loss", shown(left), shown(right), labels=kind)
+
+
+def second_loop_parses(facts: Facts) -> None:
+    """It parses, and at scores of zero the error is 1/K - t."""
+    import torch
+
+    source = listing("LOOP_ISBE")
+    parses(facts, "the loop", source)
+    left = gradient_by_loop(source, torch.zeros(2, 4, dtype=torch.float64), one_hot(torch.tensor([0, 2]), 4))
+    right = "[[-3/4, 1/4, 1/4, 1/4], [1/4, 1/4, -3/4, 1/4]]"
+    facts.same("for scores of zero, K = 4, the loop sends 1/4 - t", shown(left), right)
+
+
+def second_loop(p: Proof) -> None:
+    """The loop is run on symbols."""
+    x, t = p.vector("x"), p.vector("t", positive=True)
+    p.statement(
+        "the loop sends SoftMax(x) - t", sent_by_loop(x, t, listing("LOOP_ISBE"), SoftMax=softmax), softmax(x) - t
+    )
+
+
+def swapped(p: Proof) -> None:
+    """Both loops are run on symbols, the first with the cross-entropy of one example of a batch of n_b."""
+    x, t, n_b = p.vector("x"), p.vector("t", positive=True), sp.Symbol("n_b", positive=True, integer=True)
+    p.cites("one example's scores occur in its own term of the batch's loss alone: the others drop out of the gradient")
+    second = sent_by_loop(x, t, listing("LOOP_ISBE"), SoftMax=softmax)
+
+    def first(divisor: sp.Expr) -> Vector:
+        loss = loss_of_symbols(lambda t, x: soft_cross_entropy(t, x) / divisor, x)
+        return sent_by_loop(x, t, listing("LOOP_CROSS_ENTROPY"), loss_function=loss)
+
+    p.statement("reduction sum: the first loop sends what the second does", first(sp.S.One), second, (t,))
+    p.statement("reduction mean: the first loop sends 1/n_b of it", first(n_b), second / n_b, (t,))
+
+
+def swapped_in_torch(facts: Facts) -> None:
+    """Scores of zero, K = n_b = 2."""
+    import torch
+
+    scores, t = torch.zeros(2, 2, dtype=torch.float64), one_hot(torch.tensor([0, 1]), 2)
+    first = gradient_by_loop(listing("LOOP_CROSS_ENTROPY"), scores, t, loss_function=torch.nn.CrossEntropyLoss())
+    second = gradient_by_loop(listing("LOOP_ISBE"), scores, t)
+    facts.same("both loops send the same errors", shown(first), shown(second), K=2, n_b=2, scores=shown(scores))
+
+
+def labels_of_both(facts: Facts) -> None:
+    """Vectors do for both loops; class indices only for the first."""
+    import torch
+
+    def sent(source: str, labels: Tensor) -> Tensor:
+        scores = torch.zeros(len(labels), 2, dtype=torch.float64)
+        return gradient_by_loop(source, scores, labels, loss_function=torch.nn.CrossEntropyLoss(reduction="sum"))
+
+    first, second = listing("LOOP_CROSS_ENTROPY"), listing("LOOP_ISBE")
+    for labels in ([0, 1, 0], [0, 1]):
+        given = torch.tensor(labels)
+        vectors, indices = sent(second, one_hot(given, 2)), outcome(sent, first, given)
+        suppose(facts, f"with vectors for {labels} the second loop runs", vectors.shape == (len(labels), 2))
+        suppose(facts, f"with the class indices {labels} the first loop runs", indices == RUNS)
+    wrong, said = shown(sent(second, torch.tensor([0, 1]))), outcome(sent, second, torch.tensor([0, 1, 0]))
+    facts.holds(
+        "with the class indices [0, 1, 0] the second loop runs",
+        said == RUNS,
+        **{"K": 2, "n_b": 3, "labels": [0, 1, 0], "it raises": said},
+        **{"for n_b = K = 2, scores 0, labels [0, 1] it sends": wrong},
+        **{"instead of": shown(sent(first, torch.tensor([0, 1])))},
+    )
+    facts.same("and with [0, 1] it sends what the first does", wrong, shown(sent(first, torch.tensor([0, 1]))))
+
+
+# --- Appendix B.1 -----------------------------------------------------------------------------------------------------
+
+
+def simplest(p: Proof) -> None:
+    """The loop is run on symbols; one-hot and softened targets both sum to one."""
+    x, t = p.vector("x"), p.vector("t", positive=True)
+    sent = sent_by_loop(x, t, listing("LOOP_SIMPLEST"), SoftMax=softmax)
+    p.equal("a hot vector sums to 1", p.classes.unit(1).sum(), 1)
+    ce = gradient(soft_cross_entropy(t, x), x)
+    p.statement("the loop sends the gradient of the cross-entropy, summed over the batch", sent, ce, (t,))
+
+
+def simplest_parses(facts: Facts) -> None:
+    """As printed."""
+    parses(facts, "the loop", listing("LOOP_SIMPLEST"))
+
+
+def options_parse(facts: Facts) -> None:
+    """As printed."""
+    parses(facts, "the loop", listing("LOOP_OPTIONS"))
+
+
+def options_loop(p: Proof) -> None:
+    """The mended loop is run on symbols for each option, y standing for what its function returns."""
+    x, t, y = p.vector("x"), p.vector("t", positive=True), p.vector("y")
+    functions = dict.fromkeys(FUNCTIONS, lambda outputs: y)
+    for soft in FUNCTIONS:
+        names = {name: function if name == soft else _not_called for name, function in functions.items()}
+        sent = sent_by_loop(x, t, listing("LOOP_OPTIONS", READING), no_cross_entropy=True, soft_option=soft, **names)
+        p.statement(f"with {soft} the loop sends F(x) minus the target in the range of F", sent, y - target(t, soft))
+    _cross_entropy_branch(p, listing("LOOP_OPTIONS", READING), x, t)
+
+
+def _not_called(outputs: Vector) -> Vector:
+    raise Open("the loop calls a function that is not the option's")
+
+
+def _cross_entropy_branch(p: Proof, source: str, x: Vector, t: Vector) -> None:
+    loss = loss_of_symbols(soft_cross_entropy, x)
+    sent = sent_by_loop(x, t, source, no_cross_entropy=False, soft_option="", loss_function=loss)
+    p.statement(
+        "with no_cross_entropy false it sends the gradient of the loss", sent, gradient(soft_cross_entropy(t, x), x)
+    )
+
+
+def options_in_torch(facts: Facts) -> None:
+    """The mended loop at scores where the functions take exact values, one of them the labelled class."""
+    import torch
+
+    for soft, (scores, values) in EXACT_VALUES.items():
+        labels = one_hot(torch.tensor([0]), 4)
+        given = torch.tensor([scores], dtype=torch.float64)
+        names = {"no_cross_entropy": True, "soft_option": soft}
+        left = gradient_by_loop(listing("LOOP_OPTIONS", READING), given, labels, **names)
+        on, off = (1, -1) if soft in TWO_SIDED else (1, 0)
+        right = [[y - (on if i == 0 else off) for i, y in enumerate(values)]]
+        facts.same(f"with {soft} the loop sends F(x) - t at x = {scores}", shown(left), shown(torch.tensor(right)))
+
+
+# Scores at which the soft scores are binary fractions, and those.
+EXACT_VALUES: dict[str, tuple[list[float], list[float]]] = {
+    "SoftMax": ([1.0, 1.0, 1.0, 1.0], [0.25, 0.25, 0.25, 0.25]),
+    "sigmoid": ([0.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.5, 0.5]),
+    "hardsigmoid": ([-3.0, 0.0, 1.5, 3.0], [0.0, 0.5, 0.75, 1.0]),
+    "tanh": ([0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]),
+    "hardtanh": ([-2.0, -0.5, 0.25, 2.0], [-1.0, -0.5, 0.25, 1.0]),
+}
+
+
+def options_chain(facts: Facts) -> None:
+    """The chain closed by an else, as a chain of options may be; SoftMax is asked for, and does not come."""
+    import torch
+
+    source = listing("LOOP_OPTIONS", READING).replace('elif soft_option=="hardsigmoid":', "else:")
+    suppose(facts, "closed by an else the loop parses", misprint(source) is None)
+    scores, labels = torch.zeros(1, 4, dtype=torch.float64), one_hot(torch.tensor([0]), 4)
+    for soft in ("tanh", "hardtanh", "sigmoid", "SoftMax"):
+        sent = gradient_by_loop(source, scores, labels, no_cross_entropy=True, soft_option=soft)
+        wanted = soft_functions()[soft](scores) - (2 * labels - 1 if soft in TWO_SIDED else labels)
+        facts.same(f"with {soft} it sends F(x) - t", shown(sent), shown(wanted), soft_option=soft, K=4, x=shown(scores))
+
+
+def options_without_reduction(facts: Facts) -> None:
+    """The loops' cross-entropy branch for each reduction of section 4.1."""
+    import torch
+
+    scores, labels = torch.zeros(2, 2, dtype=torch.float64), torch.tensor([0, 1])
+    for name in ("LOOP_OPTIONS", "LOOP_COMPACT"):
+        for reduction in ("mean", "sum", "none"):
+            names = {"no_cross_entropy": False, "loss_function": torch.nn.CrossEntropyLoss(reduction=reduction)}
+            said = outcome(gradient_by_loop, listing(name, READING), scores, labels, **names)
+            facts.holds(
+                f"{name} runs with reduction {reduction}", said == RUNS, reduction=reduction, raised=said, n_b=2
+            )
+
+
+def compact_parses(facts: Facts) -> None:
+    """As printed."""
+    parses(facts, "the loop", listing("LOOP_COMPACT"))
+
+
+def compact(p: Proof) -> None:
+    """Loops 2 and 3 are run on symbols for each option, loop 3 with the target in the range of F as its label."""
+    x, t, y = p.vector("x"), p.vector("t", positive=True), p.vector("y")
+    for soft in FUNCTIONS:
+        names = {soft: lambda outputs: y, "no_cross_entropy": True, "soft_option": soft}
+        long = sent_by_loop(x, t, listing("LOOP_OPTIONS", READING), **names)
+        names = {"soft_function": lambda outputs: y, "no_cross_entropy": True}
+        short = sent_by_loop(x, target(t, soft), listing("LOOP_COMPACT"), **names)
+        p.statement(f"with {soft} loop 3 sends what loop 2 does", short, long)
+    _cross_entropy_branch(p, listing("LOOP_COMPACT"), x, t)
+
+
+# --- Appendix B.2: the class ------------------------------------------------------------------------------------------
+
+
+def skeleton_parses(facts: Facts) -> None:
+    """Its placeholders filled: any parameters, an empty body."""
+    source = re.sub(r"<body of \w+>", "pass", listing("SKELETON")).replace("(...)", "(*inputs)")
+    parses(facts, "the skeleton, (...) and <body of ...> filled in,", source)
+
+
+def forward_parses(facts: Facts) -> None:
+    """As printed."""
+    parses(facts, "forward", listing("FORWARD"))
+
+
+def others_parse(facts: Facts) -> None:
+    """As printed."""
+    for name in ("SETUP_CONTEXT", "BACKWARD", "ISBE_FUNC_WITH_OPTIONS", "ISBE_FUNC", "ISBE_BACKWARD", "CROSS_ENTROPY"):
+        parses(facts, name.lower(), listing(name))
+
+
+def forward_runs(facts: Facts) -> None:
+    """With the parenthesis mended and nothing else."""
+    import torch
+
+    balanced = [edit for edit in READING if edit.claim == "B.forward.parses"]
+    forward = executed(listing("FORWARD", balanced), torch=torch)["forward"]
+    for soft in FUNCTIONS:
+        options = {"soft": soft, "num_classes": 2, "eps": 1e-8}
+        said = outcome(forward, torch.zeros(1, 2), torch.tensor([0]), options)
+        facts.holds(f"forward runs with soft={soft!r}", said == RUNS, soft=soft, raised=said)
+
+
+def copied(facts: Facts) -> None:
+    """The class put together from its listings as they are, and called with its default options."""
+    import torch
+
+    parses(facts, "the class, with its methods put in place of the skeleton's stubs,", assembled())
+    scores = torch.zeros(1, 10, requires_grad=True)
+    said = outcome(lambda: isbe_class(()).apply(scores, torch.tensor([0])))
+    facts.holds("the class runs with its default options", said == RUNS, raised=said)
+
+
+def forward_returns(p: Proof) -> None:
+    """The mended forward is run on symbols for each option, y standing for the soft scores."""
+    y, eps = p.vector("y"), sp.Symbol("eps", real=True)
+    t = p.classes.unit(1) * (1 - p.classes.size * eps) + eps
+    for soft, function in FUNCTIONS.items():
+        out = forward_on_symbols(p, soft, y, eps)
+        if out.called != function:
+            raise Open(f"for {soft} forward calls {out.called or 'nothing'}, not {function}")
+        p.statement(f"{soft}: soft_scores = F(x), by torch.nn.functional.{function}", out.scores, y)
+        p.statement(f"{soft}: soft_errors = F(x) - t", out.errors, y - target(t, soft))
+        square = out.errors.dot(out.errors)
+        p.statement(
+            f"{soft}: mse_soft is the mean of (F(x) - t)^2 over the K classes", out.mse, square / p.classes.size
+        )
+    p.cites("torch.mean of a batch is the mean over its rows as well; any class may be numbered 1")
+
+
+def forward_in_torch(facts: Facts) -> None:
+    """The mended forward at scores where the soft scores are binary fractions; K = 4, eps = 1/16."""
+    import torch
+
+    for soft, (scores, values) in EXACT_VALUES.items():
+        options = {"soft": soft, "num_classes": 4, "eps": 1 / 16}
+        given = torch.tensor([scores], dtype=torch.float64)
+        mse, errors, soft_scores = isbe_class().forward(given, torch.tensor([0]), options)
+        t = [(2 * value - 1 if soft in TWO_SIDED else value) for value in (13 / 16, 1 / 16, 1 / 16, 1 / 16)]
+        right = torch.tensor([[y - goal for y, goal in zip(values, t, strict=True)]], dtype=torch.float64)
+        facts.same(f"{soft}: the soft scores at x = {scores}", shown(soft_scores), shown(torch.tensor([values])))
+        facts.same(f"{soft}: the soft errors", shown(errors), shown(right))
+        facts.same(f"{soft}: their mean square", shown(mse), shown((right * right).mean()))
+
+
+def targets_of_forward(p: Proof, eps: sp.Expr) -> Vector:
+    """The targets of a row labelled 1, before they are mapped into a range: what forward takes from the soft scores."""
+    y = p.vector("y")
+    return y - forward_on_symbols(p, "SoftMax", y, eps).errors
+
+
+def targets_sum_to_one(p: Proof) -> None:
+    """For any eps."""
+    p.statement("the targets of a row sum to 1", targets_of_forward(p, sp.Symbol("eps", real=True)).sum(), 1)
+
+
+def blurring(p: Proof) -> None:
+    """eps is section 3's mu / (K - 1)."""
+    eps = sp.Symbol("eps", real=True)
+    section_3 = blurred(p.classes.unit(1), (p.classes.size - 1) * eps)
+    p.statement("the targets are section 3's with mu = (K - 1) eps", targets_of_forward(p, eps), section_3)
+
+
+def smoothing(p: Proof) -> None:
+    """PyTorch's label_smoothing s makes (1 - s) t + s / K of a target t."""
+    eps, k = sp.Symbol("eps", real=True), p.classes.size
+    smooth = p.classes.unit(1) * (1 - k * eps) + k * eps / k
+    p.cites("nn.CrossEntropyLoss with label_smoothing = s has the targets (1 - s) t + s / K (its documentation)")
+    p.statement("the targets are those of label_smoothing = K eps", targets_of_forward(p, eps), smooth)
+
+
+def default_options(facts: Facts) -> None:
+    """apply with two arguments, and with the default options given."""
+    import torch
+
+    scores, labels = torch.linspace(-4, 4, 30).view(3, 10), torch.tensor([0, 5, 9])
+
+    def sent(*options: Any) -> str:
+        leaf = scores.clone().requires_grad_()
+        isbe_class().apply(leaf, labels, *options)[0].backward()
+        return shown(leaf.grad)
+
+    given = sent({"soft": "SoftMax", "num_classes": 10, "eps": 1e-8})
+    facts.same("apply without options does what it does with soft='SoftMax', num_classes=10, eps=1e-8", sent(), given)
+
+
+def hardsigmoid_of_section_4(facts: Facts) -> None:
+    """Section 4.1: 0 up to -2, 1 from 2, (x + 2) / 4 between."""
+    import torch
+
+    for x in (Fraction(-3), Fraction(0), Fraction(3, 2), Fraction(3)):
+        options = {"soft": "hardsigmoid", "num_classes": 2, "eps": 0.0}
+        given = torch.full((1, 2), float(x), dtype=torch.float64)
+        listed = Fraction(isbe_class().forward(given, torch.tensor([0]), options)[2][0, 0].item())
+        printed = min(max((x + 2) / 4, Fraction(0)), Fraction(1))
+        facts.same(f"at x = {x} the listing's hardsigmoid is section 4.1's", listed, printed, x=x)
+
+
+def switch_tensors(facts: Facts) -> None:
+    """The two methods are read and run with stand-ins for every tensor."""
+    for name in ("SETUP_CONTEXT", "BACKWARD"):
+        nodes = list(ast.walk(ast.parse(listing(name))))
+        operations = [
+            type(node.op).__name__ for node in nodes if isinstance(node, ast.BinOp | ast.UnaryOp | ast.AugAssign)
+        ]
+        facts.same(f"{name.lower()} has no arithmetic", operations, [])
+        calls = [ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)]
+        facts.holds(
+            f"{name.lower()} calls nothing that computes", set(calls) <= {"ctx.set_materialize_grads"}, calls=calls
+        )
+    methods = executed(listing("SETUP_CONTEXT") + listing("BACKWARD"))
+    ctx = SimpleNamespace(set_materialize_grads=lambda value: None)
+    inputs, output = (object(), object(), object()), (object(), object(), object())
+    methods["setup_context"](ctx, inputs, output)
+    returned = methods["backward"](ctx, object(), object(), object())
+    facts.holds("backward returns the very soft_errors of forward", returned[0] is output[1])
+    expected = len(inspect.signature(executed(listing("FORWARD", READING))["forward"]).parameters)
+    facts.same("and None for each other input of forward", returned[1:], (None,) * (expected - 1))
+
+
+def three_methods(facts: Facts) -> None:
+    """A class of two methods: the listing's forward, which keeps the errors on ctx itself, and its backward."""
+    import torch
+
+    forward = listing("FORWARD", READING).replace("def forward(raw_scores", "def forward(ctx, raw_scores")
+    forward = forward.replace("    return mse_soft", "    ctx.soft_errors = soft_errors\n    return mse_soft")
+    methods = executed(forward + listing("BACKWARD"), torch=torch)
+    two = {name: staticmethod(methods[name]) for name in ("forward", "backward")}
+    scores = torch.linspace(-4, 4, 30).view(3, 10)
+
+    def results(function: Any) -> list[str]:
+        leaf = scores.clone().requires_grad_()
+        outputs = function.apply(leaf, torch.tensor([0, 5, 9]), {"soft": "SoftMax", "num_classes": 10, "eps": 1e-8})
+        outputs[0].backward()
+        return [shown(leaf.grad), *map(shown, outputs)]
+
+    shorter = type("TwoMethods", (torch.autograd.Function,), two)
+    suppose(
+        facts,
+        "it computes and sends back, bit by bit, what the class of three does",
+        results(shorter) == results(isbe_class()),
+    )
+    facts.refuted(
+        "two methods are enough", methods=", ".join(two), ISBE_func="the same values and gradient, bit by bit"
+    )
+
+
+def direct_call(facts: Facts) -> None:
+    """forward is called with the scores of a network in training, and with scores without a graph."""
+    import torch
+
+    function, options = isbe_class(), {"soft": "SoftMax", "num_classes": 2, "eps": 0.0}
+    weights, labels = torch.zeros(1, 2, requires_grad=True), torch.tensor([0])
+    said = outcome(function.forward, weights * 1, labels, options)
+    facts.holds(
+        "called directly with a network's scores, forward raises", said.startswith("RuntimeError"), outcome=said
+    )
+    said = outcome(function.apply, weights * 1, labels, options)
+    facts.holds("by apply it runs", said == RUNS, raised=said)
+    said = outcome(function.forward, weights.detach(), labels, options)
+    facts.holds("(with scores that require no gradient the direct call runs as well)", said == RUNS, raised=said)
+
+
+# --- Appendix B.2: the instruction of PyTorch -------------------------------------------------------------------------
+
+
+def not_the_gradient(facts: Facts) -> None:
+    """What autograd makes of forward itself, against what backward returns."""
+    import torch
+
+    own = example()
+    plain = listing("FORWARD", READING).replace("    soft_scores.requires_grad = False\n", "")
+    options = {"soft": "SoftMax", "num_classes": 2, "eps": 0.0}
+    value = executed(plain, torch=torch)["forward"](own.scores, torch.tensor([0]), options)[0]
+    right = torch.autograd.grad(value, own.scores)[0]
+    facts.same(
+        "backward returns the gradient of mse_soft", shown(own.gradient(own.mse)), shown(right), x="(0, 0)", label=0
+    )
+
+
+def chain_rule(facts: Facts, edits: Sequence[Edit] = READING) -> None:
+    """The value is scaled by 2 and by 0, directly and by PyTorch's gradient scaler."""
+    one = example(edits)
+    unscaled = one.gradient(one.mse)
+    for factor in (2, 0):
+        left, right = shown(one.gradient(factor * one.mse)), shown(factor * unscaled)
+        facts.same(f"{factor} mse_soft has {factor} times the gradient", left, right, x="(0, 0)", label=0)
+    left, right = _step_under_scaler(edits, 4.0), _step_under_scaler(edits, 1.0)
+    facts.same("a step under torch.amp.GradScaler does not depend on its scale", left, right)
+
+
+def _step_under_scaler(edits: Sequence[Edit], scale: float) -> str:
+    import torch
+
+    one = example(edits)
+    optimizer, scaler = torch.optim.SGD([one.scores], lr=1.0), torch.amp.GradScaler("cpu", init_scale=scale)
+    scaler.scale(one.mse).backward()
+    scaler.step(optimizer)
+    return shown(one.scores.detach())
+
+
+def other_outputs(facts: Facts) -> None:
+    """A value made of the soft scores, and one made of the soft errors, against torch.softmax."""
+    import torch
+
+    own = example()
+    right = shown(torch.autograd.grad(torch.softmax(own.scores, 1)[0, 0], own.scores)[0])
+    for name, value in (("soft_scores", own.soft_scores), ("soft_errors", own.soft_errors)):
+        left = shown(own.gradient(value[0, 0]))
+        facts.same(f"the gradient of {name}[0, 0]", left, right, output=f"{name}[0, 0]", x="(0, 0)", label=0)
+
+
+def second_derivative(facts: Facts) -> None:
+    """The first entry of the gradient Y - t is differentiated again; an exception would do as well."""
+    import torch
+
+    own = example()
+    first = own.gradient(own.mse, create_graph=True)
+    said = outcome(own.gradient, first[0, 0])
+    right = shown(torch.autograd.grad(torch.softmax(own.scores, 1)[0, 0], own.scores)[0])
+    left = shown(own.gradient(first[0, 0])) if said == RUNS else right
+    facts.same("the derivative of (Y - t)_1 is refused, or row 1 of the Jacobian", left, right, x="(0, 0)", label=0)
+
+
+def flag(facts: Facts) -> None:
+    """What apply returns."""
+    own = example()
+    left = own.soft_scores.requires_grad
+    facts.same("the soft scores returned by apply require no gradient", str(left), "False", output="soft_scores")
+
+
+def cycle(facts: Facts, edits: Sequence[Edit] = READING) -> None:
+    """The garbage collector is stopped for the time of the check."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        own = example(edits)
+        errors = weakref.ref(own.soft_errors)
+        del own
+        kept = errors() is not None
+        gc.collect()
+        later = errors() is not None
+    finally:
+        if was_enabled:
+            gc.enable()
+    witness = {"after the last reference is gone": "still there" if kept else "freed"}
+    witness["after gc.collect()"] = "still there" if later else "freed"
+    facts.holds("the soft errors are freed with the last reference to the results", not kept, **witness)
+
+
+# --- Appendix B.2: the functions around the class ---------------------------------------------------------------------
+
+
+def wrapped(p: Proof) -> None:
+    """forward, setup_context and backward are run on symbols, and so is the simplest loop, with the blurred label."""
+    y, eps = p.vector("y"), sp.Symbol("eps", real=True)
+    t = p.classes.unit(1) * (1 - p.classes.size * eps) + eps
+    methods = executed(listing("SETUP_CONTEXT") + listing("BACKWARD"))
+    for soft in FUNCTIONS:
+        out = forward_on_symbols(p, soft, y, eps)
+        ctx = SimpleNamespace(set_materialize_grads=lambda value: None)
+        methods["setup_context"](ctx, ("raw_scores", "labels", "options"), (out.mse, out.errors, out.scores))
+        sent = methods["backward"](ctx, 1, None, None)[0]
+        direct = sent_by_loop(p.vector("x"), target(t, soft), listing("LOOP_SIMPLEST"), SoftMax=lambda outputs: y)
+        p.statement(f"with {soft} both forms send the same error", sent, direct)
+
+
+def wrapped_in_torch(facts: Facts) -> None:
+    """Both forms in single precision, with the default eps."""
+    import torch
+
+    scores, labels, k = torch.linspace(-4, 4, 80).view(8, 10), torch.arange(8), 10
+    hot = torch.nn.functional.one_hot(labels, k) * (1 - k * 1e-8) + 1e-8
+    for soft, function in soft_functions().items():
+        own = wrappers(soft=soft, num_classes=k, eps=1e-8)
+        leaf = scores.clone().requires_grad_()
+        own.isbe_backward(own.isbe_func(leaf, labels))
+        names = {"soft_function": function, "no_cross_entropy": True}
+        direct = gradient_by_loop(listing("LOOP_COMPACT"), scores, 2 * hot - 1 if soft in TWO_SIDED else hot, **names)
+        facts.same(f"with {soft} both forms send the same error, bit by bit", shown(leaf.grad), shown(direct))
+
+
+def wrappers_run(facts: Facts) -> None:
+    """A stand-in for ISBE_func returns what it is applied to."""
+    isbe, options = SimpleNamespace(apply=lambda *given: given), {"soft": "tanh", "num_classes": 3, "eps": 0.0}
+    source = listing("ISBE_FUNC_WITH_OPTIONS") + listing("ISBE_FUNC")
+    own = executed(source, ISBE_func=isbe, ex=SimpleNamespace(loss_options=options))
+    facts.same("isbe_func_ applies to its arguments", own["isbe_func_"]("x", "t", options), ("x", "t", options))
+    own["isbe_func_"] = lambda *given, **named: ((given, named), "errors", "scores")
+    facts.same(
+        "isbe_func hands over the options of ex, and returns the first part",
+        own["isbe_func"]("x", "t"),
+        (("x", "t"), {"options": options}),
+    )
+
+
+def backward_wrapper(facts: Facts) -> None:
+    """A stand-in for the value keeps what its backward is called with."""
+    calls: list[tuple[Any, ...]] = []
+    value = SimpleNamespace(backward=lambda *given: calls.append(given))
+    executed(listing("ISBE_BACKWARD"))["isbe_backward"](value)
+    facts.same("isbe_backward(value) calls value.backward(), once and without arguments", calls, [()])
+
+
+def cross_entropy_names(reduction: str, batch_size: int = 4, functional: Any = None) -> SimpleNamespace:
+    """The names of the last listing, with these options in ex."""
+    import torch
+
+    options = {"reduction": reduction, "label_smoothing": 0.125}
+    ex = SimpleNamespace(batch_size=batch_size, device="cpu", loss_options=options)
+    return SimpleNamespace(
+        **executed(listing("CROSS_ENTROPY"), torch=torch, ex=ex, F=functional or torch.nn.functional)
+    )
+
+
+def options_handed_over(facts: Facts) -> None:
+    """A stand-in for F.cross_entropy returns what it is called with."""
+    functional = SimpleNamespace(cross_entropy=lambda *given, **options: (given, options))
+    for reduction in ("none", "mean", "sum"):
+        own = cross_entropy_names(reduction, functional=functional)
+        wanted = (("x", "t"), {"reduction": reduction, "label_smoothing": 0.125})
+        facts.same(f"reduction {reduction}: scores, labels and both options", own.cross_entropy_func("x", "t"), wanted)
+
+
+def none_is_sum(facts: Facts) -> None:
+    """Every batch up to ex.batch_size, and one that is larger."""
+    import torch
+
+    def sent(reduction: str, rows: int) -> str:
+        leaf, own = torch.linspace(-2, 2, 3 * rows).view(rows, 3).requires_grad_(), cross_entropy_names(reduction)
+        own.ce_backward(own.cross_entropy_func(leaf, torch.arange(rows) % 3))
+        return shown(leaf.grad)
+
+    for rows in range(1, 5):
+        facts.same(
+            f"none and sum send the same, n_b = {rows}", sent("none", rows), sent("sum", rows), n_b=rows, batch_size=4
+        )
+    facts.cites("backward with a vector of ones differentiates the sum of the losses (torch.Tensor.backward)")
+    said = outcome(sent, "none", 5)
+    facts.holds("a batch larger than ex.batch_size is refused with an exception", said != RUNS, n_b=5, batch_size=4)
+
+
+# --- a version that is right ------------------------------------------------------------------------------------------
+
+
+def mended(p: Proof) -> None:
+    """The methods with all edits are run on symbols, with an arbitrary gradient g arriving from the loss."""
+    y, eps, g = p.vector("y"), sp.Symbol("eps", real=True), sp.Symbol("g", real=True)
+    t = p.classes.unit(1) * (1 - p.classes.size * eps) + eps
+    edits = READING + REPAIR
+    methods = executed(listing("SETUP_CONTEXT", edits) + listing("BACKWARD", edits))
+    for soft in FUNCTIONS:
+        out = forward_on_symbols(p, soft, y, eps, edits)
+        ctx = SimpleNamespace(saved_tensors=())
+        ctx.set_materialize_grads = ctx.mark_non_differentiable = lambda *given: None
+        ctx.save_for_backward = lambda *tensors, ctx=ctx: setattr(ctx, "saved_tensors", tensors)
+        methods["setup_context"](ctx, ("raw_scores", "labels", "options"), (out.mse, out.errors, out.scores))
+        sent = methods["backward"](ctx, g, None, None)[0]
+        p.statement(f"with {soft} it sends g (F(x) - t)", sent, (y - target(t, soft)) * g)
+
+
+def mended_in_torch(facts: Facts) -> None:
+    """What the edits are there for."""
+    edits = READING + REPAIR
+    parses(facts, "the class", assembled(edits))
+    own = example(edits)
+    before = example()
+    for name in ("mse", "soft_errors", "soft_scores"):
+        facts.same(f"{name} is as before", shown(getattr(own, name)), shown(getattr(before, name)))
+    chain_rule(facts, edits)
+    cycle(facts, edits)
+    for name in ("soft_errors", "soft_scores"):
+        facts.same(f"{name} requires no gradient", str(getattr(own, name).requires_grad), "False")
+    for name, value in (("mse_soft", own.mse), ("mse_soft^2", own.mse**2)):
+        said = outcome(own.gradient, own.gradient(value, create_graph=True)[0, 0])
+        facts.holds(f"second derivatives of {name} are refused", said.startswith("RuntimeError"), outcome=said)
+
+
+# --- the claims -------------------------------------------------------------------------------------------------------
+
+PARSER, PYTHON, TORCH = "Python's parser", "Python", "torch"
+INSTRUCTION = "we have to follow the instruction of PyTorch on this kind registration"
+HOT = r"$y^\circ \in [0,1]^K, \ \sum_k y^\circ_k = 1$"
+AS_READ = "the listing with its misprints mended: B.skeleton, B.forward.parses, B.forward.runs"
+
+CODE_CLAIMS = (
+    Claim(
+        id="S3.code.ce",
+        title="the loop with cross-entropy runs and trains by its gradient",
+        statement="The first loop, with an nn.CrossEntropyLoss as loss_function, parses, runs, and leaves the gradient "
+        "of the loss in the parameters, for labels given as class indices and as vectors.",
+        source="section 3, first listing",
+        quote="This is what the code looks like when `loss_function` is chosen as `nn.CrossEntropyLoss`",
+        proof=first_loop_on_symbols,
+        checks=(Check(TORCH, first_loop, "one batch for each kind of labels"),),
+    ),
+    Claim(
+        id="S3.code.isbe",
+        title="the loop with the soft error runs and sends SoftMax(x) - t",
+        statement=r"The second loop parses, runs, calls zero_grad, backward and step in this order, and sends "
+        r"$\text{SoftMax}(x) - y^\circ$ to the scores $x$, for labels given as vectors $y^\circ$.",
+        source="section 3, second listing",
+        quote="Now we introduce the ISBE option for `SoftMax` activation",
+        proof=second_loop,
+        checks=(Check(TORCH, second_loop_parses, "one batch, K = 4"),),
+    ),
+    Claim(
+        id="S3.code.swap",
+        title="replacing the call of nn.CrossEntropyLoss() keeps the error",
+        statement="The two loops send the same error to the scores when loss_function is an nn.CrossEntropyLoss as it "
+        "comes: with its default reduction, the mean over the batch.",
+        source="section 3, the two listings",
+        quote="replace the call for loss function by soft error calculation",
+        hypotheses=(HOT,),
+        checks=(Check(TORCH, swapped_in_torch, "scores of zero, K = 2, two examples"),),
+        repaired_by="S3.code.swapr",
+    ),
+    Claim(
+        id="S3.code.swapr",
+        title='replacing nn.CrossEntropyLoss(reduction="sum") keeps the error',
+        statement='The two loops send the same error to the scores when loss_function has reduction="sum"; with '
+        'reduction="mean" the first sends 1/n_b of it, n_b being the size of the batch.',
+        source="repair of section 3, the two listings",
+        hypotheses=(HOT,),
+        proof=swapped,
+    ),
+    Claim(
+        id="S3.code.labels",
+        title="both loops take the same labels",
+        statement="Whatever labels nn.CrossEntropyLoss takes in the first loop, class indices as well as vectors, the "
+        "second loop takes too.",
+        source="section 3, the two listings, read as one program with one tgen",
+        quote="replace the call for loss function by soft error calculation",
+        checks=(Check(TORCH, labels_of_both, "two classes, batches of three and of two examples"),),
+        repaired_by="S3.code.isbe",
+        correction="Labels must be vectors (one-hot or softened, floating-point), which the first loop takes as well. "
+        "Class indices raise an exception, or are broadcast to a wrong error without one if n_b = K.",
+    ),
+)
+
+CLAIMS = (
+    Claim(
+        id="B.simplest",
+        title="loop 1 sends the gradient of cross-entropy, summed over the batch",
+        statement="Loop 1 parses, runs, and sends to each example's scores the gradient of the cross-entropy summed "
+        "over the batch, for hot vectors and for softened ones.",
+        source="Appendix B.1, item 1",
+        quote="The simplest way of replacing the call of the cross-entropy function is by calling `SoftMax` and, "
+        "after, subtracting target hot vectors or their soften versions",
+        hypotheses=(HOT,),
+        proof=simplest,
+        checks=(Check(PARSER, simplest_parses, "the listing"),),
+    ),
+    Claim(
+        id="B.options.parses",
+        title="loop 2 is Python",
+        statement="Loop 2 parses as printed.",
+        source="Appendix B.1, item 2",
+        quote="If we want to test more options and compare them with cross-entropy, the loop code will extend a bit",
+        checks=(Check(PARSER, options_parse, "the listing"),),
+        repaired_by="B.options",
+        correction="The reader must name the next options in place of `elif # ...`.",
+    ),
+    Claim(
+        id="B.options",
+        title="loop 2, its next options named, sends F(x) - t for each option",
+        statement="Loop 2, with sigmoid and hardsigmoid named as the next options, sends the soft scores minus the "
+        "target for each of the five options, the target being $2 y^\\circ - 1$ for tanh and hardtanh; with "
+        "no_cross_entropy false it sends the gradient of the loss.",
+        source="Appendix B.1, item 2, mended",
+        proof=options_loop,
+        checks=(Check(TORCH, options_in_torch, "each option at exact values, K = 4"),),
+    ),
+    Claim(
+        id="B.options.chain",
+        title="the options of loop 2 are one chain of branches",
+        statement="Whatever the next options are: read with an else as the last of them, loop 2 still sends the error "
+        "of the option that is asked for.",
+        source="Appendix B.1, item 2, the second `if`",
+        checks=(Check(TORCH, options_chain, "four options, scores of zero, K = 4"),),
+        repaired_by="B.options",
+        correction="The second `if` begins a chain of its own and should be an `elif`: an `else` at the end "
+        "overwrites the error of SoftMax. As long as every branch is an `elif`, as in B.options, nothing is "
+        "overwritten.",
+    ),
+    Claim(
+        id="B.options.none",
+        title="loops 2 and 3 run cross-entropy with every reduction of section 4.1",
+        statement="The branch of loops 2 and 3 that computes cross-entropy runs with the three options of reduction: "
+        "none, mean, sum.",
+        source="Appendix B.1, items 2 and 3; section 4.1, item 2",
+        quote="If we want to test more options and compare them with cross-entropy",
+        checks=(Check(TORCH, options_without_reduction, "three reductions, a batch of two examples"),),
+        repaired_by="B.ce-backward",
+        correction="With reduction none the loss is a vector, and loss.backward() needs a vector of ones.",
+    ),
+    Claim(
+        id="B.compact",
+        title="loop 3 with targets 2t - 1 for tanh and hardtanh does what loop 2 does",
+        statement="Loop 3 parses, runs, and sends what loop 2 does for each of the five options, the matching labels "
+        "being $2 y^\\circ - 1$ for tanh and hardtanh and $y^\\circ$ for the others.",
+        source="Appendix B.1, item 3",
+        quote="extending the class `DataProvider` with matching target labels for a given soft option",
+        proof=compact,
+        checks=(Check(PARSER, compact_parses, "the listing"),),
+    ),
+    Claim(
+        id="B.copy",
+        title="ISBE is integrated by copying the code of Appendix B",
+        statement="The class ISBE_func, copied from the listings, with the three methods in place of the skeleton's "
+        "stubs, parses and runs with its default options.",
+        source="section 5; Appendix B.2",
+        quote="can be solved for PyTorch by copying the proven code from Appendix B",
+        checks=(Check(PYTHON, copied, "the class"),),
+        repaired_by="B.mended",
+    ),
+    Claim(
+        id="B.three-methods",
+        title="three static methods have to be defined",
+        statement="A torch.autograd.Function that does what ISBE_func does needs three static methods.",
+        source="Appendix B.2",
+        quote="we have to define three static methods in extension of class `torch.autograd.Function`",
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, three_methods, "a class of two methods on three examples, K = 10"),),
+        correction="Two are enough: forward(ctx, ...) may keep the errors on ctx itself. setup_context is needed only "
+        "for the transforms of torch.func.",
+    ),
+    Claim(
+        id="B.skeleton",
+        title="the skeleton of the class is Python",
+        statement="The skeleton, its placeholders (...) and <body of ...> filled in, parses.",
+        source="Appendix B.2, first listing",
+        checks=(Check(PARSER, skeleton_parses, "the listing"),),
+        repaired_by="B.mended",
+        correction="The three lines that begin with def lack their colons.",
+    ),
+    Claim(
+        id="B.forward.parses",
+        title="the body of forward is Python",
+        statement="The body of forward parses as printed.",
+        source="Appendix B.2, item 1",
+        checks=(Check(PARSER, forward_parses, "the listing"),),
+        repaired_by="B.forward",
+        correction="The statement that computes one_hots closes one parenthesis too many, its last.",
+    ),
+    Claim(
+        id="B.forward.runs",
+        title="forward runs, once its parentheses are balanced",
+        statement="forward, its parentheses balanced, runs for each of the five options.",
+        source="Appendix B.2, item 1",
+        hypotheses=("the listing with its parentheses balanced: B.forward.parses",),
+        checks=(Check(TORCH, forward_runs, "the five options"),),
+        repaired_by="B.forward",
+        correction="torch.nn.functional has no SoftMax: the function is called softmax.",
+    ),
+    Claim(
+        id="B.forward",
+        title="forward, mended, returns the mean square of F(x) - t, F(x) - t and F(x)",
+        statement=r"For each of the five options forward returns $\text{mean}((F(x) - y^\circ)^2)$ over all entries of "
+        r"the batch, $F(x) - y^\circ$ and $F(x)$, with $F$ the function of torch.nn.functional that the option names "
+        r"and $y^\circ_i = (1 - K \epsilon) \delta_{ic} + \epsilon$ for the class $c$, or $2 y^\circ - 1$ for tanh and "
+        r"hardtanh. (The mean is over $n_b K$ entries: $1/K$ of section 4.1.3's measure.)",
+        source="Appendix B.2, item 1, mended",
+        quote="The whole job is performed in the body of forward static method",
+        hypotheses=(AS_READ,),
+        proof=forward_returns,
+        checks=(Check(TORCH, forward_in_torch, "each option at exact values, K = 4, eps = 1/16"),),
+    ),
+    Claim(
+        id="B.targets",
+        title="the targets of forward sum to one",
+        statement=r"$\sum_i \left[(1 - K \epsilon) \delta_{ic} + \epsilon\right] = 1$",
+        source="Appendix B.2, item 1",
+        hypotheses=(AS_READ,),
+        proof=targets_sum_to_one,
+    ),
+    Claim(
+        id="B.blur",
+        title="eps is the blurring mu = (K - 1) eps of section 3",
+        statement=r"The targets of forward are $(1-\mu)\delta_{ic} + \frac{\mu}{K-1} (1 - \delta_{ic})$ with "
+        r"$\mu = (K - 1) \epsilon$.",
+        source="Appendix B.2, item 1; section 3, item 1 for teachers",
+        hypotheses=(r"$K \ge 2$", AS_READ),
+        proof=blurring,
+        classes=range(2, 7),
+    ),
+    Claim(
+        id="B.smoothing",
+        title="eps is PyTorch's label_smoothing = K eps",
+        statement=r"The targets of forward are $(1 - s) \delta_{ic} + \frac{s}{K}$ with $s = K \epsilon$.",
+        source="Appendix B.2, item 1 and the last listing, whose options it compares",
+        hypotheses=(AS_READ,),
+        proof=smoothing,
+    ),
+    Claim(
+        id="B.defaults",
+        title="the default options of forward serve apply",
+        statement="ISBE_func.apply(raw_scores, labels), without options, does what it does with soft='SoftMax', "
+        "num_classes=10, eps=1e-8: bit by bit, on our examples.",
+        source="Appendix B.2, item 1",
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, default_options, "three examples"),),
+    ),
+    Claim(
+        id="B.hardsigmoid",
+        title="the listing's hardsigmoid is that of section 4.1",
+        statement=r"torch.nn.functional.hardsigmoid, which forward calls, is section 4.1's HardSigmoid: 0 for "
+        r"$x \le -2$, $\frac{x + 2}{4}$ between, 1 for $x \ge 2$.",
+        source="Appendix B.2, item 1; section 4.1, item 3",
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, hardsigmoid_of_section_4, "x = -3, 0, 3/2, 3"),),
+        correction="PyTorch's is 0 for x <= -3, (x + 3) / 6 between, 1 for x >= 3.",
+    ),
+    Claim(
+        id="B.others.parse",
+        title="the other listings are Python",
+        statement="The bodies of setup_context and backward, isbe_func_, isbe_func, isbe_backward and the listing of "
+        "cross_entropy_func and ce_backward parse as printed.",
+        source="Appendix B.2, items 2 and 3 and the listings after them",
+        checks=(Check(PARSER, others_parse, "six listings"),),
+    ),
+    Claim(
+        id="B.switch",
+        title="setup_context and backward simply switch tensors",
+        statement="setup_context and backward compute nothing: backward returns the very soft_errors that forward "
+        "made, and None for each other input of forward.",
+        source="Appendix B.2, items 2 and 3",
+        quote="Other two methods simply switch tensors",
+        checks=(Check(PYTHON, switch_tensors, "both methods"),),
+    ),
+    Claim(
+        id="B.apply",
+        title="forward cannot be called directly in training, apply must be used",
+        statement="With the scores of a network in training, which require a gradient, calling forward directly "
+        "raises an exception, and apply works. (With scores that require none the direct call works too.)",
+        source="Appendix B.2, after item 3",
+        quote="We cannot directly call the forward static function. We have to use apply method.",
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, direct_call, "one example, K = 2"),),
+    ),
+    Claim(
+        id="B.gradcheck",
+        title="the gradient that ISBE_func returns is that of its value",
+        statement=r"backward returns the gradient of mse_soft, as gradcheck of the instruction tests: for SoftMax "
+        r"$\nabla_x \frac{1}{K} \Vert \text{SoftMax}(x) - y^\circ \Vert^2 = \text{SoftMax}(x) - y^\circ$.",
+        source="Appendix B.1, item 4, and B.2",
+        quote=INSTRUCTION,
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, not_the_gradient, "scores of zero, K = 2, one example"),),
+        correction="It returns F(x) - t, which is not the gradient of their mean square. A value that has this "
+        "gradient is the implicit loss, for SoftMax cross-entropy: softmax_trick.isbe.ISBELoss.",
+    ),
+    Claim(
+        id="B.chain-rule",
+        title="ISBE_func obeys the chain rule: a scaled loss has a scaled gradient",
+        statement="The gradient of c mse_soft is c times that of mse_soft, as PyTorch's instruction asks of backward, "
+        "which is given the gradient of its outputs.",
+        source="Appendix B.1, item 4, and B.2, item 3",
+        quote=INSTRUCTION,
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, chain_rule, "factors 2 and 0; torch.amp.GradScaler; one example"),),
+        repaired_by="B.mended",
+        correction="backward ignores grad_mse: a factor on the loss (a weight, a mean over batches, the scale of mixed "
+        "precision) changes nothing, 0 included.",
+    ),
+    Claim(
+        id="B.outputs",
+        title="the soft scores and errors that ISBE_func returns can be differentiated",
+        statement="A value made of soft_scores or of soft_errors gets its own gradient by the raw scores.",
+        source="Appendix B.1, item 4, and B.2, items 2 and 3",
+        quote=INSTRUCTION,
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, other_outputs, "scores of zero, K = 2, one example"),),
+        repaired_by="B.mended",
+        correction="Whatever is made of the outputs, its gradient is F(x) - t; the mended listing marks both outputs "
+        "as not differentiable.",
+    ),
+    Claim(
+        id="B.second",
+        title="second derivatives through ISBE_func are right or refused",
+        statement="With create_graph=True the gradient F(x) - t has the Jacobian of F as its derivative, or autograd "
+        "raises an exception.",
+        source="Appendix B.1, item 4, and B.2, items 2 and 3",
+        quote=INSTRUCTION,
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, second_derivative, "scores of zero, K = 2, one example"),),
+        repaired_by="B.mended",
+        correction="What comes is F(x) - t once more, without an exception: the errors are an output of ISBE_func, "
+        "and its backward is run on them again. The mended listing refuses; softmax_trick.isbe.ISBELoss has them "
+        "right.",
+    ),
+    Claim(
+        id="B.flag",
+        title="the soft scores that ISBE_func returns require no gradient",
+        statement="By soft_scores.requires_grad = False the soft scores that apply returns require no gradient.",
+        source="Appendix B.2, item 1",
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, flag, "one example, K = 2"),),
+        repaired_by="B.mended",
+        correction="apply makes every output require one, whatever forward sets; ctx.mark_non_differentiable is for "
+        "this.",
+    ),
+    Claim(
+        id="B.cycle",
+        title="the soft errors kept on ctx are freed when the results are",
+        statement="The soft errors that setup_context keeps are freed with the last reference to the results, as they "
+        "are by save_for_backward, which PyTorch's instruction asks for.",
+        source="Appendix B.1, item 4, and B.2, item 2",
+        quote=INSTRUCTION,
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, cycle, "one example, the garbage collector stopped"),),
+        repaired_by="B.mended",
+        correction="They are an output that refers to ctx, and ctx refers to them: each batch stays in memory until "
+        "the garbage collector runs.",
+    ),
+    Claim(
+        id="B.wrapped",
+        title="the wrapped form sends the same error as the direct one",
+        statement="For each of the five options the error that backward of ISBE_func returns is that of the loops of "
+        "B.1, whose labels are the targets of forward: bit by bit, on our examples.",
+        source="Appendix B.1 and B.2",
+        hypotheses=(AS_READ, "class indices are the labels of ISBE_func, vectors those of the loops"),
+        proof=wrapped,
+        checks=(Check(TORCH, wrapped_in_torch, "eight examples for each option, float32, K = 10"),),
+    ),
+    Claim(
+        id="B.isbe-func",
+        title="isbe_func_ and isbe_func run",
+        statement="isbe_func_ returns what ISBE_func.apply does, and isbe_func, with a global object ex, the first "
+        "part of it for the options of ex.",
+        source="Appendix B.2, after item 3",
+        quote="We could also simplify the use of options if there is a global object 'ex' which includes its reference",
+        checks=(Check(PYTHON, wrappers_run, "both functions, ISBE_func a stand-in"),),
+    ),
+    Claim(
+        id="B.isbe-backward",
+        title="isbe_backward replaces the method backward of a value",
+        statement="isbe_backward(value) does what value.backward() does.",
+        source="Appendix B.2, after item 3",
+        quote="Instead of a method backward on PyTorch tensor we could use its wrapper",
+        checks=(Check(PYTHON, backward_wrapper, "the function, the value a stand-in"),),
+    ),
+    Claim(
+        id="B.ce-func",
+        title="cross_entropy_func hands both options over",
+        statement="cross_entropy_func(x, t) calls F.cross_entropy with x, t and the reduction and label_smoothing of "
+        "ex.",
+        source="Appendix B.2, last listing",
+        quote="Finally we can also hide the options for the `F.cross_entropy` function",
+        checks=(Check(PYTHON, options_handed_over, "three reductions, F a stand-in"),),
+    ),
+    Claim(
+        id="B.ce-backward",
+        title="ce_backward with reduction none sends the gradient of the sum",
+        statement="For batches of up to ex.batch_size examples ce_backward with reduction none sends the gradient of "
+        "the sum, bit by bit on our examples. (A larger batch is refused with an exception.)",
+        source="Appendix B.2, last listing",
+        checks=(Check(TORCH, none_is_sum, "ex.batch_size = 4, batches of 1 to 5 examples"),),
+    ),
+    Claim(
+        id="B.mended",
+        title="with eight edits the class parses, runs and obeys the chain rule",
+        statement=r"With the edits READING and REPAIR of listing_runs the class parses and returns the same three "
+        r"values; for a gradient $g$ that arrives at mse_soft it sends $g (F(x) - y^\circ)$; the soft scores and "
+        r"errors require no gradient, second derivatives are refused, and nothing waits for the garbage collector. "
+        r"(mse_soft remains a figure to look at, not the value that has this gradient: B.gradcheck.)",
+        source="repair of Appendix B.2",
+        proof=mended,
+        checks=(Check(TORCH, mended_in_torch, "one example, K = 2"),),
+    ),
+)

@@ -1,0 +1,419 @@
+"""The claims beyond the paper again, in floating point: torch autograd, torch's own losses and its Adam.
+
+As in `sampled`: each function draws one example with K classes and returns the two sides that its claim says are equal,
+in float64. Where a claim says that something differs, or is bounded, a side is 1 if it is so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+from torch.func import grad, jacrev
+from torch.nn import functional
+
+from softmax_trick.isbe import isbe_error
+from softmax_trick.proofs.drawn import Sides, distribution, normal, positive
+
+Function = Callable[[Tensor], Tensor]
+
+
+# --- what is drawn ----------------------------------------------------------------------------------------------------
+
+
+def _unit(classes: int, position: int) -> Tensor:
+    return torch.eye(classes, dtype=torch.float64)[position]
+
+
+def _so(*conditions: Tensor | bool) -> Sides:
+    """Sides that agree if every condition is true."""
+    values = torch.tensor([bool(condition) for condition in conditions], dtype=torch.float64)
+    return values, torch.ones_like(values)
+
+
+def _both(*pairs: Sides) -> Sides:
+    """Several pairs of sides as one."""
+    left, right = zip(*pairs, strict=True)
+    return torch.cat([side.flatten() for side in left]), torch.cat([side.flatten() for side in right])
+
+
+# --- the functions, as torch has them ---------------------------------------------------------------------------------
+
+
+def _slack_softmax(x: Tensor, slack: Tensor) -> Tensor:
+    return torch.softmax(torch.cat([x, slack.log()]), -1)[:-1]
+
+
+def _sparsemax(x: Tensor) -> Tensor:
+    """By sorting: the threshold that leaves a sum of one above it (Martins, Astudillo, ICML 2016, Algorithm 1)."""
+    ordered = x.sort(descending=True).values
+    count = torch.arange(1, len(x) + 1, dtype=x.dtype)
+    above = ordered.cumsum(-1) - 1
+    size = int((count * ordered > above).sum())
+    return (x - above[size - 1] / size).clamp(min=0)
+
+
+def _huber(x: Tensor) -> Tensor:
+    return functional.huber_loss(x, torch.zeros_like(x), reduction="sum")
+
+
+ELEMENTWISE: dict[str, Function] = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "hardtanh": functional.hardtanh,
+    "hardsigmoid": lambda x: ((x + 2) / 4).clamp(0, 1),
+    "hardsigmoid_torch": lambda x: ((x + 3) / 6).clamp(0, 1),
+}
+
+
+# --- gradients --------------------------------------------------------------------------------------------------------
+
+
+def _gradient(potential: Function, function: Function) -> Callable[[Generator, int], Sides]:
+    """The test that grad (P(x) - <x, t>) = F(x) - t."""
+
+    def test(g: Generator, classes: int) -> Sides:
+        x, t = normal(g, classes, 3), normal(g, classes)
+        return grad(lambda score: potential(score) - score.dot(t))(x), function(x) - t
+
+    return test
+
+
+def _with_temperature(g: Generator, classes: int) -> Sides:
+    c, delta = normal(g, classes), float(normal(g, 1)) + 0.01
+    return _gradient(lambda x: (delta * x - c).logsumexp(-1) / delta, lambda x: (delta * x - c).softmax(-1))(g, classes)
+
+
+def _with_slack(g: Generator, classes: int) -> Sides:
+    slack = positive(g, 1)
+    return _gradient(lambda x: (slack + x.exp().sum()).log().sum(), lambda x: _slack_softmax(x, slack))(g, classes)
+
+
+def _binary_cross_entropy(g: Generator, classes: int) -> Sides:
+    x, t = normal(g, classes, 3), torch.rand(classes, generator=g, dtype=torch.float64)
+    loss = grad(lambda score: functional.binary_cross_entropy_with_logits(score, t, reduction="sum"))(x)
+    return loss, x.sigmoid() - t
+
+
+def _binary_cross_entropy_at_2x(g: Generator, classes: int) -> Sides:
+    x, t = normal(g, classes, 3), torch.rand(classes, generator=g, dtype=torch.float64)
+    loss = grad(lambda score: functional.binary_cross_entropy_with_logits(2 * score, t, reduction="sum"))(x)
+    implicit = grad(lambda score: score.cosh().log().sum() - score.dot(2 * t - 1))(x)
+    return _both((loss, x.tanh() - (2 * t - 1)), (implicit, x.tanh() - (2 * t - 1)))
+
+
+def _asymmetric_norm(g: Generator, classes: int) -> Sides:
+    """x / ||x||_p has an asymmetric Jacobian for p = 1, 3 and 4, and a symmetric one for p = 2."""
+    x = torch.arange(1, classes + 1, dtype=torch.float64) + torch.rand(classes, generator=g, dtype=torch.float64) / 2
+
+    def asymmetry(order: float) -> Tensor:
+        j = jacrev(lambda score: functional.normalize(score, order, dim=-1))(x)
+        return (j - j.T).abs().max()
+
+    return _so(*(asymmetry(order) > 1e-6 for order in (1, 3, 4)), asymmetry(2) < 1e-12)
+
+
+def _normalize(g: Generator, classes: int) -> Sides:
+    jump = normal(g, classes)
+    jump /= jump.norm()
+    far = functional.normalize(1e-6 * jump, dim=-1) - functional.normalize(-1e-6 * jump, dim=-1)
+    away = _gradient(lambda x: x.norm(), lambda x: functional.normalize(x, dim=-1))(g, classes)
+    return _both(away, (far, 2 * jump))
+
+
+def _unequal_dilation(g: Generator, classes: int) -> Sides:
+    x, c, d, t = (normal(g, classes) for _ in range(4))
+    y = (d * x - c).softmax(-1)
+    j = jacrev(lambda score: (d * score - c).softmax(-1))(x)
+    loss = grad(lambda score: (d * score - c).logsumexp(-1) - score.dot(d * t))(x)
+    return _both((j - j.T, (d[:, None] - d) * y.outer(y)), (loss, d * (y - t)))
+
+
+# --- convexity and Lipschitz constants --------------------------------------------------------------------------------
+
+
+def _variance(g: Generator, classes: int) -> Sides:
+    x, v = normal(g, classes, 2), normal(g, classes)
+    y = x.softmax(-1)
+    return v @ jacrev(lambda score: score.softmax(-1))(x) @ v, (y * (v - y.dot(v)) ** 2).sum()
+
+
+def _variance_with_slack(g: Generator, classes: int) -> Sides:
+    x, v, slack = normal(g, classes, 2), normal(g, classes), positive(g, 1)
+    y = _slack_softmax(x, slack)
+    form = v @ jacrev(lambda score: _slack_softmax(score, slack))(x) @ v
+    return _both((form, (y * (v - y.dot(v)) ** 2).sum() + (1 - y.sum()) * y.dot(v) ** 2), _so(form > 0))
+
+
+def _diagonal(name: str, slope: Function) -> Callable[[Generator, int], Sides]:
+    def test(g: Generator, classes: int) -> Sides:
+        x = normal(g, classes)
+        return jacrev(ELEMENTWISE[name])(x), slope(ELEMENTWISE[name](x)).diag()
+
+    return test
+
+
+def _monotone(g: Generator, classes: int) -> Sides:
+    """The gradient of a convex function is monotone."""
+    x, other = normal(g, classes, 4), normal(g, classes, 4)
+    hard = (ELEMENTWISE[name] for name in ("hardtanh", "hardsigmoid", "hardsigmoid_torch"))
+    return _so(*((f(x) - f(other)).dot(x - other) >= 0 for f in hard))
+
+
+def _expands_at_most(function: Function, constant: float, x: Tensor, other: Tensor) -> Sides:
+    """Whether the function moves two points apart by no more than the constant times their distance."""
+    return _so((function(x) - function(other)).norm() <= constant * (x - other).norm() * (1 + 1e-12))
+
+
+def _lipschitz(name: str, constant: float) -> Callable[[Generator, int], Sides]:
+    def test(g: Generator, classes: int) -> Sides:
+        f = ELEMENTWISE[name]
+        steepest = jacrev(f)(torch.zeros(classes, dtype=torch.float64))
+        reached = torch.linalg.matrix_norm(steepest, 2), torch.tensor(constant, dtype=torch.float64)
+        return _both(_expands_at_most(f, constant, normal(g, classes), normal(g, classes)), reached)
+
+    return test
+
+
+def _lipschitz_softmax(g: Generator, classes: int) -> Sides:
+    def f(x: Tensor) -> Tensor:
+        return x.softmax(-1)
+
+    limit = 40 * (_unit(classes, 0) + _unit(classes, 1))
+    reached = torch.linalg.matrix_norm(jacrev(f)(limit), 2), torch.tensor(0.5, dtype=torch.float64)
+    return _both(_expands_at_most(f, 0.5, normal(g, classes), normal(g, classes)), reached)
+
+
+def _norm_of_softmax(g: Generator, classes: int) -> Sides:
+    norm = torch.linalg.matrix_norm(jacrev(lambda x: x.softmax(-1))(normal(g, classes)), 2)
+    return _so(norm < 0.5)
+
+
+def _norm_at_the_origin(g: Generator, classes: int) -> Sides:
+    j = jacrev(lambda x: x.softmax(-1))(torch.zeros(classes, dtype=torch.float64))
+    return torch.linalg.matrix_norm(j, 2), torch.tensor(1 / classes, dtype=torch.float64)
+
+
+def _lipschitz_sparsemax(g: Generator, classes: int) -> Sides:
+    y = distribution(g, classes)
+    return _both(_expands_at_most(_sparsemax, 1.0, normal(g, classes), normal(g, classes)), (_sparsemax(y), y))
+
+
+# --- the trick, the family, relocations -------------------------------------------------------------------------------
+
+
+def _any_sum(g: Generator, classes: int) -> Sides:
+    x, t = normal(g, classes, 3), positive(g, classes)
+    return grad(lambda score: functional.cross_entropy(score, t))(x), t.sum() * x.softmax(-1) - t
+
+
+def _relocation(draw: Callable[[Generator, int], tuple[Function, Tensor, Tensor]]) -> Callable[[Generator, int], Sides]:
+    """The test that a method's soft scores are SoftMax(d * x - c), with error d * ((sum t) y - t)."""
+
+    def test(g: Generator, classes: int) -> Sides:
+        method, d, c = draw(g, classes)
+        x, t = normal(g, classes), positive(g, classes)
+        y = method(x)
+        error = grad(lambda score: functional.cross_entropy(d * score - c, t))(x)
+        return _both((y, (d * x - c).softmax(-1)), (error, d * (t.sum() * y - t)))
+
+    return test
+
+
+def _dilated(g: Generator, classes: int) -> tuple[Function, Tensor, Tensor]:
+    d, c = normal(g, classes), normal(g, classes)
+    return lambda x: (d * x - c).exp() / (d * x - c).exp().sum(), d, c
+
+
+def _balanced(g: Generator, classes: int) -> tuple[Function, Tensor, Tensor]:
+    n = positive(g, classes)
+    return lambda x: n * x.exp() / (n * x.exp()).sum(), torch.ones_like(n), -n.log()
+
+
+def _adjusted(g: Generator, classes: int) -> tuple[Function, Tensor, Tensor]:
+    prior, tau = distribution(g, classes), positive(g, 1)
+    return lambda x: prior**tau * x.exp() / (prior**tau * x.exp()).sum(), torch.ones_like(prior), -tau * prior.log()
+
+
+def _scaled(g: Generator, classes: int) -> tuple[Function, Tensor, Tensor]:
+    w, b = normal(g, classes), normal(g, classes)
+    return lambda x: b.exp() * (w * x).exp() / (b.exp() * (w * x).exp()).sum(), w, -b
+
+
+def _cooled(g: Generator, classes: int) -> tuple[Function, Tensor, Tensor]:
+    ones, temperature = torch.ones(classes, dtype=torch.float64), positive(g, 1)
+    return lambda x: (x / temperature).softmax(-1), ones / temperature, 0 * ones
+
+
+def _ldam(g: Generator, classes: int) -> Sides:
+    """The soft scores that its error presupposes, for label 1 and for label 2."""
+    x, margins = normal(g, classes), positive(g, classes)
+
+    def presupposed(label: int) -> Tensor:
+        shift, e = margins * _unit(classes, label), _unit(classes, label)
+        return grad(lambda score: functional.cross_entropy(score - shift, e))(x) + e
+
+    return _so((presupposed(0) - presupposed(1)).norm() > 1e-4)
+
+
+def _family_sum(g: Generator, classes: int) -> Sides:
+    x, d, a, slack = normal(g, classes), normal(g, classes), positive(g, classes), positive(g, 1)
+    powers = a * (d * x).exp()
+    with_slack, without = powers / (slack + powers.sum()), powers / powers.sum()
+    return _both(
+        (1 - with_slack.sum(), slack / (slack + powers.sum())), (without.sum().view(1), torch.ones(1).double())
+    )
+
+
+def _unique(g: Generator, classes: int) -> Sides:
+    """d from the Jacobian off its diagonal, and a shift of c without effect."""
+    x, d, c = normal(g, classes), normal(g, classes), normal(g, classes)
+    y, shifted = (d * x - c).softmax(-1), (d * x - c - normal(g, 1)).softmax(-1)
+    j = jacrev(lambda score: (d * score - c).softmax(-1))(x)
+    rows = torch.arange(classes) - 1  # for column j, row j - 1
+    columns = torch.arange(classes)
+    return _both((-j[rows, columns] / (y[rows] * y[columns]), d), (shifted, y))
+
+
+def _slack_taken(g: Generator, classes: int) -> Sides:
+    """Class 1 has d = 0: C = -a_1 leaves w > 0, any less does not."""
+    a, d, x = positive(g, classes), positive(g, classes), normal(g, classes)
+    d[0] = 0
+    far = torch.cat([x[:1], -60 / d[1:]])
+
+    def w(score: Tensor, slack: Tensor) -> Tensor:
+        return slack + (a * (d * score).exp()).sum()
+
+    return _so(w(x, -a[0]) > 0, w(far, -a[0] - 1e-6) < 0)
+
+
+def _sums_vary(g: Generator, classes: int) -> Sides:
+    """At x = 0 and at x = (1, ..., 1) no two sums are both one."""
+    at = (torch.zeros(classes, dtype=torch.float64), torch.ones(classes, dtype=torch.float64))
+    return _so(*(max(abs(float(f(x).sum()) - 1) for x in at) > 1e-3 for f in ELEMENTWISE.values()))
+
+
+def _no_p2(g: Generator, classes: int) -> Sides:
+    """No d fits (P2): the residual of least squares, column by column."""
+    x = positive(g, classes) / 2
+    residuals = []
+    for f in ELEMENTWISE.values():
+        y, j = f(x), jacrev(f)(x)
+        form = y.diag() - y.outer(y)
+        d = (form * j).sum(0) / (form * form).sum(0)
+        residuals.append((form * d - j).norm() > 1e-3)
+    return _so(*residuals)
+
+
+def _smoothing(g: Generator, classes: int) -> Sides:
+    """The library's blurring against torch's label smoothing."""
+    x, s = normal(g, classes).view(1, -1), float(torch.rand(1, generator=g))
+    label = torch.randint(classes, (1,), generator=g)
+    smoothed = grad(lambda score: functional.cross_entropy(score, label, label_smoothing=s))(x)
+    return smoothed, isbe_error(x, label, "softmax", blurring=s * (classes - 1) / classes)
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def _trained(start: Tensor, gradients: Callable[[Tensor, int], Tensor], epsilon: float) -> Tensor:
+    """Ten steps of torch's Adam from a start, with given gradients."""
+    parameters = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([parameters], lr=0.1, eps=epsilon)
+    for step in range(10):
+        parameters.grad = gradients(parameters.detach(), step)
+        optimizer.step()
+    return parameters.detach()
+
+
+def _adam(scale: Callable[[int], float], epsilon: float, same: bool) -> Callable[[Generator, int], Sides]:
+    """The test that Adam on the ISBE error of SoftMax ends where it ends on its multiples, or that it does not."""
+
+    def test(g: Generator, classes: int) -> Sides:
+        start, t = normal(g, classes), distribution(g, classes)
+        plain = _trained(start, lambda x, step: x.softmax(-1) - t, epsilon)
+        scaled = _trained(start, lambda x, step: scale(step) * (x.softmax(-1) - t), epsilon)
+        return (plain, scaled) if same else _so((plain - scaled).norm() > 1e-4)
+
+    return test
+
+
+def _linear(g: Generator, classes: int) -> Sides:
+    e, x, u = normal(g, classes), normal(g, classes), normal(g, classes)
+    by_weights = grad(lambda w: e.dot(w @ u))(normal(g, classes).outer(x))
+    return _both((grad(lambda score: e.dot(score))(x), e), (by_weights, e.outer(u)))
+
+
+def _mean_square(g: Generator, classes: int) -> Sides:
+    x, t = normal(g, classes), _unit(classes, 0)
+    y = x.sigmoid()
+    plotted = grad(lambda score: ((score.sigmoid() - t) ** 2).sum() / 5)(x)
+    apart = (plotted - (y - t)).norm() > 1e-3
+    return _both((plotted, 2 / 5 * jacrev(torch.sigmoid)(x).T @ (y - t)), _so(apart))
+
+
+def _information(g: Generator, classes: int) -> Sides:
+    """The bound on a random joint distribution of three inputs and K labels."""
+    joint = distribution(g, 3 * classes).view(3, classes)
+    inputs, labels = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
+    information = (joint * (joint / (inputs * labels)).log()).sum()
+    entropy = -(labels * labels.log()).sum()
+
+    def bound(soft: Tensor) -> Tensor:
+        return entropy + (joint * soft.log()).sum()
+
+    classifier = torch.stack([distribution(g, classes) for _ in range(3)])
+    return _both(_so(bound(classifier) <= information + 1e-12), (bound(joint / inputs), information))
+
+
+# Claim -> (test, fewest classes for which it is stated).
+SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
+    "X.gradient.softmax": (_gradient(lambda x: x.logsumexp(-1), lambda x: x.softmax(-1)), 1),
+    "X.gradient.temperature": (_with_temperature, 1),
+    "X.gradient.slack": (_with_slack, 1),
+    "X.gradient.sigmoid": (_binary_cross_entropy, 1),
+    "X.gradient.tanh": (_binary_cross_entropy_at_2x, 1),
+    "X.gradient.hardtanh": (_gradient(_huber, functional.hardtanh), 1),
+    "X.gradient.hardsigmoid": (_gradient(lambda x: _huber(x / 2) + x.sum() / 2, ELEMENTWISE["hardsigmoid"]), 1),
+    "X.gradient.hardsigmoid-torch": (_gradient(lambda x: 1.5 * _huber(x / 3) + x.sum() / 2, functional.hardsigmoid), 1),
+    "X.gradient.normalize": (_normalize, 2),
+    "X.gradient.normalize-p": (_asymmetric_norm, 2),
+    "X.gradient.sparsemax": (_gradient(lambda x: (x.dot(x) - ((x - _sparsemax(x)) ** 2).sum()) / 2, _sparsemax), 1),
+    "X.gradient.unequal-dilation": (_unequal_dilation, 2),
+    "X.convex.softmax": (_variance, 1),
+    "X.convex.slack": (_variance_with_slack, 1),
+    "X.convex.sigmoid": (_diagonal("sigmoid", lambda y: y * (1 - y)), 1),
+    "X.convex.tanh": (_diagonal("tanh", lambda y: 1 - y * y), 1),
+    "X.convex.hard": (_monotone, 1),
+    "X.lipschitz.softmax": (_lipschitz_softmax, 2),
+    "X.lipschitz.softmax-reached": (_norm_of_softmax, 3),
+    "X.lipschitz.softmax-origin": (_norm_at_the_origin, 2),
+    "X.lipschitz.sigmoid": (_lipschitz("sigmoid", 1 / 4), 1),
+    "X.lipschitz.tanh": (_lipschitz("tanh", 1), 1),
+    "X.lipschitz.hardtanh": (_lipschitz("hardtanh", 1), 1),
+    "X.lipschitz.hardsigmoid": (_lipschitz("hardsigmoid", 1 / 4), 1),
+    "X.lipschitz.hardsigmoid-torch": (_lipschitz("hardsigmoid_torch", 1 / 6), 1),
+    "X.lipschitz.sparsemax": (_lipschitz_sparsemax, 2),
+    "X.trick.any-sum": (_any_sum, 1),
+    "X.trick.dilated-any-sum": (_relocation(_dilated), 1),
+    "X.family.unity": (_family_sum, 1),
+    "X.family.unique": (_unique, 2),
+    "X.family.positive": (_slack_taken, 2),
+    "X.elementwise-no-softmax": (_sums_vary, 1),
+    "X.elementwise-no-p2": (_no_p2, 2),
+    "X.relocation.balanced-softmax": (_relocation(_balanced), 1),
+    "X.relocation.logit-adjustment": (_relocation(_adjusted), 1),
+    "X.relocation.vs-loss": (_relocation(_scaled), 1),
+    "X.relocation.temperature-scaling": (_relocation(_cooled), 1),
+    "X.relocation.vector-scaling": (_relocation(_scaled), 1),
+    "X.relocation.ldam": (_ldam, 2),
+    "X.blurring": (_smoothing, 2),
+    "X.adam.scale": (_adam(lambda step: 1000.0, 0.0, same=True), 2),
+    "X.adam.mean": (_adam(lambda step: 1 / 64, 0.0, same=True), 2),
+    "X.adam.epsilon": (_adam(lambda step: 2.0, 1.0, same=False), 2),
+    "X.adam.last-batch": (_adam(lambda step: 1 + step % 2, 0.0, same=False), 2),
+    "X.label-only": (_linear, 1),
+    "X.mse": (_mean_square, 1),
+    "X.information": (_information, 1),
+}

@@ -1,0 +1,248 @@
+r"""The abstract and section 1 (paper): what is announced of SoftMax, cross-entropy and the experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy as sp
+
+from softmax_trick.claims import Check, Claim
+from softmax_trick.facts import Facts
+from softmax_trick.proof import Proof
+from softmax_trick.proofs.section_4_networks import N0, N1, VGG
+from softmax_trick.proofs.tables import CROSS_ENTROPY, ISBE, TABLE_2, TABLE_3
+from softmax_trick.proofs.theorem_1 import RAW
+from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
+from softmax_trick.results import Results
+from softmax_trick.symbolic import cross_entropy, softmax
+
+GAP = 104  # of two scores: the larger one's SoftMax is 1 in float32, the smaller one's is 0
+
+
+def softmax_is_a_distribution(p: Proof) -> None:
+    """SoftMax as section 1 defines it for each row b of X."""
+    x = p.vector("x")
+    p.positive("each score is positive", softmax(x)[1])
+    p.statement("the scores sum to one", softmax(x).sum(), 1)
+
+
+def composition(p: Proof) -> None:
+    """The 'redundant mathematical notation' of the composition, for one row b."""
+    x, t = p.vector("x"), p.vector("t")
+    powers = x.map(sp.exp)
+    written_out = -t.dot((powers / powers.sum()).map(sp.log))
+    p.statement(
+        "-sum_j t_j log(exp x_j / sum_i exp x_i) = CE(t, SoftMax(x))", written_out, cross_entropy(t, softmax(x))
+    )
+
+
+def domain_of_ce(facts: Facts) -> None:
+    """As printed, Y is any real matrix."""
+    entries = (sp.Integer(1), sp.Rational(1, 2), sp.Integer(-1))
+    unreal = [entry for entry in entries if not sp.log(entry).is_real]
+    facts.holds("log_e Y_bj is a real number for real Y_bj", not unreal, Y_bj=", ".join(map(str, unreal)))
+
+
+def separated_fails(facts: Facts) -> None:
+    """A score 104 below the largest: -log SoftMax is infinite in float32, and its gradient is no number."""
+    import torch
+
+    x = torch.tensor([0.0, float(GAP)], requires_grad=True)
+    loss = -torch.softmax(x, 0).log()[0]
+    loss.backward()
+    facts.holds("float32: -log(SoftMax(0, 104))_1, separately, is infinite", bool(loss.isinf()), loss=loss.item())
+    gradient = x.grad
+    assert gradient is not None
+    wrong = bool((gradient.isnan() | gradient.isinf()).any())
+    facts.holds("and its gradient is not finite", wrong, gradient=gradient.tolist())
+
+
+def integrated_works(facts: Facts) -> None:
+    """The same scores through the integrated function: the value is 104, the gradient y - t, exactly."""
+    import torch
+
+    x = torch.tensor([[0.0, float(GAP)]], requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(x, torch.tensor([0]))
+    loss.backward()
+    facts.same("float32: the integrated loss at (0, 104), label 1, is 104", sp.Rational(loss.item()), sp.Integer(GAP))
+    gradient = x.grad
+    assert gradient is not None
+    facts.same("and its gradient is (-1, 1)", tuple(map(int, gradient[0].tolist())), (-1, 1))
+
+
+def maximizing(p: Proof) -> None:
+    """One example of class 1, and two classifiers that give that class 1/2 and 1/4."""
+    t = p.classes.unit(1)
+    good = p.classes.constant(sp.Rational(1, 2))
+    bad = p.classes.unit(1) * sp.Rational(1, 4) + p.classes.unit(2) * sp.Rational(3, 4)
+    p.equal("the negative log-likelihood of y = (1/2, 1/2) is log 2", cross_entropy(t, good), sp.log(2))
+    p.equal("that of y = (1/4, 3/4) is log 4", cross_entropy(t, bad), sp.log(4))
+    p.positive("log 4 > log 2: it is larger where the likelihood, 1/4, is smaller", sp.log(4) - sp.log(2))
+    p.refuted("maximizing it picks the worse classifier", label=1, y="(1/2, 1/2) and (1/4, 3/4)", NLL="log 2 and log 4")
+
+
+def not_lower(facts: Facts, options: Sequence[str] = ISBE) -> None:
+    """Each of these ISBE options of Table 3 against each cross-entropy of the same network."""
+    lower = [
+        f"{net}: {isbe} {TABLE_3[net, isbe] / 100:.2f} < {ce} {TABLE_3[net, ce] / 100:.2f}"
+        for net, isbe in TABLE_3
+        for ce in CROSS_ENTROPY
+        if isbe in options and TABLE_3[net, isbe] < TABLE_3[net, ce]
+    ]
+    facts.holds("in Table 3 no such option is below a cross-entropy", not lower, cells="; ".join(lower))
+
+
+def a_perceptron(facts: Facts) -> None:
+    """The networks for MNIST, in the printed notation: C is a convolution, F a linear unit, D a dropout."""
+    networks = {"N0": N0, "N1": N1}
+    without = [name for name, units in networks.items() if not any(unit[0] == "C" for unit in units.split())]
+    facts.holds("one of the networks for MNIST has no convolution", bool(without), **networks)
+
+
+def three_architectures(facts: Facts) -> None:
+    """N0, N1 and VGG-16, each with convolutions; the relocated N1 is not counted as an architecture."""
+    architectures = (N0, N1, VGG)
+    convolutional = [units for units in architectures if any(unit[0] == "C" for unit in units.split())]
+    facts.same("the printed architectures with convolutions are three", len(set(convolutional)), 3)
+
+
+def all_save(facts: Facts) -> None:
+    """Table 2: each share of backpropagation is smaller with ISBE."""
+    positive = [cell for cell, difference in TABLE_2.items() if difference >= 0]
+    facts.holds("every difference in Table 2 is negative", not positive, cells=positive)
+
+
+def operations(results: Results) -> tuple[()]:
+    """Operations are not in the results: they are counted by nobody yet."""
+    return ()
+
+
+CLAIMS = (
+    Claim(
+        id="S0.only-generalised",
+        title="abstract: the trick only applies to dilated, relocated SoftMax",
+        statement=ONLY_GENERALISED_SOFTMAX,
+        source="abstract",
+        quote="formally proves that the SoftMax trick only applies to the class of dilated SoftMax functions with "
+        "relocations",
+        counterexample=slack_has_the_trick,
+        repaired_by="A1c",
+    ),
+    Claim(
+        id="S0.not-degraded",
+        title="abstract: results are not degraded with any of the five normalizers",
+        statement="in Table 3, no option of ISBE is below an option of cross-entropy on the same network",
+        source="abstract",
+        quote="results are not degraded with SoftMax only but also with other activation functions",
+        checks=(Check("rational arithmetic", not_lower, "all pairs of cells in the rows of Table 3"),),
+        correction="Most options are above, some are below by a few images; no difference in the table is significant.",
+    ),
+    Claim(
+        id="S0.perceptron",
+        title="abstract: the networks for MNIST are perceptrons and convolutional ones",
+        statement="one of the networks for MNIST is a perceptron, without convolutions",
+        source="abstract",
+        quote="Using examples of perceptron and convolutional networks as classifiers of images from the MNIST "
+        "collection",
+        checks=(Check("the printed notation", a_perceptron, "the two networks for MNIST"),),
+        correction="Both networks for MNIST are convolutional.",
+    ),
+    Claim(
+        id="S1.architectures",
+        title="second contribution: three convolutional architectures",
+        statement=r"$\mathcal{N}_0$, $\mathcal{N}_1$ and VGG-16 are three architectures with convolutions",
+        source="section 1, second contribution",
+        quote="two datasets and three CNN architectures",
+        checks=(Check("the printed notation", three_architectures, "the three formulas"),),
+    ),
+    Claim(
+        id="S0.operations",
+        title="abstract: ISBE saves operations, forward and backward",
+        statement="the number of operations of inference and backpropagation is smaller with ISBE",
+        source="abstract",
+        quote="savings in the total number of operations were observed within the forward and backward stages",
+        measure=operations,
+    ),
+    Claim(
+        id="S1.not-lower",
+        title="the effectiveness with any of five normalizers is not lower",
+        statement="in Table 3, no option of ISBE is below an option of cross-entropy on the same network",
+        source="section 1, third part",
+        quote="effectiveness is not lower than that of the combination of the normalization",
+        checks=(Check("rational arithmetic", not_lower, "all pairs of cells in the rows of Table 3"),),
+        correction="Most options are above, some are below by a few images; no difference in the table is significant.",
+    ),
+    Claim(
+        id="S1.savings",
+        title="every option of ISBE saves time, by Table 2",
+        statement=r"every $\Delta\tau$ in Table 2 is negative",
+        source="section 1, third part",
+        quote="in addition to the obvious savings in computational resources",
+        checks=(Check("rational arithmetic", all_save, "all cells of Table 2"),),
+    ),
+    Claim(
+        id="S1.softmax",
+        title="SoftMax scores are positive and sum to one",
+        statement=r"$\sum_i \text{SoftMax}(x)_i = 1$ and $\text{SoftMax}(x)_i > 0$",
+        source="section 1, definition of SoftMax",
+        quote="scores that sum up to one, which can be treated as an estimation of the conditional probability "
+        "distribution of classes",
+        hypotheses=(RAW,),
+        proof=softmax_is_a_distribution,
+    ),
+    Claim(
+        id="E1.domain",
+        title="CrossEntropy is defined for any real matrix Y, as printed",
+        statement=r"$-\sum_j Y_{bj}^\circ \log_e Y_{bj}$ is defined for every $Y \in \mathbb{R}^{n_b \times K}$",
+        source="section 1, definition of CrossEntropy",
+        quote="function on the matrix",
+        checks=(Check("SymPy", domain_of_ce, "a negative entry"),),
+        correction=r"$Y$ must have positive entries (where $Y^\circ$ is not zero), as the $Y$ of SoftMax has.",
+    ),
+    Claim(
+        id="E1",
+        title="the composition of CrossEntropy and SoftMax, written out",
+        statement=r"$[\text{CrossEntropy} \circ \text{SoftMax}](X, Y^\circ)_b = - \sum_j Y_{bj}^\circ \log_e "
+        r"\frac{e^{X_{bj}}}{\sum_i e^{X_{bi}}}$",
+        source="section 1, after diagram (1)",
+        quote="has the following redundant mathematical notation",
+        hypotheses=(RAW,),
+        proof=composition,
+    ),
+    Claim(
+        id="S1.separated",
+        title="SoftMax and CrossEntropy, separate, fail for small soft scores",
+        statement=r"in float32, $-\log_e \text{SoftMax}(0, 104)_1$ is infinite and its gradient is not finite",
+        source="section 1, after the definition of CrossEntropy",
+        quote="its implementation had problems with scores close to zero, both in the inference phase and in the "
+        "backward propagation of its gradient",
+        checks=(Check("torch", separated_fails, "two scores, 104 apart"),),
+    ),
+    Claim(
+        id="S1.integrated",
+        title="the integrated CrossEntropy of PyTorch has no such problem",
+        statement=r"in float32, $\text{SoftCE}(e_1, (0, 104)) = 104$ and its gradient is $(-1, 1)$",
+        source="section 1, after the definition of CrossEntropy",
+        quote="eliminated these inconveniences",
+        checks=(Check("torch", integrated_works, "two scores, 104 apart"),),
+    ),
+    Claim(
+        id="S1.maximizing",
+        title="maximizing the negative log-likelihood leads to cross-entropy",
+        statement="the optimal weights of multi-class logistic regression maximize the negative logarithm of the "
+        "likelihood",
+        source="section 1, last paragraph",
+        quote="maximizing the negative logarithm of the likelihood function directly leads to the cross-entropy",
+        counterexample=maximizing,
+        correction="Minimizing it does: the negative log-likelihood is the cross-entropy.",
+    ),
+    Claim(
+        id="S1.characterization",
+        title="the functions with the trick are fully characterized, third contribution",
+        statement=ONLY_GENERALISED_SOFTMAX,
+        source="section 1, third contribution; its structure, item 5",
+        quote="full characterization of normalization functions which exhibit this property",
+        counterexample=slack_has_the_trick,
+        repaired_by="A1c",
+    ),
+)

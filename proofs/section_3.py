@@ -1,0 +1,497 @@
+r"""Section 3 (paper): what ISBE is, what the paper asks of a normalizer, the Lipschitz condition, and blurred labels.
+
+The two loops at the end of the section stand with the other listings in `appendix_b`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import sympy as sp
+
+from softmax_trick.claims import Check, Claim
+from softmax_trick.facts import Facts
+from softmax_trick.normalizers import NORMALIZERS
+from softmax_trick.proof import Proof
+from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
+from softmax_trick.proofs.tables import ISBE, TABLE_3
+from softmax_trick.proofs.theorem_1 import RAW, TARGETS, gradient_of_ce
+from softmax_trick.proofs.theorem_a1 import P2, P3, p2_implies_p1_counterexample, p2_implies_p3_counterexample
+from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
+from softmax_trick.results import Results
+from softmax_trick.symbolic import Vector, gradient, jacobian, soft_cross_entropy, softmax
+
+# --- equation (6), and what is said of Theorem A1 ---------------------------------------------------------------------
+
+
+def gradient_at_y(p: Proof) -> None:
+    """The backward pass of diagram (6) with Z-bar = 1: first through CE, then through SoftMax."""
+    x, t, y = p.vector("x"), p.vector("t", positive=True), p.vector("y", positive=True)
+    p.rests_on("T1.2r", "Y-bar = -Y° / Y")
+    through_softmax = jacobian(softmax(x), x).T @ gradient_of_ce(t, softmax(x))
+    p.statement("X-bar = J^T Y-bar = Y - Y°", through_softmax, softmax(x) - t, (t,))
+    p.equal("and Z-bar = dZ/dZ = 1 leaves Y-bar as it is", gradient_of_ce(t, y) * 1, gradient_of_ce(t, y))
+
+
+def same_gradient(p: Proof) -> None:
+    """What the network receives from CE after SoftMax, and from ISBE."""
+    x, t = p.vector("x"), p.vector("t", positive=True)
+    isbe = softmax(x) - t
+    p.statement("X-bar of CE_all = X-bar of ISBE", gradient(soft_cross_entropy(t, x), x), isbe, (t,))
+
+
+# --- the four conditions ----------------------------------------------------------------------------------------------
+
+CONDITIONS = (
+    "The SoftMax activation function should be the first candidate for comparison",
+    "Activations should be monotonic",
+    "Soft scores should be within a limited range",
+    "should not map two close scores to distant scores",
+)
+
+
+def number_of_conditions(facts: Facts) -> None:
+    """The list above the sentence has four items, and the fourth is later called 'the fourth requirement'."""
+    facts.same("the list has three conditions", len(CONDITIONS), 3, conditions=" / ".join(CONDITIONS))
+
+
+def in_terms_of_exponentials(p: Proof) -> None:
+    """The three smooth normalizers as functions of e = exp(x_i), or e = exp(2 x_i)."""
+    x = p.vector("x")
+    e = x.map(sp.exp)
+    p.equal("SoftMax_i = e_i / sum_k e_k, e = exp(x)", NORMALIZERS["softmax"].symbolic(x), e / e.sum())
+    p.equal("Sigmoid_i = 1 / (1 + 1/e_i)", NORMALIZERS["sigmoid"].symbolic(x), e.map(lambda one: 1 / (1 + 1 / one)))
+    tanh = (x * 2).map(sp.exp).map(lambda one: (one - 1) / (one + 1))
+    p.equal("Tanh_i = (e_i - 1) / (e_i + 1), e = exp(2 x)", NORMALIZERS["tanh"].symbolic(x), tanh)
+
+
+def soft_ones_are_monotonic(p: Proof) -> None:
+    """A raw score larger by log(1 + q), q > 0, for the three smooth normalizers; e is exp(x_j), or exp(2 x_j)."""
+    in_terms_of_exponentials(p)
+    e, q, s = sp.symbols("e q S", positive=True)
+    p.cites("exp is increasing: x_i > x_j is exp(x_i) = (1 + q) exp(x_j) for some q > 0")
+    p.positive("SoftMax: (1 + q) e / S - e / S > 0, where S is the sum of all exponentials", (1 + q) * e / s - e / s)
+    p.positive("Sigmoid: 1 / (1 + 1/((1 + q) e)) - 1 / (1 + 1/e) > 0", 1 / (1 + 1 / ((1 + q) * e)) - 1 / (1 + 1 / e))
+    larger = (1 + q) * e
+    p.positive(
+        "Tanh: (r - 1)/(r + 1) - (e - 1)/(e + 1) > 0, r = (1 + q) e", (larger - 1) / (larger + 1) - (e - 1) / (e + 1)
+    )
+
+
+def hard_ones_are_monotonic(facts: Facts) -> None:
+    """HardTanh and HardSigmoid never decrease."""
+    import z3
+
+    x, more = z3.Reals("x more")
+    for name in ("hardtanh", "hardsigmoid"):
+        acts_on_each_score(facts, name)
+        f, _ = of_one_score(name)
+        facts.valid(f"{name}: F(x + more) >= F(x) for more >= 0", z3.Implies(more >= 0, at(f, x + more) >= at(f, x)))
+
+
+def largest_score_counterexample(facts: Facts) -> None:
+    """HardTanh: the scores 2 and 3 both become 1, so that the largest is no longer told from the other."""
+    import z3
+
+    x, more = z3.Reals("x more")
+    f, _ = of_one_score("hardtanh")
+    facts.valid(
+        "HardTanh: a larger raw score gives a larger soft score", z3.Implies(more > 0, at(f, x + more) > at(f, x))
+    )
+
+
+def soft_ones_are_bounded(p: Proof) -> None:
+    """SoftMax and Sigmoid in (0, 1], Tanh in (-1, 1); e is exp(x_i), or exp(2 x_i), r the other exponentials."""
+    in_terms_of_exponentials(p)
+    e = sp.Symbol("e", positive=True)
+    r = sp.Symbol("r", nonnegative=True)
+    p.positive("SoftMax > 0", e / (e + r))
+    p.nonnegative("SoftMax <= 1", 1 - e / (e + r))
+    p.positive("Sigmoid > 0", 1 / (1 + 1 / e))
+    p.positive("Sigmoid < 1", 1 - 1 / (1 + 1 / e))
+    p.positive("Tanh > -1", 1 + (e - 1) / (e + 1))
+    p.positive("Tanh < 1", 1 - (e - 1) / (e + 1))
+
+
+def hard_ones_are_bounded(facts: Facts) -> None:
+    """HardTanh in [-1, 1], HardSigmoid in [0, 1]."""
+    import z3
+
+    x = z3.Real("x")
+    for name in ("hardtanh", "hardsigmoid"):
+        low, high = NORMALIZERS[name].target_range
+        value = at(of_one_score(name)[0], x)
+        facts.valid(f"{name}: {low} <= F(x) <= {high}", z3.And(value >= low, value <= high))
+
+
+def two_have_kinks(facts: Facts) -> None:
+    """At the kink the slope is one number on the left and another on the right."""
+    import z3
+
+    h = z3.Real("h")
+    kinks = {"hardtanh": (1, Fraction(1)), "hardsigmoid": (2, Fraction(1, 4))}
+    for name, (kink, slope) in kinks.items():
+        f, _ = of_one_score(name)
+        here = at(f, z3.RealVal(kink))
+        left = here - at(f, kink - h) == z3.Q(slope.numerator, slope.denominator) * h
+        right = at(f, kink + h) - here == 0
+        small = z3.And(h > 0, h < 1)
+        facts.valid(
+            f"{name} has slope {slope} left of {kink} and 0 right of it", z3.Implies(small, z3.And(left, right))
+        )
+    facts.cites("SoftMax, Sigmoid and Tanh are quotients of exponentials with positive denominators: smooth")
+
+
+def above_threshold(facts: Facts) -> None:
+    """The success rates that Table 3 prints for the five functions, against 99.5 %."""
+    rates = {(net, option): rate for (net, option), rate in TABLE_3.items() if option in ISBE}
+    below = [f"{net} {option}: {rate / 100:.2f} %" for (net, option), rate in rates.items() if rate <= 9950]
+    facts.holds("every success rate of an ISBE option in Table 3 is above 99.5 %", not below, cells=", ".join(below))
+
+
+# --- `normalize` ------------------------------------------------------------------------------------------------------
+
+
+def normalize_meets_conditions(p: Proof) -> None:
+    """x / n with n = ||x||_p > 0; a is |x_i|^p and r the sum of the other |x_k|^p."""
+    n, more, a = sp.symbols("n more a", positive=True)
+    r, x = sp.Symbol("r", nonnegative=True), sp.Symbol("x", real=True)
+    p.positive("monotonic: (x + more) / n - x / n > 0", (x + more) / n - x / n)
+    p.nonnegative("bounded: |x_i / n|^p = a / (a + r) <= 1", 1 - a / (a + r))
+
+
+def normalize_is_unstable(p: Proof) -> None:
+    """eps and -eps, for any exponent of the norm: powers are written with a_k = |eps_k|^p > 0."""
+    a, power = p.vector("a", positive=True), sp.Symbol("p", positive=True)
+    n = a.sum() ** (1 / power)
+    images = (a.map(lambda entry: 2**power * entry) / n**power).sum()
+    p.equal("sum_k |eps_k - (-eps_k)|^p = 2^p ||eps||^p", a.map(lambda e: 2**power * e).sum(), 2**power * n**power)
+    p.statement("sum_k |eps_k / n - (-eps_k / n)|^p = 2^p: the images are exactly 2 apart", images, 2**power)
+    size = sp.Symbol("n", positive=True)
+    p.equal("2 / (2 n) = 1 / n", 2 / (2 * size), 1 / size)
+    p.equal("which is a million for n = 10^-6", 1 / sp.Rational(1, 10**6), 10**6)
+
+
+def normalize_of_torch(facts: Facts) -> None:
+    """torch divides by max(||x||, 1e-12): a power of two below that does not come out at distance one from zero."""
+    import torch
+
+    x = torch.tensor([2.0**-44], dtype=torch.float64)
+    found = Fraction(torch.nn.functional.normalize(x, dim=0).item())
+    formula = Fraction(2) ** -44 / Fraction(2) ** -44
+    same = found == formula
+    facts.holds("normalize(x) = x / ||x|| at x = (2^-44)", same, x="(2^-44)", torch=float(found), formula=formula)
+
+
+# --- the Lipschitz condition ------------------------------------------------------------------------------------------
+
+
+def lipschitz_at_zero(name: str) -> Callable[[Proof], None]:
+    """The printed condition at x = 0 says F(0) = 0."""
+
+    def counterexample(p: Proof) -> None:
+        zero = p.classes.constant(0)
+        value = NORMALIZERS[name].symbolic(zero)
+        half = p.classes.constant(sp.Rational(1, 2))
+        p.equal(f"{name}(0, 0) = (1/2, 1/2)", value, half)
+        p.positive("so ||F(0)|| > 0 = c ||0||, for every c", value[1])
+        p.refuted("the condition fails at x = 0", F=name, K=p.classes.size, x="(0, 0)", y="(1/2, 1/2)")
+
+    return counterexample
+
+
+def tanh_is_lipschitz(p: Proof) -> None:
+    """tanh(0) = 0, and the slope of tanh is 1 - tanh^2 <= 1."""
+    x = p.vector("x")
+    y = NORMALIZERS["tanh"].symbolic(x)
+    slopes = Vector(p.classes, lambda i: jacobian(y, x)[i, i])
+    p.equal("tanh(0) = 0", NORMALIZERS["tanh"].symbolic(p.classes.constant(0)), p.classes.constant(0))
+    p.statement("the slope is 1 - y_i^2", slopes, p.classes.constant(1) - y * y)
+    p.nonnegative("which is at most 1", sp.Symbol("y_i", real=True) ** 2)
+    p.cites("mean value theorem: |tanh(x_i)| <= |x_i| for each i, hence ||F(x)||_p <= ||x||_p")
+
+
+def hardtanh_is_lipschitz(facts: Facts) -> None:
+    """|HardTanh(x)| <= |x|."""
+    import z3
+
+    x = z3.Real("x")
+    acts_on_each_score(facts, "hardtanh")
+    value = at(of_one_score("hardtanh")[0], x)
+    size = z3.If(x >= 0, x, -x)
+    facts.valid("-|x| <= HardTanh(x) <= |x|", z3.And(value <= size, value >= -size))
+    facts.cites("component by component: ||F(x)||_p <= ||x||_p")
+
+
+def condition_misses_close_scores(facts: Facts) -> None:
+    """F(x) = x below 1/2 and 0 from there on: c = 1 does, and yet two scores 1/1000 apart end 499/1000 apart."""
+    import z3
+
+    x = z3.Real("x")
+    value = z3.If(x < z3.Q(1, 2), x, 0)
+    size = z3.If(x >= 0, x, -x)
+    facts.valid("F(x) = x for x < 1/2, 0 beyond, has |F(x)| <= |x|", z3.And(value <= size, value >= -size))
+
+    def jump(score: Fraction) -> Fraction:
+        return score if score < Fraction(1, 2) else Fraction(0)
+
+    near, far = Fraction(499, 1000), Fraction(1, 2)
+    stretch = abs(jump(near) - jump(far)) / (far - near)
+    facts.holds(
+        "its images of 499/1000 and 1/2 are no farther apart than these",
+        stretch <= 1,
+        F="x for x < 1/2, else 0",
+        x="499/1000 and 1/2",
+        distance=far - near,
+        distance_of_images=abs(jump(near) - jump(far)),
+    )
+
+
+# --- blurred labels ---------------------------------------------------------------------------------------------------
+
+
+def blurred(p: Proof) -> tuple[Vector, sp.Expr]:
+    """(1 - mu) delta_ij + mu / (K - 1) (1 - delta_ij), for class 1, and mu."""
+    mu = sp.Symbol("mu", positive=True)
+    one = p.classes.unit(1)
+    return one * (1 - mu) + (p.classes.constant(1) - one) * (mu / (p.classes.size - 1)), mu
+
+
+def blurring_sums_to_one(p: Proof) -> None:
+    """A blurred label is still a distribution."""
+    label, _ = blurred(p)
+    p.statement("sum_j e~_i[j] = 1", label.sum(), 1)
+    r, n = sp.Symbol("r", positive=True), sp.Symbol("n", positive=True)
+    p.positive("1 - mu > 0 for mu = 1 / (1 + r) in (0, 1)", 1 - 1 / (1 + r))
+    p.positive("mu / (K - 1) > 0 for K - 1 = n >= 1", 1 / (1 + r) / n)
+
+
+def blurring_for_tanh(p: Proof) -> None:
+    """2 e~ - 1 lies strictly within (-1, 1), which labels without blurring do not."""
+    r = sp.Symbol("r", positive=True)
+    n = 1 + sp.Symbol("m", nonnegative=True)  # K - 1 >= 1
+    mu = 1 / (1 + r)
+    for text, value in (("1 - mu", 1 - mu), ("mu / (K - 1)", mu / n)):
+        p.positive(f"2 ({text}) - 1 > -1", 2 * value - 1 + 1)
+        p.positive(f"2 ({text}) - 1 < 1", 1 - (2 * value - 1))
+
+
+def no_run_with_normalize(results: Results) -> tuple[()]:
+    """No run of ours has that normalizer: the results have no such loss."""
+    return ()
+
+
+LIPSCHITZ = r"$\exists c, \epsilon > 0: \|x\|_p \leq \epsilon \implies \|F(x)\|_p \leq c\|x\|_p$ for $F = \text{{{F}}}$"
+LIPSCHITZ_SOURCE = "section 3, after the four conditions"
+LIPSCHITZ_QUOTE = "Certainly, it is the Lipschitz condition occurring in a certain neighborhood of zero"
+
+CLAIMS = (
+    Claim(
+        id="E6",
+        title="diagram (6): Y-bar = -Y° / Y and X-bar = Y - Y°",
+        statement=r"$\bar{Z} = 1$, $\bar{Y} = \frac{\partial Z}{\partial Y} = -\frac{Y^\circ}{Y}$, "
+        r"$\bar{X} = Y - Y^\circ$",
+        source="section 3, the meaning of the variables in (6)",
+        hypotheses=(RAW, TARGETS),
+        proof=gradient_at_y,
+    ),
+    Claim(
+        id="S3.same-gradient",
+        title="for SoftMax, CE_all and ISBE send the same gradient to the network",
+        statement=r"$\bar{X}_{CE_{all}} = \bar{X}_{ISBE} \doteq Y - Y^\circ$",
+        source="section 3, before the second diagram; section 5, correct simulation",
+        quote="the value of the gradient transmitted to the network is identical",
+        hypotheses=(RAW, TARGETS),
+        proof=same_gradient,
+    ),
+    Claim(
+        id="S3.sufficient-and-necessary",
+        title="(A2) is sufficient and necessary for (A3), as printed",
+        statement=rf"${P2} \iff {P3}$",
+        source="section 3, on Theorem A1",
+        quote="is both a sufficient and necessary condition for its combination with the cross-entropy unit",
+        counterexample=p2_implies_p3_counterexample,
+        repaired_by="A1r",
+    ),
+    Claim(
+        id="S3.only-relocated",
+        title="a SoftMax-type Jacobian makes F a SoftMax with relocation",
+        statement=r"every $F$ with $\frac{\partial F}{\partial x} = D_y - yy^\top$ is $\text{SoftMax}(x - c)$",
+        source="section 3, on Theorem A1",
+        quote="is a *SoftMax* function with optional relocation",
+        counterexample=p2_implies_p1_counterexample,
+        repaired_by="A1.2-1r",
+    ),
+    Claim(
+        id="S3.no-other-activation",
+        title="no other activation has the SoftMax trick",
+        statement=ONLY_GENERALISED_SOFTMAX,
+        source="section 3, on Theorem A1",
+        quote="it is not possible to seek further improvements by changing the activation",
+        counterexample=slack_has_the_trick,
+        repaired_by="A1c",
+    ),
+    Claim(
+        id="S3.monotonic",
+        title="condition 2: SoftMax, Sigmoid, Tanh keep the order of the scores",
+        statement=r"$x_i > x_j \implies F(x)_i > F(x)_j$ for SoftMax, Sigmoid, Tanh",
+        source="section 3, condition 2, and the sentence on the five functions",
+        quote="Activations should be monotonic",
+        proof=soft_ones_are_monotonic,
+    ),
+    Claim(
+        id="S3.monotonic.hard",
+        title="condition 2: HardTanh, HardSigmoid never reverse the order of the scores",
+        statement=r"$x_i > x_j \implies F(x)_i \geq F(x)_j$ for HardTanh, HardSigmoid",
+        source="section 3, condition 2, and the sentence on the five functions",
+        checks=(Check("z3", hard_ones_are_monotonic, "all real scores"),),
+    ),
+    Claim(
+        id="S3.largest",
+        title="condition 2: the largest raw score stays the one largest soft score",
+        statement=r"$x_i > x_j \implies F(x)_i > F(x)_j$ for HardTanh",
+        source="section 3, condition 2, and the sentence on the five functions",
+        quote="the largest value of the raw score remains the largest score in the soft score sequence",
+        checks=(Check("z3", largest_score_counterexample, "all real scores"),),
+        repaired_by="S3.monotonic.hard",
+    ),
+    Claim(
+        id="S3.range",
+        title="condition 3: SoftMax and Sigmoid lie in [0, 1], Tanh in [-1, 1]",
+        statement=r"$\text{SoftMax}, \text{Sigmoid} \in [0,1]$, $\text{Tanh} \in [-1,1]$",
+        source="section 3, condition 3",
+        quote="Soft scores should be within a limited range",
+        proof=soft_ones_are_bounded,
+    ),
+    Claim(
+        id="S3.range.hard",
+        title="condition 3: HardTanh lies in [-1, 1], HardSigmoid in [0, 1]",
+        statement=r"$\text{HardTanh} \in [-1,1]$, $\text{HardSigmoid} \in [0,1]$",
+        source="section 3, condition 3, and the sentence on the five functions",
+        checks=(Check("z3", hard_ones_are_bounded, "all real scores"),),
+    ),
+    Claim(
+        id="S3.normalize.conditions",
+        title="x / ||x||_p keeps the order of the scores and is bounded",
+        statement=r"$x_i > x_j \implies \frac{x_i}{\|x\|_p} > \frac{x_j}{\|x\|_p}$ and "
+        r"$\left|\frac{x_i}{\|x\|_p}\right| \leq 1$",
+        source="section 3, condition 4",
+        quote="norm meets all the above conditions",
+        hypotheses=(r"$x \neq 0$",),
+        proof=normalize_meets_conditions,
+    ),
+    Claim(
+        id="S3.normalize.unstable",
+        title="x / ||x||_p maps ε and -ε to points exactly 2 apart",
+        statement=r"$\left\|\frac{\epsilon}{\|\epsilon\|_p} - \frac{-\epsilon}{\|\epsilon\|_p}\right\|_p = 2$, which "
+        r"is $\frac{1}{\|\epsilon\|_p}$ times their distance: a million times for $\|\epsilon\|_p = 10^{-6}$",
+        source="section 3, condition 4",
+        quote="thus changing their distance",
+        proof=normalize_is_unstable,
+    ),
+    Claim(
+        id="S3.normalize.torch",
+        title="PyTorch's normalize is x / ||x||_p",
+        statement=r"`torch.nn.functional.normalize` is $\frac{x}{\|x\|_p}$ for every $x \neq 0$",
+        source="section 3, condition 4",
+        quote="This operation is known in Pytorch library as `normalize` function",
+        checks=(Check("torch", normalize_of_torch, "a vector shorter than 1e-12"),),
+        correction=r"It is $\frac{x}{\max(\|x\|_p, 10^{-12})}$: the two agree for $\|x\|_p \geq 10^{-12}$, and "
+        "PyTorch's is 0 at 0.",
+    ),
+    Claim(
+        id="S3.three-conditions",
+        title="the conditions listed above are three",
+        statement="the list of conditions on activations has three items",
+        source="section 3, after the list of conditions",
+        quote="meet the above three conditions",
+        checks=(Check("counting", number_of_conditions, "the list"),),
+        correction="There are four; the text below speaks of the fourth.",
+    ),
+    Claim(
+        id="S3.above-99.5",
+        title="the five functions classify above 99.5 %",
+        statement="in Table 3, every success rate of the five functions is higher than 99.5 %",
+        source="section 3, after the list of conditions",
+        quote="at a level of effectiveness higher than 99.5%",
+        checks=(Check("rational arithmetic", above_threshold, "the ISBE columns of Table 3"),),
+        correction=r"That holds for $\mathcal{N}_1$ and $\mathcal{N}_1^r$; on $\mathcal{N}_0$ only "
+        "Sigmoid is above 99.5 %.",
+    ),
+    Claim(
+        id="S3.normalize.diverges",
+        title="with normalize the optimizer failed to converge",
+        statement="trained by ISBE with `normalize`, the networks do not learn MNIST",
+        source="section 3, after the list of conditions",
+        quote="the optimizer failed to converge on the same MNIST (60K) collection",
+        measure=no_run_with_normalize,
+    ),
+    Claim(
+        id="S3.two-not-differentiable",
+        title="of the five functions two are not differentiable everywhere",
+        statement="HardTanh and HardSigmoid have kinks; SoftMax, Sigmoid and Tanh have none",
+        source="section 3, before the Lipschitz condition",
+        quote="of which two are not even fully differentiable",
+        checks=(Check("z3", two_have_kinks, "both kinks on the right; the others by symmetry"),),
+    ),
+    *(
+        Claim(
+            id=f"S3.lipschitz.{title.lower()}",
+            title=f"{title} meets the Lipschitz condition at zero, as printed",
+            statement=LIPSCHITZ.format(F=title),
+            source=LIPSCHITZ_SOURCE,
+            quote=LIPSCHITZ_QUOTE,
+            counterexample=lipschitz_at_zero(title.lower()),
+            repaired_by=f"X.lipschitz.{title.lower()}",
+        )
+        for title in ("SoftMax", "Sigmoid", "HardSigmoid")
+    ),
+    Claim(
+        id="S3.lipschitz.tanh",
+        title="Tanh meets the Lipschitz condition at zero, as printed",
+        statement=LIPSCHITZ.format(F="Tanh"),
+        source=LIPSCHITZ_SOURCE,
+        quote=LIPSCHITZ_QUOTE,
+        proof=tanh_is_lipschitz,
+    ),
+    Claim(
+        id="S3.lipschitz.hardtanh",
+        title="HardTanh meets the Lipschitz condition at zero, as printed",
+        statement=LIPSCHITZ.format(F="HardTanh"),
+        source=LIPSCHITZ_SOURCE,
+        quote=LIPSCHITZ_QUOTE,
+        checks=(Check("z3", hardtanh_is_lipschitz, "all real scores"),),
+    ),
+    Claim(
+        id="S3.lipschitz.close-scores",
+        title="the printed Lipschitz condition keeps close scores close",
+        statement=r"$\|F(x)\|_p \leq c\|x\|_p$ near zero implies that $F$ does not map close scores to distant ones",
+        source=LIPSCHITZ_SOURCE,
+        quote="the Lipschitz condition meets the expectations of the fourth requirement",
+        checks=(Check("z3 and rational arithmetic", condition_misses_close_scores, "a counterexample"),),
+        correction=r"What the fourth requirement asks for is $\|F(x) - F(x')\| \leq L\|x - x'\|$ for all $x, x'$. All "
+        "five functions have it; see X.lipschitz for the exact constants.",
+    ),
+    Claim(
+        id="S3.blurring",
+        title="a blurred label is a positive distribution",
+        statement=r"$\tilde{e}_i[j] = (1 - \mu)\delta_{ij} + \frac{\mu}{K - 1}(1 - \delta_{ij})$ is positive and sums "
+        r"to 1",
+        source="section 3, the first recommendation for teachers",
+        quote="example blurring value",
+        hypotheses=(r"$K \ge 2$", r"$0 < \mu < 1$"),
+        proof=blurring_sums_to_one,
+        classes=range(2, 7),
+    ),
+    Claim(
+        id="S3.blurring.tanh",
+        title="a blurred label, rescaled for Tanh, lies within (-1, 1)",
+        statement=r"$2 \cdot \tilde{e}_i - 1 \in (-1, +1)^K$",
+        source="section 3, the second recommendation for teachers",
+        quote="we adjust the vector",
+        hypotheses=(r"$K \ge 2$", r"$0 < \mu < 1$"),
+        proof=blurring_for_tanh,
+        classes=range(2, 7),
+    ),
+)

@@ -1,0 +1,307 @@
+"""Section 4.1.3 (paper): the loss of ISBE, and what is said of the figures that can be decided without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import sympy as sp
+
+from softmax_trick.claims import Check, Claim
+from softmax_trick.facts import Facts
+from softmax_trick.normalizers import NORMALIZERS
+from softmax_trick.proof import Proof
+from softmax_trick.proofs.section_4_activations import hardsigmoid, hardtanh
+from softmax_trick.proofs.tables import CROSS_ENTROPY, ISBE, LOSSES, TABLE_2, TABLE_3, comparisons, percent
+from softmax_trick.symbolic import GivenK, Vector, cross_entropy, softmax
+
+NORMALIZED = tuple(LOSSES[option] for option in ISBE)
+
+
+# Section 4.1.3, below Figure 2.
+CLUSTERS = {
+    "cross-entropy, sum": {"ce-sum"},
+    "cross-entropy, none and mean": {"ce-none", "ce-mean"},
+    "ISBE to [0, 1]": {"softmax", "sigmoid", "hardsigmoid"},
+    "ISBE to [-1, 1]": {"tanh", "hardtanh"},
+}
+
+
+NOT_SHOWN = {"ce-sum"}  # "as out of common range it was not shown"
+
+
+# Section 4.1.3: the sets of curves "which we visualize separately", in the paper's order.
+SETS_LISTED = (
+    "all options for loss functions and soft score functions",
+    "CE none, CE mean, CE sum versus SoftMax",
+    "CE none, CE mean, CE sum versus tanh, hardtanh",
+    "SoftMax versus sigmoid, hardsigmoid",
+    "SoftMax versus tanh, hardtanh",
+    "SoftMax versus sigmoid, tanh",
+)
+
+
+# The panels that the captions of Figures 2 and 3 name, in the same words for both.
+PANELS = (
+    "all options for loss functions and soft score functions",
+    "CE none, CE mean versus SoftMax",
+    "CE none, CE mean versus tanh, hardtanh",
+    "SoftMax versus sigmoid, hardsigmoid",
+    "SoftMax versus tanh, hardtanh",
+    "SoftMax versus sigmoid, tanh",
+)
+
+
+# Figure 4: the sets listed, each of N0 versus the same of N1, and the panels that its caption names.
+SETS_OF_FIGURE_4 = (
+    ("CE none, CE mean, CE sum", "CE none, CE mean, CE sum"),
+    ("CE none, SoftMax", "CE none, SoftMax"),
+    ("SoftMax, sigmoid", "SoftMax, sigmoid"),
+    ("sigmoid, tanh", "sigmoid, tanh"),
+    ("sigmoid, hardsigmoid", "sigmoid, hardsigmoid"),
+    ("tanh, hardtanh", "tanh, hardtanh"),
+)
+
+
+PANELS_OF_FIGURE_4 = (
+    "CE none, CE mean, CE sum",
+    "CE none, SoftMax",
+    "SoftMax, sigmoid",
+    "sigmoid, tanh",
+    "sigmoid, hardsigmoid",
+    "tanh, hardtanh",
+)
+
+
+# --- the loss of ISBE -------------------------------------------------------------------------------------------------
+
+
+def isbe_loss_as_printed(errors: Sequence[Sequence[Fraction]]) -> Fraction:
+    """Section 4.1.3: the squared norm of all errors, by the number of examples."""
+    return sum((error**2 for row in errors for error in row), Fraction(0)) / len(errors)
+
+
+def mse_of_the_listing(errors: Sequence[Sequence[Fraction]]) -> Fraction:
+    """Appendix B.2: torch.mean(soft_errors**2), the mean over examples and classes."""
+    squares = [error**2 for row in errors for error in row]
+    return sum(squares, Fraction(0)) / len(squares)
+
+
+# Two examples with two classes, all scores 0: y = (1/2, 1/2) for each, and the first class is right.
+ERRORS = ((Fraction(-1, 2), Fraction(1, 2)), (Fraction(-1, 2), Fraction(1, 2)))
+
+
+def one_loss(facts: Facts) -> None:
+    """The two formulas on two examples."""
+    facts.same(
+        "the printed loss is the one that the listing computes",
+        isbe_loss_as_printed(ERRORS),
+        mse_of_the_listing(ERRORS),
+        Y="(1/2, 1/2), (1/2, 1/2)",
+        targets="(1, 0), (1, 0)",
+    )
+
+
+def one_loss_in_torch(facts: Facts) -> None:
+    """The line of the listing, and PyTorch's MSELoss, on the same two examples."""
+    import torch
+
+    soft_errors = torch.tensor([[float(error) for error in row] for row in ERRORS], dtype=torch.float64)
+    by_listing = Fraction(torch.mean(soft_errors**2).item())
+    by_element = Fraction(torch.nn.MSELoss()(soft_errors, torch.zeros_like(soft_errors)).item())
+    facts.same("torch.mean and MSELoss are the same", by_listing, by_element)
+    facts.same("and the printed loss", isbe_loss_as_printed(ERRORS), by_listing, errors="(-1/2, 1/2), (-1/2, 1/2)")
+
+
+def ranges_differ(p: Proof) -> None:
+    """The squared error of SoftMax is at most 2, cross-entropy passes every bound, under mean and none as under sum."""
+    t, y = p.vector("t"), p.vector("y")
+    error = y - t
+    rest = (y - y * y).sum() + (t - t * t).sum() + 2 * y.dot(t)
+    p.equal(
+        "2 - |y - t|^2 = sum y (1 - y) + sum t (1 - t) + 2 y.t for distributions", 2 - error.dot(error), rest, (y, t)
+    )
+    p.cites("with entries in [0, 1] no term is negative: the MSE of SoftMax is at most 2 for every batch")
+    two = GivenK(2)
+    value = cross_entropy(two.unit(1), softmax(Vector(two, lambda i: sp.KroneckerDelta(i, 2) * sp.log(8))))
+    p.equal(
+        "a batch of one example with t = (1, 0), x = (0, log 8) has CE = log 9, mean and sum alike", value, sp.log(9)
+    )
+    p.positive("log 9 > 2", sp.log(9) - 2)
+    p.refuted("CE with mean takes a value over 2", n_b=1, K=2, t="(1, 0)", x="(0, log 8)", CE=value, largest_MSE=2)
+
+
+def ranges_of_tanh_and_sigmoid(p: Proof) -> None:
+    """Tanh is a Sigmoid of 2x, moved from [0, 1] to [-1, 1] as its targets are."""
+    x, t = p.vector("x"), p.vector("t")
+    tanh, sigmoid = NORMALIZERS["tanh"].symbolic(x), NORMALIZERS["sigmoid"].symbolic(2 * x)
+    of_tanh, of_sigmoid = tanh - (2 * t - p.classes.constant(1)), sigmoid - t
+    p.equal("Tanh(x) - (2t - 1) = 2 (Sigmoid(2x) - t)", of_tanh, 2 * of_sigmoid)
+    p.statement("the squared error is four times the other", of_tanh.dot(of_tanh), 4 * of_sigmoid.dot(of_sigmoid))
+
+
+def ranges_of_the_hard_functions(facts: Facts) -> None:
+    """The same of HardTanh and HardSigmoid."""
+    import z3
+
+    x, t = z3.Reals("x t")
+    facts.valid(
+        "HardTanh(x) - (2t - 1) = 2 (HardSigmoid(2x) - t)", hardtanh(x) - (2 * t - 1) == 2 * (hardsigmoid(2 * x) - t)
+    )
+
+
+# --- clusters, sets of curves, final values ---------------------------------------------------------------------------
+
+
+def training_and_validation(facts: Facts) -> None:
+    """The parts of MNIST."""
+    facts.same("54 thousand and 6 thousand images are 60 thousand", 54_000 + 6_000, 60_000)
+
+
+def clusters_partition(facts: Facts) -> None:
+    """Each of the eight options is in one cluster, and the ranges are those of the normalizers."""
+    members = sorted(option for cluster in CLUSTERS.values() for option in cluster)
+    facts.same("every option is in a cluster, and in one only", members, sorted(LOSSES.values()))
+    for name, target_range in (("ISBE to [0, 1]", (0, 1)), ("ISBE to [-1, 1]", (-1, 1))):
+        ranged = {option for option in NORMALIZED if NORMALIZERS[option].target_range == target_range}
+        facts.same(f"{name} holds the functions of that range", CLUSTERS[name], ranged)
+
+
+def panels_are_the_sets(facts: Facts) -> None:
+    """The captions of Figures 2 and 3 against the list."""
+    facts.same("the captions name as many panels as the list has sets", len(PANELS), len(SETS_LISTED))
+    wrong = {
+        f"{place}: listed": f"{listed}; in the captions: {panel}"
+        for place, (listed, panel) in enumerate(zip(SETS_LISTED, PANELS, strict=True), start=1)
+        if listed != panel
+    }
+    facts.holds("each panel shows a set of the list", not wrong, **wrong)
+
+
+def figure_4_is_as_listed(facts: Facts) -> None:
+    """The caption of Figure 4 against its list: the same options of both networks."""
+    unlike = [pair for pair in SETS_OF_FIGURE_4 if pair[0] != pair[1]]
+    facts.holds("each set compares the same options of N0 and N1", not unlike, unlike=unlike)
+    facts.same("the panels are the sets", PANELS_OF_FIGURE_4, tuple(options for options, _ in SETS_OF_FIGURE_4))
+
+
+def final_accuracies(facts: Facts) -> None:
+    """Table 3 has the accuracies after the last epoch."""
+    outside = {cell: percent(correct) for cell, correct in TABLE_3.items() if not 9940 < correct < 9970}
+    facts.holds("all 24 lie strictly between 99.4 % and 99.7 %", not outside, outside=outside)
+
+
+def n1_is_better(facts: Facts) -> None:
+    """N1 against N0 in every column of Table 3."""
+    gains = {option: TABLE_3["N1", option] - TABLE_3["N0", option] for option in CROSS_ENTROPY + ISBE}
+    facts.holds(
+        f"N1 is better by {min(gains.values())} to {max(gains.values())} images", min(gains.values()) > 0, gains=gains
+    )
+
+
+def savings_up_to_three(facts: Facts) -> None:
+    """The decreases of Table 2."""
+    over = {", ".join(cell): percent(TABLE_2[cell]) for cell in comparisons() if -TABLE_2[cell] > 300}
+    facts.holds("no decrease is over 3 %", not over, **over)
+
+
+PRINT = "the printed text"
+
+
+CLAIMS = (
+    Claim(
+        id="S4.1.3.split",
+        title="54K training images and 6K validation images are MNIST's 60K",
+        statement="The 54 thousand images for training and the 6 thousand for validation are the 60 thousand of MNIST.",
+        source="section 4.1.3; section 4.1",
+        quote="on data intended solely for model validation MNIST(6K)",
+        checks=(Check("rational arithmetic", training_and_validation, "one sum"),),
+    ),
+    Claim(
+        id="S4.1.3.mse",
+        title="the loss of ISBE, 1/n_b |Y - Y°|², is the listing's mse_soft",
+        statement=r"$\mathcal{L}_{ISBE} = MSE(Y, Y^\circ) = \frac{1}{n_b} \|Y - Y^\circ\|_2^2$ for a batch of $n_b$ "
+        r"examples is the mean square error that Appendix B computes, torch.mean(soft_errors**2).",
+        source="section 4.1.3; Appendix B.2",
+        quote="We opt for a natural choice of mean square error for errors in soft scores",
+        checks=(
+            Check("rational arithmetic", one_loss, "two examples with two classes"),
+            Check("torch", one_loss_in_torch, "the same two examples, float64"),
+        ),
+        correction="The listing has 1/(n_b K) |Y - Y°|^2, as PyTorch's MSELoss: the printed loss is K times as large.",
+    ),
+    Claim(
+        id="S4.1.3.range",
+        title="of all the losses only CE with sum has another range",
+        statement=r"Cross-entropy with none or mean, and $\mathcal{L}_{ISBE}$ for every option, have one range of "
+        r"values; only cross-entropy with sum has another.",
+        source="section 4.1.3",
+        quote="only the option of reduction by summing has a different range of variability",
+        counterexample=ranges_differ,
+        correction="The loss of ISBE with SoftMax is at most 2; cross-entropy has no bound, under any reduction.",
+    ),
+    Claim(
+        id="S4.1.3.panels",
+        title="the panels of Figures 2 and 3 are the sets of curves listed",
+        statement="The six sets of curves that section 4.1.3 lists are those that the captions of Figures 2 and 3 "
+        "name.",
+        source="section 4.1.3, Figures 2 and 3",
+        quote="Sets of curves, which we visualize separately for architectures",
+        checks=(Check("rational arithmetic", panels_are_the_sets, PRINT),),
+        correction="The second and the third set have CE sum, which the captions (and the second list) do not name.",
+    ),
+    Claim(
+        id="S4.1.3.clusters",
+        title="the four clusters hold each of the eight options once",
+        statement=r"The clusters {CE sum}, {CE none, CE mean}, {SoftMax, Sigmoid, HardSigmoid}, {Tanh, HardTanh} are a "
+        r"partition of the eight options, and the last two are the functions to $[0, 1]$ and to $[-1, 1]$.",
+        source="section 4.1.3, Figure 2",
+        quote="ISBE based with normalizations to range",
+        checks=(Check("rational arithmetic", clusters_partition, "eight options"),),
+    ),
+    Claim(
+        id="S4.1.3.final-range",
+        title="at the end all accuracies are within (99.4, 99.7)",
+        statement=r"All 24 entries of Table 3, the accuracies after the last epoch, are in $(99.4\%, 99.7\%)$.",
+        source="section 4.1.3, Figure 3; Table 3",
+        quote="all curves tend to be chaotic within the range of (99.4, 99.7)",
+        checks=(Check("rational arithmetic", final_accuracies, "all of Table 3"),),
+    ),
+    Claim(
+        id="S4.1.3.figure-4",
+        title="the panels of Figure 4 are the sets of curves listed",
+        statement="The six comparisons of both networks that section 4.1.3 lists are those that the caption of Figure "
+        "4 names.",
+        source="section 4.1.3, Figure 4",
+        quote="Visualizing the effectiveness of classifiers for different architectures",
+        checks=(Check("rational arithmetic", figure_4_is_as_listed, PRINT),),
+    ),
+    Claim(
+        id="S4.1.3.n1-better",
+        title="N1 is better than N0 under every option",
+        statement=r"In every column of Table 3, $\mathcal{N}_1$ has a higher success rate than $\mathcal{N}_0$.",
+        source="section 4.1.3, Figure 4; Table 3",
+        quote="shows the better performance of",
+        checks=(Check("rational arithmetic", n1_is_better, "eight columns of Table 3"),),
+    ),
+    Claim(
+        id="S4.2.range-gap",
+        title="the range [-1, 1] in place of [0, 1] makes the loss four times as large",
+        statement=r"With its targets moved to $2y^\circ - 1$, the error of Tanh at $x$ is twice that of Sigmoid at "
+        r"$2x$, and that of HardTanh twice that of HardSigmoid: $\mathcal{L}_{ISBE}$ is four times as large, by the "
+        r"range alone.",
+        source="section 4.2, Figure 7",
+        quote="can be explained by different ranges for the first group and for the second one",
+        proof=ranges_of_tanh_and_sigmoid,
+        checks=(Check("z3", ranges_of_the_hard_functions, "all real x and t"),),
+    ),
+    Claim(
+        id="S4.2.savings",
+        title="without autograd the savings are at most 3 %",
+        statement=r"No decrease in Table 2 is over $3\%$. (Section 4.1.1 says of the same table: over $3\%$.)",
+        source="section 4.2; Table 2",
+        quote="gives always time savings up to 3%",
+        checks=(Check("rational arithmetic", savings_up_to_three, "all 30 cells"),),
+        correction="The largest decrease is 3.23 %, and it is one of a share, not of a time.",
+    ),
+)

@@ -1,0 +1,495 @@
+"""Section 4 (paper): its networks, as the printed notation has them.
+
+The notation is kept as text, a unit a word: C32:3k2sp is a convolution with 32 masks of 3 x 3, a stride of 2 and
+padding; D20 drops 20 %; P is max pooling by 2; F10 is linear, with 10 outputs. Shapes and counts follow by plain
+arithmetic, and again from PyTorch's own modules, which are typed out a second time.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from softmax_trick.claims import Check, Claim, Figure
+from softmax_trick.facts import Facts
+
+if TYPE_CHECKING:
+    from torch import nn
+
+N0 = "C32:3k2s C64:3k2s D20 F512 F10"
+
+
+# The p of the last convolution in each block is the one that the paper's prose names.
+N1 = "C32:3k C32:3k C32:3k2sp D40 C64:3k C64:3k C64:3k2sp D40 C128:4k F10"
+
+
+VGG = (
+    "C64:3kp C64:3kp P C128:3kp C128:3kp P C256:3kp C256:3kp C256:3kp P "
+    "C512:3kp C512:3kp C512:3kp P C512:3kp C512:3kp C512:3kp P F10"
+)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A word of the notation.
+
+    Attributes:
+        kind: C, D, P or F.
+        size: channels, per cent dropped, or outputs.
+        kernel: the side of a convolution's masks.
+        stride: of a convolution.
+        padding: how many lines a convolution adds on each side.
+    """
+
+    kind: str
+    size: int
+    kernel: int = 1
+    stride: int = 1
+    padding: int = 0
+
+
+class DoesNotFit(ValueError):
+    """A mask is larger than the image that it is laid on."""
+
+
+def units(notation: str) -> list[Unit]:
+    """The units of a network; padding keeps the resolution of a convolution whose stride is 1."""
+    found = []
+    for word in notation.split():
+        match = re.fullmatch(r"([CDPF])(\d*)(?::(\d+)k(?:(\d+)s)?(p?))?", word)
+        if match is None:
+            raise ValueError(f"no unit of the notation: {word}")
+        kind, size, kernel, stride, p = match.groups()
+        side = int(kernel or 1)
+        found.append(Unit(kind, int(size or 0), side, int(stride or 1), (side - 1) // 2 if p else 0))
+    return found
+
+
+def after(unit: Unit, side: int) -> int:
+    """The side of the image that the unit makes of one with this side.
+
+    Raises:
+        DoesNotFit: a mask is too large.
+    """
+    if unit.kind == "P":
+        return side // 2
+    if unit.kind != "C":
+        return side
+    room = side + 2 * unit.padding - unit.kernel
+    if room < 0:
+        raise DoesNotFit(f"a mask of {unit.kernel} x {unit.kernel} on {side} x {side}")
+    return room // unit.stride + 1
+
+
+def sides(notation: str, side: int) -> list[int]:
+    """The sides of the images, from the input on, after each convolution and pooling."""
+    found = [side]
+    for unit in units(notation):
+        if unit.kind in "CP":
+            found.append(after(unit, found[-1]))
+    return found
+
+
+def features(notation: str, side: int) -> int:
+    """How many numbers enter the first linear unit."""
+    channels = [unit.size for unit in units(notation) if unit.kind == "C"]
+    return channels[-1] * int(sides(notation, side)[-1]) ** 2
+
+
+def weights(notation: str, channels: int, side: int) -> Iterator[tuple[Unit, int]]:
+    """The units that have weights, with the number of these; biases and batch normalization apart."""
+    inputs, flat = channels, False
+    for unit in units(notation):
+        if unit.kind == "F" and not flat:
+            inputs, flat = inputs * side**2, True
+        if unit.kind == "C":
+            yield unit, inputs * unit.size * unit.kernel**2
+            inputs = unit.size
+        if unit.kind == "F":
+            yield unit, inputs * unit.size
+            inputs = unit.size
+        side = after(unit, side)
+
+
+def parameters(notation: str, channels: int, side: int, batch_norm: bool = False) -> int:
+    """Weights, a bias for each output of each unit but the last, and two numbers a channel for batch normalization."""
+    layers = list(weights(notation, channels, side))
+    biases = sum(unit.size for unit, _ in layers[:-1])
+    normalized = sum(2 * unit.size for unit, _ in layers if unit.kind == "C") if batch_norm else 0
+    return sum(number for _, number in layers) + biases + normalized
+
+
+# --- the same networks as PyTorch's modules, on the device "meta": shapes, no numbers ---------------------------------
+
+
+def _on_meta(layers: Callable[[], list[nn.Module]]) -> nn.Sequential:
+    import torch
+
+    with torch.device("meta"):
+        return torch.nn.Sequential(*layers())
+
+
+def _shapes(network: nn.Sequential, channels: int, side: int) -> list[tuple[int, ...]]:
+    """The shapes of one image after each layer, from the input on."""
+    import torch
+
+    image = torch.empty(1, channels, side, side, device="meta")
+    shapes = [tuple(image.shape[1:])]
+    for layer in network:
+        image = layer(image)
+        shapes.append(tuple(image.shape[1:]))
+    return shapes
+
+
+def _size(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def torch_n0(padding: int) -> nn.Sequential:
+    """The convolutions of N0."""
+    from torch import nn
+
+    return _on_meta(lambda: [nn.Conv2d(1, 32, 3, 2, padding), nn.Conv2d(32, 64, 3, 2, padding), nn.Flatten()])
+
+
+def torch_n1(padding: int = 1, bias: bool = False) -> nn.Sequential:
+    """N1, without the dropout; with a bias in the projection it is N1r."""
+    from torch import nn
+
+    return _on_meta(
+        lambda: [
+            *(nn.Conv2d(1, 32, 3), nn.Conv2d(32, 32, 3), nn.Conv2d(32, 32, 3, stride=2, padding=padding)),
+            *(nn.Conv2d(32, 64, 3), nn.Conv2d(64, 64, 3), nn.Conv2d(64, 64, 3, stride=2, padding=padding)),
+            *(nn.Conv2d(64, 128, 4), nn.Flatten(), nn.Linear(128, 10, bias=bias)),
+        ]
+    )
+
+
+def torch_vgg() -> nn.Sequential:
+    """The feature extractor of VGG-16 with batch normalization."""
+    from torch import nn
+
+    def layers() -> list[nn.Module]:
+        built: list[nn.Module] = []
+        channels = 3
+        for width, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+            for _ in range(depth):
+                built += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+                channels = width
+            built.append(nn.MaxPool2d(2))
+        return built
+
+    return _on_meta(layers)
+
+
+# --- N0 and N1 --------------------------------------------------------------------------------------------------------
+
+
+def n0_consists_of(facts: Facts) -> None:
+    """The units of the printed notation."""
+    kinds = [unit.kind for unit in units(N0)]
+    facts.same("N0 has two convolutions", kinds.count("C"), 2)
+    linear = [unit.size for unit in units(N0) if unit.kind == "F"]
+    facts.same("and two linear units, the last one from 512 numbers to 10", linear, [512, 10])
+    facts.same("which is the end of it", kinds[-2:], ["F", "F"])
+
+
+def n0_features(facts: Facts) -> None:
+    """The print has no padding; with it the number is another, and no better."""
+    found = {
+        "without padding": features(N0, 28),
+        "with padding": features(N0.replace("2s", "2sp"), 28),
+    }
+    facts.holds("64 numbers enter F512", 64 in found.values(), **found)
+
+
+def n0_features_in_torch(facts: Facts) -> None:
+    """The shape that the convolutions make of an image."""
+    found = {f"padding {padding}": _shapes(torch_n0(padding), 1, 28)[-1][0] for padding in (0, 1)}
+    facts.holds("64 numbers enter F512", 64 in found.values(), **found)
+
+
+def n1_blocks(facts: Facts) -> None:
+    """What the notation has beside two blocks of three convolutions and the projection."""
+    convolutions = [unit for unit in units(N1) if unit.kind == "C"]
+    rest = [f"{unit.size} masks of {unit.kernel} x {unit.kernel}" for unit in convolutions[6:]]
+    facts.holds("N1 has six convolutions", not rest, convolutions=len(convolutions), seventh="; ".join(rest))
+
+
+def n1_is_convolutional(facts: Facts) -> None:
+    """The units that have weights."""
+    kinds = [unit.kind for unit, _ in weights(N1, 1, 28)]
+    facts.same("all units with weights but the last are convolutions", set(kinds[:-1]), {"C"})
+    facts.same("the last one is the projection", kinds[-1], "F")
+
+
+def n1_resolution(facts: Facts) -> None:
+    """The last convolution of each block: 3 x 3, stride 2, padded."""
+    padded = [unit for unit in units(N1) if unit.padding]
+    before = [side for side, unit in zip(sides(N1, 28), _convolutions(N1), strict=False) if unit.padding]
+    at_stride_1 = [after(Unit("C", unit.size, unit.kernel, 1, unit.padding), 24) for unit in padded]
+    facts.same("with a stride of 1 the padding would keep it", at_stride_1, [24, 24])
+    behind = [after(unit, side) for unit, side in zip(padded, before, strict=True)]
+    facts.same("the resolution does not change", before, behind, stride=padded[0].stride)
+
+
+def n1_resolution_in_torch(facts: Facts) -> None:
+    """The shapes before and behind the third and the sixth convolution."""
+    shapes = _shapes(torch_n1(), 1, 28)
+    facts.same("the resolution does not change", [shapes[i][-1] for i in (2, 5)], [shapes[i][-1] for i in (3, 6)])
+
+
+def _convolutions(notation: str) -> list[Unit]:
+    return [unit for unit in units(notation) if unit.kind == "C"]
+
+
+def n1_needs_padding(facts: Facts) -> None:
+    """The chain of sides, with the padding and without."""
+    found = sides(N1, 28)
+    chain = " -> ".join(map(str, found))
+    facts.same(f"with padding, {chain}: 128 numbers enter F10", features(N1, 28), 128, sides=found)
+    reason = _misfit(lambda: sides(N1.replace("p", ""), 28))
+    facts.holds(f"without padding it does not fit: {reason}", bool(reason), network=N1.replace("p", ""))
+
+
+def n1_needs_padding_in_torch(facts: Facts) -> None:
+    """The same with PyTorch's convolutions."""
+    shapes = _shapes(torch_n1(), 1, 28)
+    facts.same("with padding 128 numbers enter the projection", shapes[-2:], [(128,), (10,)])
+    reason = _misfit(lambda: _shapes(torch_n1(padding=0), 1, 28))
+    facts.holds(f"without padding PyTorch refuses: {reason}", bool(reason), padding=0)
+
+
+def _misfit(build: Callable[[], object]) -> str:
+    """Why a network does not fit its images; nothing if it does."""
+    try:
+        build()
+    except (DoesNotFit, RuntimeError) as error:
+        return str(error)
+    return ""
+
+
+def n1r_differs_by_a_bias(facts: Facts) -> None:
+    """The parameters, by name; and the scores, in whole numbers."""
+    import torch
+
+    with_bias, without = (dict(torch_n1(bias=bias).named_parameters()) for bias in (True, False))
+    common = {name for name in without if with_bias[name].shape == without[name].shape}
+    facts.same("N1r has all parameters of N1", common, set(without))
+    more = {name: tuple(with_bias[name].shape) for name in with_bias.keys() - without.keys()}
+    facts.same("and one vector of 10 more", more, {"8.bias": (10,)})
+    generator = torch.Generator().manual_seed(0)
+    linear = torch.nn.Linear(128, 10, bias=True)
+    shape = {"weight": (10, 128), "bias": (10,)}
+    linear.load_state_dict({n: torch.randint(-8, 8, s, generator=generator).float() for n, s in shape.items()})
+    deep = torch.randint(-8, 8, (4, 128), generator=generator).float()
+    moved = linear(deep) - deep @ linear.weight.T
+    facts.holds("which is added to the scores", torch.equal(moved, linear.bias.expand(4, 10)), moved=moved)
+
+
+def share_dropped(facts: Facts) -> None:
+    """A million ones through D20, in training."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        dropped = torch.nn.functional.dropout(torch.ones(1_000_000), 0.2)
+    share = 100 * float((dropped == 0).double().mean())
+    spread = 3 * math.sqrt(0.2 * 0.8 / 1_000_000) * 100  # three standard deviations
+    facts.figure(
+        Figure("zeros", share, "%", 20.0, share - spread, share + spread, 1_000_000, abs(share - 20) <= spread)
+    )
+    facts.figure(Figure("what 1 becomes elsewhere", float(dropped.max()), "", None))
+
+
+# --- VGG --------------------------------------------------------------------------------------------------------------
+
+
+def vgg_shape(facts: Facts) -> None:
+    """Five poolings."""
+    found = sides(VGG, 32)
+    facts.same(f"sides {' -> '.join(map(str, found))}: F10 takes 512 numbers", features(VGG, 32), 512, sides=found)
+
+
+def vgg_shape_in_torch(facts: Facts) -> None:
+    """The shape behind the last pooling."""
+    facts.same("a 32 x 32 image becomes 512 x 1 x 1", _shapes(torch_vgg(), 3, 32)[-1], (512, 1, 1))
+
+
+def vgg_parameters(facts: Facts) -> None:
+    """The convolutions' weights alone, and with biases and batch normalization."""
+    convolutions = VGG.removesuffix(" F10")
+    fewest = sum(number for _, number in weights(convolutions, 3, 32))
+    most = parameters(VGG, 3, 32, batch_norm=True) - _projection(VGG, 3, 32)
+    facts.holds(f"{fewest:,} weights alone are more than 14 M", fewest > 14_000_000, weights=fewest)
+    facts.holds(f"{most:,} with biases and batch normalization", most > 14_000_000, parameters=most)
+
+
+def _projection(notation: str, channels: int, side: int) -> int:
+    return list(weights(notation, channels, side))[-1][1]
+
+
+def vgg_parameters_in_torch(facts: Facts) -> None:
+    """PyTorch's own count."""
+    size = _size(torch_vgg())
+    facts.holds(f"the modules have {size:,} parameters", size > 14_000_000, parameters=size)
+
+
+def vgg_is_ten_times_n1(facts: Facts) -> None:
+    """Weights, biases and batch normalization of VGG against weights and biases of N1."""
+    vgg, n1, n0 = parameters(VGG, 3, 32, batch_norm=True), parameters(N1, 1, 28), parameters(N0, 1, 28)
+    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > 10 * n1, vgg=vgg, n1=n1)
+    facts.established(f"(and {vgg // n0} times the {n0:,} of N0)")
+
+
+def vgg_is_ten_times_n1_in_torch(facts: Facts) -> None:
+    """The extractor alone against N1."""
+    vgg, n1 = _size(torch_vgg()), _size(torch_n1())
+    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > 10 * n1, vgg=vgg, n1=n1)
+
+
+def vgg_16_layers(facts: Facts) -> None:
+    """The layers with weights."""
+    kinds = [unit.kind for unit, _ in weights(VGG, 3, 32)]
+    count = {"convolutions": kinds.count("C"), "linear": kinds.count("F")}
+    facts.cites(
+        "Simonyan and Zisserman: the 16 of VGG-16 are its layers with weights, 13 convolutions and 3 linear ones"
+    )
+    facts.same("the printed form has 16 layers with weights", len(kinds), 16, **count)
+
+
+NOTATION = "the printed notation"
+
+
+CLAIMS = (
+    Claim(
+        id="S4.1.n0",
+        title="N0 has two convolutions and two linear units, the last 512 to 10",
+        statement=r"$\mathcal{N}_0$, as its formula has it, consists of two convolutions and two linear units, the "
+        r"last one from 512 numbers to 10.",
+        source="section 4.1",
+        quote="consists of two convolutions",
+        checks=(Check("rational arithmetic", n0_consists_of, NOTATION),),
+    ),
+    Claim(
+        id="S4.1.n0-features",
+        title="64 numbers enter the linear unit F512 of N0",
+        statement=r"The matrix of $\mathbb{F}^{512}$ in $\mathcal{N}_0$ is in $\mathbb{R}^{? \times 512}$ with $? = "
+        r"64$, for images of $28 \times 28$. (Read with padding and without.)",
+        source="section 4.1",
+        quote="the tensor produced by the previous unit.",
+        checks=(
+            Check("rational arithmetic", n0_features, NOTATION),
+            Check("torch", n0_features_in_torch, "padding 0 and 1"),
+        ),
+        correction="It is 64 channels of 6 x 6, 2304, without padding, and 64 of 7 x 7, 3136, with padding.",
+    ),
+    Claim(
+        id="S4.1.dropout",
+        title="D20 zeroes 20 % of the elements",
+        statement=r"In training, the unit $\mathbb{D}_{20}$ (PyTorch's Dropout with probability 0.2) zeroes $20\%$ of "
+        r"the elements. (Read: in the mean. The rest is multiplied by $1/0.8$, of which the paper does not speak.)",
+        source="section 4.1",
+        quote="DropOut—a unit zeroing 20",
+        checks=(Check("torch", share_dropped, "a million elements", "sampled"),),
+    ),
+    Claim(
+        id="S4.1.n1-blocks",
+        title="N1 is two blocks of three convolutions and a projection",
+        statement=r"$\mathcal{N}_1$, as its formula has it, consists of two blocks of three convolutions each and of "
+        r"the final projection $\mathbb{F}^{10}$.",
+        source="section 4.1",
+        quote="consists of two blocks, each with three convolutions",
+        checks=(Check("rational arithmetic", n1_blocks, NOTATION),),
+        correction="Between the second block and the projection there is a seventh convolution, 128 masks of 4 x 4.",
+    ),
+    Claim(
+        id="S4.1.n1-convolutional",
+        title="N1 is purely convolutional but for the final projection",
+        statement=r"All units of $\mathcal{N}_1$ that have weights are convolutions, but the last one, "
+        r"$\mathbb{F}^{10}$.",
+        source="section 4.1",
+        quote="it is a purely convolutional network, except for the final projection",
+        checks=(Check("rational arithmetic", n1_is_convolutional, NOTATION),),
+    ),
+    Claim(
+        id="S4.1.n1-resolution",
+        title="the last convolution of each block of N1 keeps the resolution",
+        statement=r"The last convolution in each block of $\mathcal{N}_1$ ($3 \times 3$, stride 2, padded) does not "
+        r"change the resolution of the image.",
+        source="section 4.1",
+        quote="so that the image resolution does not change",
+        checks=(
+            Check("rational arithmetic", n1_resolution, NOTATION),
+            Check("torch", n1_resolution_in_torch, "both blocks"),
+        ),
+        correction="Its stride halves it, from 24 to 12 and from 8 to 4; the padding would keep it at a stride of 1.",
+    ),
+    Claim(
+        id="S4.1.n1-padding",
+        title="N1 fits images of 28 x 28 with its padding, and not without",
+        statement=r"With padding in the last convolution of each block, $\mathcal{N}_1$ makes 128 numbers of an image "
+        r"of $28 \times 28$; without it, its last convolution does not fit.",
+        source="section 4.1: what the requirement for padding is there for",
+        quote="has a p requirement for padding",
+        checks=(
+            Check("rational arithmetic", n1_needs_padding, NOTATION),
+            Check("torch", n1_needs_padding_in_torch, "padding 1 and 0"),
+        ),
+    ),
+    Claim(
+        id="S4.1.1.n1r",
+        title="N1r differs from N1 by the bias of its projection only",
+        statement=r"With `bias = True` in its last linear unit, $\mathcal{N}_1^r$ has the parameters of "
+        r"$\mathcal{N}_1$ and ten more, which are added to the scores.",
+        source="section 4.1.1",
+        quote="the normalization unit has a trained relocation parameter",
+        checks=(Check("torch", n1r_differs_by_a_bias, "all parameters; four inputs in whole numbers"),),
+    ),
+    Claim(
+        id="S4.2.vgg-shape",
+        title="the VGG extractor makes 512 numbers of an image of 32 x 32",
+        statement=r"The printed form of VGG, with padded convolutions, takes an image of $32 \times 32$ to "
+        r"$512 \times 1 \times 1$, on which $\mathbb{F}^{10}$ fits.",
+        source="section 4.2",
+        checks=(
+            Check("rational arithmetic", vgg_shape, NOTATION),
+            Check("torch", vgg_shape_in_torch, "the modules"),
+        ),
+    ),
+    Claim(
+        id="S4.2.parameters",
+        title="the VGG feature extractor has more than 14 M parameters",
+        statement="The thirteen convolutions of the VGG extractor have more than 14,000,000 parameters, with or "
+        "without biases and batch normalization.",
+        source="section 4.2",
+        quote="the VGG feature extractor with more than 14 M parameters",
+        checks=(
+            Check("rational arithmetic", vgg_parameters, NOTATION),
+            Check("torch", vgg_parameters_in_torch, "the modules"),
+        ),
+    ),
+    Claim(
+        id="S4.2.ten-times",
+        title="VGG is more than 10 times larger than N1",
+        statement=r"VGG has more than 10 times as many parameters as $\mathcal{N}_1$ (in fact 60 times).",
+        source="section 4.2",
+        quote="more than 10 times larger model than",
+        checks=(
+            Check("rational arithmetic", vgg_is_ten_times_n1, NOTATION),
+            Check("torch", vgg_is_ten_times_n1_in_torch, "the modules"),
+        ),
+    ),
+    Claim(
+        id="S4.2.vgg16",
+        title="the printed form is VGG-16, with 16 layers",
+        statement="The sequential form that the paper prints has the structure of VGG-16: 16 layers with weights.",
+        source="section 4.2",
+        quote="Its structure has the following sequential form",
+        checks=(Check("rational arithmetic", vgg_16_layers, NOTATION),),
+        correction="Its 13 convolutions are those of VGG-16; one linear unit stands for the three of VGG-16.",
+    ),
+)

@@ -1,0 +1,441 @@
+"""Section 4 (paper): how the paper reads its Tables 1 to 4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from math import comb
+
+from softmax_trick.claims import Check, Claim
+from softmax_trick.facts import Facts
+from softmax_trick.proofs.section_4_measures import TEST_IMAGES
+from softmax_trick.proofs.tables import (
+    COMPARED,
+    CROSS_ENTROPY,
+    ISBE,
+    NETWORKS,
+    TABLE_1,
+    TABLE_2,
+    TABLE_3,
+    TABLE_4,
+    comparisons,
+    difference,
+    percent,
+)
+
+SIGNIFICANT = Fraction(1, 20)  # the level below which a difference is no matter of chance
+
+
+# --- section 4.1: what the results are said to be ---------------------------------------------------------------------
+
+
+def better_by(isbe: str, ce: str, net: str) -> int:
+    """By how many images of 10,000 the first option is better than the second."""
+    return TABLE_3[net, isbe] - TABLE_3[net, ce]
+
+
+def _each(networks: Iterable[str], gain: Callable[[str], int]) -> str:
+    return ", ".join(f"{net}: {percent(gain(net))}" for net in networks)
+
+
+def none_is_identical(facts: Facts) -> None:
+    """The columns None and SoftMax of Table 3."""
+    gains = {net: better_by("SoftMax", "none", net) for net in NETWORKS}
+    facts.holds(
+        "SoftMax and cross-entropy without reduction have the same success rate",
+        not any(gains.values()),
+        **{"SoftMax less none": _each(NETWORKS, gains.__getitem__)},
+    )
+
+
+def mean_and_sum_are_better(facts: Facts) -> None:
+    """The columns Mean and Sum of Table 3 against the column SoftMax."""
+    worse = {
+        f"{net}, {ce} less SoftMax": percent(-better_by("SoftMax", ce, net))
+        for net in NETWORKS
+        for ce in ("mean", "sum")
+        if better_by("SoftMax", ce, net) >= 0
+    }
+    facts.holds("mean and sum have a higher success rate than SoftMax", not worse, **worse)
+
+
+def hard_is_better(networks: tuple[str, ...]) -> Callable[[Facts], None]:
+    """The columns Hsigmoid and Htanh of Table 3 against those of cross-entropy."""
+
+    def check(facts: Facts) -> None:
+        worse = {
+            f"{net}, {hard} less {ce}": percent(better_by(hard, ce, net))
+            for net in networks
+            for hard in ("Hsigmoid", "Htanh")
+            for ce in CROSS_ENTROPY
+            if better_by(hard, ce, net) <= 0
+        }
+        facts.holds("both hard functions are better than cross-entropy, whatever its reduction", not worse, **worse)
+
+    return check
+
+
+def at_most_forty_errors(facts: Facts) -> None:
+    """Every count of correct images above 99.6 %."""
+    above = [correct for correct in range(TEST_IMAGES + 1) if Fraction(100 * correct, TEST_IMAGES) > Fraction("99.6")]
+    errors = [TEST_IMAGES - correct for correct in above]
+    facts.holds(f"they have 0 to {max(errors)} errors", max(errors) <= 40, errors=max(errors))
+
+
+def at_most_a_dozen(facts: Facts) -> None:
+    """What the paragraph before calls an improvement: hard functions over cross-entropy, mean and sum over SoftMax."""
+    hard = {
+        (net, o, ce): better_by(o, ce, net) for net in NETWORKS for o in ("Hsigmoid", "Htanh") for ce in CROSS_ENTROPY
+    }
+    soft = {(net, ce, "SoftMax"): -better_by("SoftMax", ce, net) for net in NETWORKS for ce in ("mean", "sum")}
+    gains = hard | soft
+    most = max(gains, key=gains.__getitem__)
+    facts.holds(f"the largest is {gains[most]} images", gains[most] <= 12, where=", ".join(most), images=gains[most])
+
+
+# --- section 4.1.1: time ----------------------------------------------------------------------------------------------
+
+
+def no_pluses(facts: Facts) -> None:
+    """The signs of Table 2 as printed, and of the differences of Table 1."""
+    printed = [cell for cell, entry in TABLE_2.items() if entry >= 0]
+    computed = [cell for cell in comparisons() if difference(TABLE_1, cell) >= 0]
+    facts.holds("every printed entry is negative", not printed, cells=printed)
+    facts.holds("every difference of Table 1 is negative", not computed, cells=computed)
+
+
+def same_conclusion_with_relocation(facts: Facts) -> None:
+    """The row of N1r in Table 1."""
+    slower = {
+        cell: percent(difference(TABLE_1, cell)) for cell in comparisons(("N1r",)) if difference(TABLE_1, cell) >= 0
+    }
+    facts.holds("every ISBE option of N1r has a smaller share than every cross-entropy", not slower, cells=slower)
+
+
+def share_depends_on_the_architecture(facts: Facts) -> None:
+    """N0 and N1 in every column of Table 1."""
+    gaps = {option: TABLE_1["N1", option] - TABLE_1["N0", option] for option in CROSS_ENTROPY + ISBE}
+    facts.holds("the share is another in every column", all(gaps.values()), gaps=gaps)
+    facts.holds("in every column it is smaller for N1", max(gaps.values()) < 0, gaps=gaps)
+
+
+def greatest_decrease(facts: Facts) -> None:
+    """Table 2: what exceeds 3 %, and the two greatest decreases of each row."""
+    over = {isbe for (_, _, isbe), entry in TABLE_2.items() if entry < -300}
+    facts.same("decreases over 3 % occur for these", over, {"Sigmoid", "SoftMax"})
+    for net in COMPARED:
+        for ce in CROSS_ENTROPY:
+            by_decrease = sorted(ISBE, key=lambda isbe: TABLE_2[net, ce, isbe])
+            facts.same(
+                f"the two greatest of {net}, {ce}", set(by_decrease[:2]), {"Sigmoid", "SoftMax"}, row=by_decrease
+            )
+
+
+def smallest_decrease(facts: Facts) -> None:
+    """Table 2: the row of N0 and cross-entropy without reduction, of which the paper speaks."""
+    row = {isbe: TABLE_2["N0", "none", isbe] for isbe in ISBE}
+    two = sorted(ISBE, key=row.__getitem__)[-2:]
+    shown = {isbe: percent(entry) for isbe, entry in row.items()}
+    facts.holds("the two smallest decreases are those of Tanh and Htanh", set(two) == {"Tanh", "Htanh"}, **shown)
+
+
+# --- section 4.1.2: accuracy ------------------------------------------------------------------------------------------
+
+
+def more_pluses(facts: Facts) -> None:
+    """Table 4 as printed, and as Table 3 makes it; read: twice as many pluses at least."""
+    for name, entries in {
+        "as printed": list(TABLE_4.values()),
+        "as Table 3 makes it": [difference(TABLE_3, cell) for cell in comparisons()],
+    }.items():
+        pluses, minuses = sum(entry > 0 for entry in entries), sum(entry < 0 for entry in entries)
+        facts.holds(
+            f"Table 4 {name}: {pluses} pluses, {minuses} minuses", pluses >= 2 * minuses, pluses=pluses, minuses=minuses
+        )
+
+
+def all_but_softmax_are_better(facts: Facts) -> None:
+    """Table 4 without its column SoftMax, as Table 3 makes it."""
+    others = [cell for cell in comparisons() if cell[2] != "SoftMax"]
+    worse = {", ".join(cell): percent(difference(TABLE_3, cell)) for cell in others if difference(TABLE_3, cell) <= 0}
+    facts.holds("every other function is better than cross-entropy", not worse, **worse)
+
+
+def softmax_is_worse_on_several(facts: Facts) -> None:
+    """The column SoftMax, as printed and as Table 3 makes it."""
+    column = [cell for cell in comparisons() if cell[2] == "SoftMax"]
+    worse = [cell for cell in column if difference(TABLE_3, cell) < 0]
+    facts.holds("there are cells in which SoftMax is worse", bool(worse), column=[TABLE_4[cell] for cell in column])
+    images = {cell: -difference(TABLE_3, cell) for cell in worse}
+    facts.holds(
+        "by several images: " + ", ".join(f"{net}, {ce}: {n}" for (net, ce, _), n in images.items()),
+        min(images.values()) >= 2,
+        images=images,
+    )
+    facts.same("Table 4 prints them so", [TABLE_4[cell] for cell in worse], [-n for n in images.values()])
+
+
+def small_differences(facts: Facts) -> None:
+    """All of Table 4, as printed and as Table 3 makes it."""
+    most = max(abs(entry) for entry in [*TABLE_4.values(), *(difference(TABLE_3, cell) for cell in comparisons())])
+    facts.holds(
+        f"no entry is larger than {percent(most)}: hundredths or tenths of a percent", most < 100, most=percent(most)
+    )
+
+
+def largest_of_softmax(facts: Facts) -> None:
+    """The column SoftMax of Table 4, and where 0.15 % stands in it."""
+    column = {f"{net}, {ce}": TABLE_4[net, ce, "SoftMax"] for net in COMPARED for ce in CROSS_ENTROPY}
+    elsewhere = [", ".join(cell) for cell, entry in TABLE_4.items() if abs(entry) == 15]
+    facts.holds(
+        "the largest difference of SoftMax is 0.15 %",
+        max(map(abs, column.values())) == 15,
+        **{name: percent(entry) for name, entry in column.items()},
+        **{"0.15% stands at": elsewhere},
+    )
+
+
+def fifteen_images(facts: Facts) -> None:
+    """A share of 10,000 images."""
+    facts.same("0.15 % of 10,000 images are 15", Fraction("0.15") * TEST_IMAGES / 100, Fraction(15))
+    gains = [cell for cell, entry in TABLE_4.items() if entry == 15]
+    for cell in gains:
+        facts.same(f"{', '.join(cell)}: 15 more are correct", difference(TABLE_3, cell), 15)
+
+
+def fisher(errors: int, others: int, images: int = TEST_IMAGES) -> Fraction:
+    """Fisher's exact test, two-sided: how likely is a split of all errors over two models as uneven as this, or more?
+
+    The weight of "a of the m errors are the first model's" is C(n, a) C(n, m - a); what is no likelier counts.
+    """
+    both = errors + others
+    weights = [comb(images, first) * comb(images, both - first) for first in range(both + 1)]
+    return Fraction(sum(weight for weight in weights if weight <= weights[errors]), comb(2 * images, both))
+
+
+def within_error(networks: tuple[str, ...]) -> Callable[[Facts], None]:
+    """Every cross-entropy against every ISBE option of these networks."""
+
+    def check(facts: Facts) -> None:
+        chances = {}
+        for net, ce, isbe in comparisons(networks):
+            chances[net, ce, isbe] = fisher(TEST_IMAGES - TABLE_3[net, ce], TEST_IMAGES - TABLE_3[net, isbe])
+        least = min(chances, key=chances.__getitem__)
+        text = f"Fisher's p is 0.05 or more in all {len(chances)} pairs; the least, {', '.join(least)}"
+        facts.holds(text + f", is {float(chances[least]):.3f}", chances[least] >= SIGNIFICANT, pair=", ".join(least))
+
+    return check
+
+
+def relocation_is_unclear(facts: Facts) -> None:
+    """N1r against N1 in every column of Table 3."""
+    gains = {option: TABLE_3["N1r", option] - TABLE_3["N1", option] for option in CROSS_ENTROPY + ISBE}
+    better, worse = ([o for o, gain in gains.items() if sign * gain > 0] for sign in (1, -1))
+    facts.holds(f"better: {', '.join(better)}", bool(better), gains=gains)
+    facts.holds(f"worse: {', '.join(worse)}", bool(worse), gains=gains)
+
+
+def sigmoid_is_best(facts: Facts) -> None:
+    """The maximum of Table 3; read: a few are five images at most."""
+    first, second = sorted(TABLE_3, key=TABLE_3.__getitem__, reverse=True)[:2]
+    facts.same("the best of Table 3", (*first, TABLE_3[first]), ("N1r", "Sigmoid", 9969))
+    lead = TABLE_3[first] - TABLE_3[second]
+    facts.holds(f"it is {lead} images ahead of the next", 0 < lead <= 5, next=second, lead=lead)
+
+
+ALL_OF_TABLE_3 = "all of Table 3"
+
+
+CLAIMS = (
+    Claim(
+        id="S4.1.none-identical",
+        title="the success rate of none is identical to that of SoftMax",
+        statement=r"In every row of Table 3, cross-entropy with the reduction none and ISBE with SoftMax have the same "
+        r"success rate, that is the same number of wrongly classified images.",
+        source="section 4.1, read from Table 3",
+        quote="the success rate is identical to the model using",
+        checks=(Check("rational arithmetic", none_is_identical, "three rows of Table 3"),),
+        correction="The two are identical for N0 alone; for N1 SoftMax is better by 4 images, for N1r worse by one.",
+    ),
+    Claim(
+        id="S4.1.mean-sum",
+        title="mean and sum are slightly better than SoftMax",
+        statement="In every row of Table 3, cross-entropy with the reduction mean or sum has a higher success rate "
+        "than ISBE with SoftMax.",
+        source="section 4.1, read from Table 3",
+        quote="are slightly better than the model with",
+        checks=(Check("rational arithmetic", mean_and_sum_are_better, "three rows of Table 3"),),
+        correction="So it is for N0; for N1 both are worse than SoftMax, for N1r mean is worse and sum better by an "
+        "image.",
+    ),
+    Claim(
+        id="S4.1.hard",
+        title="HardTanh and HardSigmoid improve the success rate",
+        statement=r"In every row of Table 3 (that of $\mathcal{N}_1^r$ included) HardTanh and HardSigmoid have a "
+        r"higher success rate than cross-entropy, whatever its reduction.",
+        source="section 4.1, read from Table 3",
+        quote="an improvement in the metric of success rate",
+        checks=(Check("rational arithmetic", hard_is_better(NETWORKS), "three rows of Table 3"),),
+        repaired_by="S4.1.hard-r",
+    ),
+    Claim(
+        id="S4.1.hard-r",
+        title="HardTanh and HardSigmoid improve the success rate of N0 and N1",
+        statement=r"For $\mathcal{N}_0$ and $\mathcal{N}_1$, HardTanh and HardSigmoid have a higher success rate in "
+        r"Table 3 than cross-entropy, whatever its reduction.",
+        source="repair of section 4.1, read from Table 3",
+        checks=(Check("rational arithmetic", hard_is_better(COMPARED), "two rows of Table 3"),),
+    ),
+    Claim(
+        id="S4.1.errors",
+        title="above 99.6 % there are at most 40 errors in 10 thousand",
+        statement=r"$\alpha > 99.6\%$ of 10,000 images means at most 40 errors (in fact at most 39).",
+        source="section 4.1",
+        quote="meant at most 40 errors per 10 thousand of test images",
+        checks=(Check("rational arithmetic", at_most_forty_errors, "all counts"),),
+    ),
+    Claim(
+        id="S4.1.dozen",
+        title="the improvements are of a few or a dozen images",
+        statement="Where Table 3 has a hard function better than cross-entropy, or mean or sum better than SoftMax "
+        "(the improvements named before), it is by 12 images at most.",
+        source="section 4.1, read from Table 3",
+        quote="there were less than a few or a dozen errors",
+        checks=(Check("rational arithmetic", at_most_a_dozen, ALL_OF_TABLE_3),),
+    ),
+    Claim(
+        id="S4.1.1.pluses",
+        title="Table 2 has no plus: every ISBE option has a smaller share τ",
+        statement=r"$\tau_{ISBE} < \tau_{CE}$ in all 30 cells of Table 2, as printed and by Table 1. (The shares; of "
+        r"the times see S4.tau-order.)",
+        source="section 4.1.1, Table 2",
+        quote="The absence of pluses in this table",
+        checks=(Check("rational arithmetic", no_pluses, "all 30 cells, as printed and from Table 1"),),
+    ),
+    Claim(
+        id="S4.1.1.architecture",
+        title="the share of backpropagation depends on the architecture",
+        statement=r"In every column of Table 1 $\mathcal{N}_0$ and $\mathcal{N}_1$ have different shares $\tau$ (and "
+        r"$\mathcal{N}_1$, the deeper one, the smaller share).",
+        source="section 4.1.1, Table 1",
+        quote="obviously depending on the complexity of the architecture",
+        checks=(Check("rational arithmetic", share_depends_on_the_architecture, "eight columns of Table 1"),),
+    ),
+    Claim(
+        id="S4.1.1.greatest",
+        title="the greatest decreases, over 3 %, are those of Sigmoid and SoftMax",
+        statement=r"In Table 2, decreases over $3\%$ occur for Sigmoid and SoftMax and for no other function, and in "
+        r"every row these two have the greatest decreases.",
+        source="section 4.1.1, Table 2",
+        quote="The greatest decrease in the share of backpropagation, over 3%, occurs for the",
+        checks=(Check("rational arithmetic", greatest_decrease, "all 30 cells"),),
+    ),
+    Claim(
+        id="S4.1.1.smallest",
+        title="for N0 the smallest decreases are those of Tanh and HardTanh",
+        statement=r"For $\mathcal{N}_0$ and cross-entropy without reduction, the two smallest decreases of Table 2 are "
+        r"those of Tanh and HardTanh.",
+        source="section 4.1.1, Table 2",
+        quote="The smallest decrease in architecture",
+        checks=(Check("rational arithmetic", smallest_decrease, "one row of Table 2"),),
+        correction="They are those of Tanh and HardSigmoid, in this row and in every other row of N0.",
+    ),
+    Claim(
+        id="S4.1.1.relocated",
+        title="with relocation too, every ISBE option has a smaller share τ",
+        statement=r"$\tau_{ISBE} < \tau_{CE}$ in all 15 comparisons of $\mathcal{N}_1^r$ in Table 1.",
+        source="section 4.1.1, Table 1",
+        quote="for the model with the relocation of the normalization function is the same",
+        checks=(Check("rational arithmetic", same_conclusion_with_relocation, "one row of Table 1"),),
+    ),
+    Claim(
+        id="S4.1.2.pluses",
+        title="Table 4 has clearly more pluses than minuses",
+        statement="Table 4 has at least twice as many positive as negative entries (so read), as printed and as Table "
+        "3 makes it.",
+        source="section 4.1.2, Table 4",
+        quote="The number of pluses on the side of ISBE clearly exceeds the number of minuses.",
+        checks=(Check("rational arithmetic", more_pluses, "all 30 cells"),),
+    ),
+    Claim(
+        id="S4.1.2.soft",
+        title="all functions but SoftMax are better than cross-entropy",
+        statement=r"In Table 4, as Table 3 makes it, every entry outside the column SoftMax is positive.",
+        source="section 4.1.2, Table 4",
+        quote="the soft activations have an efficiency slightly or significantly better",
+        checks=(Check("rational arithmetic", all_but_softmax_are_better, "24 cells"),),
+        correction="Tanh on N0 is no better than cross-entropy with mean, and worse by two images than with sum.",
+    ),
+    Claim(
+        id="S4.1.2.softmax-worse",
+        title="SoftMax did worse than cross-entropy on several images",
+        statement=r"The column SoftMax of Table 4 has negative entries, of two images or more. (Read: in some "
+        r"comparisons. There are two, $\mathcal{N}_0$ against mean and sum; for $\mathcal{N}_1$ SoftMax is better.)",
+        source="section 4.1.2, Table 4",
+        quote="on several images of digits performed worse than the model with cross-entropy",
+        checks=(Check("rational arithmetic", softmax_is_worse_on_several, "six cells"),),
+    ),
+    Claim(
+        id="S4.1.2.levels",
+        title="the differences are tenths or hundredths of a percent",
+        statement=r"No entry of Table 4 reaches $1\%$.",
+        source="section 4.1.2, Table 4",
+        quote="we are talking about levels of tenths or hundredths of a percent here",
+        checks=(Check("rational arithmetic", small_differences, "all 30 cells"),),
+    ),
+    Claim(
+        id="S4.1.2.largest",
+        title="the largest difference of SoftMax is 0.15 %",
+        statement=r"The entry of the largest size in the column SoftMax of Table 4 is $0.15\%$.",
+        source="section 4.1.2, Table 4",
+        quote="was 15-hundredths of a percent",
+        checks=(Check("rational arithmetic", largest_of_softmax, "six cells"),),
+        correction="It is -0.06 % (N0 against sum); 0.15 % is Sigmoid's, for N0 against none.",
+    ),
+    Claim(
+        id="S4.1.2.fifteen",
+        title="0.15 % means 15 more images correctly classified",
+        statement=r"$0.15\%$ of 10,000 images are 15.",
+        source="section 4.1.2",
+        quote="meaning 15 more images correctly classified",
+        checks=(Check("rational arithmetic", fifteen_images, "the cells of Table 4 that hold 0.15%"),),
+    ),
+    Claim(
+        id="S4.1.2.margin",
+        title="the differences of Table 4 are within statistical error",
+        statement=r"For no cell of Table 4 does Fisher's exact test, two-sided, find the two numbers of errors in "
+        r"10,000 images different at the level 0.05. (So read, as for independent samples: which images are wrong is "
+        r"not known, and a test of pairs needs that.)",
+        source="section 4.1.2, Tables 3 and 4",
+        quote="Such differences are within the margin of statistical error.",
+        checks=(Check("rational arithmetic", within_error(COMPARED), "30 pairs of Table 3"),),
+    ),
+    Claim(
+        id="S4.1.2.relocation",
+        title="relocation improves some models and worsens others",
+        statement=r"In Table 3, $\mathcal{N}_1^r$ is better than $\mathcal{N}_1$ for some options and worse for "
+        r"others.",
+        source="section 4.1.2, Table 3",
+        quote="for some models, there is a slight improvement; for others, there is a slight deterioration",
+        checks=(Check("rational arithmetic", relocation_is_unclear, "eight columns of Table 3"),),
+    ),
+    Claim(
+        id="S4.1.2.best",
+        title="ISBE with Sigmoid is the best, 99.69 %, by a few images",
+        statement=r"The largest entry of Table 3 is $99.69\%$, of Sigmoid for $\mathcal{N}_1^r$, at most five images "
+        r"(read: a few) ahead of the next.",
+        source="section 4.1.2, Table 3",
+        quote="achieved the best efficiency of 99.69%, but this is only a matter of a few images",
+        checks=(Check("rational arithmetic", sigmoid_is_best, ALL_OF_TABLE_3),),
+    ),
+    Claim(
+        id="S4.1.2.same",
+        title="within statistical error ISBE recognizes MNIST as cross-entropy does",
+        statement=r"For no cross-entropy and no ISBE option of one network in Table 3 does Fisher's exact test, "
+        r"two-sided, find the numbers of errors different at the level 0.05. (Read as S4.1.2.margin, with "
+        r"$\mathcal{N}_1^r$.)",
+        source="section 4.1.2, Table 3",
+        quote="the ISBE functionality gives the same results in recognizing MNIST classes",
+        checks=(Check("rational arithmetic", within_error(NETWORKS), "45 pairs of Table 3"),),
+    ),
+)

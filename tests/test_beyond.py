@@ -1,0 +1,492 @@
+"""The claims that are not in the paper: their verdicts, and the errors that each check is there for."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from fractions import Fraction
+
+import pytest
+import sympy as sp
+import torch
+import z3
+
+from softmax_trick.argument import Open, Refuted
+from softmax_trick.claims import Verdict
+from softmax_trick.facts import Facts
+from softmax_trick.ledger import Ledger
+from softmax_trick.normalizers import NORMALIZERS
+from softmax_trick.proof import Proof
+from softmax_trick.proofs import (
+    beyond,
+    implicit_losses,
+    lipschitz,
+    piecewise,
+    relocations,
+    sampled,
+    sampled_beyond,
+    theorem_1,
+    theorem_a1,
+    training_theory,
+)
+from softmax_trick.symbolic import EVERY_K, GivenK, Matrix, cross_entropy, decide, diag, outer, softmax
+
+CLAIMS = {claim.id: claim for module in (theorem_1, theorem_a1, beyond) for claim in module.CLAIMS}
+OURS = [claim.id for claim in beyond.CLAIMS]
+LEDGER = Ledger(CLAIMS)
+BOTH = [EVERY_K, GivenK(3)]
+
+# Claim -> the rung on which it is proved; all of them are.
+EXPECTED = {
+    "X.gradient.softmax": "general",
+    "X.gradient.temperature": "general",
+    "X.gradient.slack": "general",
+    "X.gradient.sigmoid": "general",
+    "X.gradient.tanh": "general",
+    "X.gradient.hardtanh": "exact",
+    "X.gradient.hardsigmoid": "exact",
+    "X.gradient.hardsigmoid-torch": "exact",
+    "X.gradient.normalize": "general",
+    "X.gradient.normalize-p": "general",
+    "X.gradient.sparsemax": "general",
+    "X.gradient.unequal-dilation": "general",
+    "X.convex.softmax": "general",
+    "X.convex.slack": "general",
+    "X.convex.sigmoid": "general",
+    "X.convex.tanh": "general",
+    "X.convex.hard": "exact",
+    "X.lipschitz.softmax": "general",
+    "X.lipschitz.softmax-reached": "general",
+    "X.lipschitz.softmax-origin": "general",
+    "X.lipschitz.sigmoid": "general",
+    "X.lipschitz.tanh": "general",
+    "X.lipschitz.hardtanh": "exact",
+    "X.lipschitz.hardsigmoid": "exact",
+    "X.lipschitz.hardsigmoid-torch": "exact",
+    "X.lipschitz.sparsemax": "general",
+    "X.trick.any-sum": "general",
+    "X.trick.dilated-any-sum": "general",
+    "X.family.unity": "general",
+    "X.family.unique": "general",
+    "X.family.positive": "general",
+    "X.elementwise-no-softmax": "general",
+    "X.elementwise-no-p2": "general",
+    "X.relocation.balanced-softmax": "general",
+    "X.relocation.logit-adjustment": "general",
+    "X.relocation.vs-loss": "general",
+    "X.relocation.temperature-scaling": "general",
+    "X.relocation.vector-scaling": "general",
+    "X.relocation.ldam": "general",
+    "X.blurring": "general",
+    "X.adam.scale": "general",
+    "X.adam.mean": "general",
+    "X.adam.epsilon": "general",
+    "X.adam.last-batch": "exact",
+    "X.label-only": "general",
+    "X.mse": "general",
+    "X.information": "general",
+    "X.information.example": "enclosed",
+}
+
+
+def test_every_claim_is_expected():
+    assert list(EXPECTED) == OURS
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_verdict(name):
+    result = LEDGER.result(name)
+    assert (result.verdict, result.rung) == (Verdict.PROVED, EXPECTED[name]), result.judgement.reason
+    assert {item.outcome for item in result.evidence} == {"holds"}
+
+
+@pytest.mark.parametrize("claim", beyond.CLAIMS, ids=lambda claim: claim.id)
+def test_claims_are_well_formed(claim):
+    assert re.fullmatch(r"X\.[a-z0-9.-]+", claim.id)
+    assert len(claim.title) < 72
+    assert claim.statement.count("$") % 2 == 0
+    assert claim.source.startswith("beyond the paper")
+
+
+@pytest.mark.parametrize("name", ["X.relocation.ldam", "X.adam.last-batch", "X.mse"])
+def test_claims_of_existence_show_what_exists(name):
+    assert LEDGER.result(name).witness
+
+
+# --- errors planted in the symbolic proofs ----------------------------------------------------------------------------
+
+
+def twice(v, w):
+    return Matrix(v.classes, lambda i, j: 2 * outer(v, w)[i, j])
+
+
+def without_dilation(x, slack=0):
+    return softmax(x * 2, slack)
+
+
+# What is wrong, where, and the proofs that must not survive it.
+FORMULAS = {
+    "log-sum-exp at a temperature, not divided by it": (
+        implicit_losses,
+        "temperature_potential",
+        lambda x, c, delta: sp.log((x * delta - c).map(sp.exp).sum()),
+        [implicit_losses.temperature_gradient],
+    ),
+    "slack forgotten in the potential": (
+        implicit_losses,
+        "slack_potential",
+        lambda x, slack: sp.log(x.map(sp.exp).sum()),
+        [implicit_losses.slack_gradient],
+    ),
+    "slack forgotten in SoftMax": (
+        implicit_losses,
+        "softmax",
+        lambda x, slack=0: softmax(x),
+        [implicit_losses.slack_gradient, implicit_losses.slack_convexity],
+    ),
+    "the sum of powers without its root": (
+        implicit_losses,
+        "norm",
+        lambda x, order: x.map(lambda entry: entry**order).sum(),
+        [implicit_losses.normalize_gradient, implicit_losses.normalize_p_has_no_loss],
+    ),
+    "the potential of a projection without the halves": (
+        implicit_losses,
+        "projection_potential",
+        lambda x, y: x.dot(x) - (x - y).dot(x - y),
+        [implicit_losses.sparsemax_gradient],
+    ),
+    "SoftMax at twice the scores": (
+        implicit_losses,
+        "softmax",
+        without_dilation,
+        [implicit_losses.temperature_gradient, implicit_losses.unequal_dilations_have_no_loss],
+    ),
+    "2 y y^T in the Jacobian": (
+        implicit_losses,
+        "outer",
+        twice,
+        [implicit_losses.softmax_convexity, implicit_losses.slack_convexity],
+    ),
+    "2 y y^T in the covariance": (
+        lipschitz,
+        "outer",
+        twice,
+        [lipschitz.softmax_constant, lipschitz.softmax_at_the_origin],
+    ),
+    "soft scores of any sign": (lipschitz, "softmax", lambda x: x, [lipschitz.softmax_constant_reached]),
+    "slack forgotten in the family": (
+        relocations,
+        "family",
+        lambda x, a, d, slack: theorem_a1.family(x, a, d, sp.S.Zero),
+        [relocations.family_unity, relocations.family_positivity],
+    ),
+    "a shift of c that is not free": (
+        relocations,
+        "softmax",
+        lambda x: softmax(x, slack=1),
+        [relocations.family_uniqueness, relocations.elementwise_is_no_softmax],
+    ),
+    "SoftMax at twice the scores, for other methods": (
+        relocations,
+        "softmax",
+        without_dilation,
+        [
+            relocations.trick_for_any_sum,
+            relocations.dilated_trick_for_any_sum,
+            relocations.balanced_softmax,
+            relocations.logit_adjustment,
+            relocations.vs_loss,
+            relocations.vector_scaling,
+            relocations.ldam,
+        ],
+    ),
+    "weights forgotten in the sum": (
+        relocations,
+        "weighted",
+        lambda weights, scores: weights * softmax(scores),
+        [relocations.balanced_softmax, relocations.logit_adjustment, relocations.vs_loss, relocations.vector_scaling],
+    ),
+    "(P2) without y y^T": (
+        relocations,
+        "softmax_type",
+        lambda y, d: diag(y * d),
+        [relocations.smooth_elementwise_has_no_p2],
+    ),
+    "blurred over K instead of K - 1": (
+        relocations,
+        "blurred",
+        lambda p, mu: (
+            p.classes.unit(1) * (1 - mu) + (p.classes.constant(1) - p.classes.unit(1)) * (mu / p.classes.size)
+        ),
+        [relocations.blurring],
+    ),
+    "v without the square": (
+        training_theory,
+        "moments",
+        lambda m, v, g, beta: (beta[0] * m + (1 - beta[0]) * g, beta[1] * v + (1 - beta[1]) * g),
+        [training_theory.adam_forgets_scale, training_theory.adam_with_epsilon],
+    ),
+    "v without the root": (
+        training_theory,
+        "update",
+        lambda m, v, correction, epsilon: (m / correction[0]) / (v / correction[1] + epsilon),
+        [training_theory.adam_forgets_scale],
+    ),
+    "epsilon forgotten": (
+        training_theory,
+        "update",
+        lambda m, v, correction, epsilon: (m / correction[0]) / sp.sqrt(v / correction[1]),
+        [training_theory.adam_with_epsilon],
+    ),
+    "epsilon where there is none": (
+        training_theory,
+        "update",
+        lambda m, v, correction, epsilon: (m / correction[0]) / (sp.sqrt(v / correction[1]) + 1),
+        [training_theory.adam_forgets_scale],
+    ),
+    "u e^T for e u^T": (training_theory, "outer", lambda v, w: outer(w, v), [training_theory.label_only]),
+    "a chain rule without the Jacobian": (
+        training_theory,
+        "jacobian",
+        lambda y, x: diag(y.classes.constant(1)),
+        [training_theory.mean_square_error],
+    ),
+    "cross-entropy without its sign": (
+        training_theory,
+        "cross_entropy",
+        lambda t, y: -cross_entropy(t, y),
+        [training_theory.information_bound],
+    ),
+}
+
+PLANTED = [(name, proof) for name, (_, _, _, proofs) in FORMULAS.items() for proof in proofs]
+
+
+@pytest.mark.parametrize("classes", BOTH, ids=str)
+@pytest.mark.parametrize(("name", "proof"), PLANTED, ids=lambda value: getattr(value, "__qualname__", value))
+def test_a_wrong_formula_is_caught(monkeypatch, name, proof, classes):
+    module, formula, wrong, _ = FORMULAS[name]
+    proof(Proof(classes))
+    monkeypatch.setattr(module, formula, wrong)
+    with pytest.raises((Open, Refuted)):
+        proof(Proof(classes))
+
+
+def with_wrong(monkeypatch, name, **forms):
+    monkeypatch.setitem(NORMALIZERS, name, dataclasses.replace(NORMALIZERS[name], **forms))
+
+
+@pytest.mark.parametrize("classes", BOTH, ids=str)
+@pytest.mark.parametrize("name", ["softmax", "sigmoid", "tanh"])
+def test_a_wrong_potential_is_caught(monkeypatch, name, classes):
+    right = NORMALIZERS[name].symbolic_potential
+    proof = getattr(implicit_losses, f"{name}_gradient")
+    proof(Proof(classes))
+    with_wrong(monkeypatch, name, symbolic_potential=lambda x: right(x) + x[1] ** 2)
+    with pytest.raises((Open, Refuted)):
+        proof(Proof(classes))
+
+
+@pytest.mark.parametrize("classes", BOTH, ids=str)
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+def test_a_wrong_slope_is_caught(name, classes):
+    proof = implicit_losses.elementwise_convexity(name, lambda y: y * (2 - y), "y (2 - y)")
+    with pytest.raises((Open, Refuted)):
+        proof(Proof(classes))
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "hardsigmoid", "hardtanh"])
+def test_an_elementwise_softmax_would_be_noticed(monkeypatch, name):
+    """Planted: SoftMax under the name of an elementwise normalizer."""
+    with_wrong(monkeypatch, name, symbolic=softmax)
+    for classes in BOTH:
+        with pytest.raises(Open):
+            relocations.elementwise_is_no_softmax(Proof(classes))
+
+
+# --- constants that are too small or too large ------------------------------------------------------------------------
+
+
+def refutation(name):
+    """The witness with which the claim's own check refutes it."""
+    with pytest.raises(Refuted) as caught:
+        CLAIMS[name].checks[0].run(Facts())
+    assert caught.value.witness
+    return caught.value.witness
+
+
+@pytest.mark.parametrize("factor", [sp.Rational(1, 2), sp.Rational(99, 100), sp.Rational(101, 100), sp.Integer(2)])
+@pytest.mark.parametrize("name", lipschitz.CONSTANTS)
+def test_a_wrong_constant_is_caught(monkeypatch, name, factor):
+    monkeypatch.setitem(lipschitz.CONSTANTS, name, lipschitz.CONSTANTS[name] * factor)
+    claim = f"X.lipschitz.{name.replace('_', '-')}"
+    if name in piecewise.HARD:
+        assert refutation(claim)
+    else:
+        assert Ledger(CLAIMS).result(claim).verdict is Verdict.UNDECIDED
+
+
+def test_a_constant_that_is_too_small_comes_with_two_scores(monkeypatch):
+    monkeypatch.setitem(lipschitz.CONSTANTS, "hardsigmoid", sp.Rational(1, 8))
+    witness = refutation("X.lipschitz.hardsigmoid")
+    r, s = Fraction(witness["r"]), Fraction(witness["s"])
+    f = NORMALIZERS["hardsigmoid"].symbolic
+    at = [f(GivenK(1).constant(sp.Rational(score)))[1] for score in (r, s)]
+    assert abs(at[1] - at[0]) > abs(s - r) / 8
+
+
+# --- piecewise formulas -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", piecewise.HARD)
+@pytest.mark.parametrize("raw", range(-14, 15))
+def test_the_formula_for_z3_has_the_values_of_the_table(name, raw):
+    score = sp.Rational(raw, 4)
+    for function in piecewise.of_one_score(name):
+        value = z3.simplify(piecewise.at(function, z3.RealVal(str(score))))
+        assert sp.Rational(str(value.as_fraction())) == function.xreplace({piecewise.SCORE: score})
+
+
+def test_what_is_no_piecewise_polynomial_is_refused():
+    score = z3.Real("s")
+    for wrong in (sp.exp(piecewise.SCORE), sp.Symbol("other"), 1 / piecewise.SCORE):
+        with pytest.raises(TypeError, match="no part of a piecewise polynomial"):
+            piecewise.at(wrong, score)
+    with pytest.raises(ValueError, match="no value elsewhere"):
+        piecewise.at(sp.Piecewise((1, piecewise.SCORE < 0)), score)
+
+
+PIECEWISE_ERRORS = {
+    "a potential without its half": lambda s: sp.Piecewise((-s, s <= -1), (s**2, s < 1), (s, True)),
+    "a potential with a jump": lambda s: sp.Piecewise((-s - 1, s <= -1), (s**2 / 2, s < 1), (s, True)),
+    "a square, never clipped": lambda s: s**2 / 2,
+}
+
+
+@pytest.mark.parametrize("error", PIECEWISE_ERRORS)
+def test_a_wrong_piecewise_potential_is_refuted(monkeypatch, error):
+    with_wrong(monkeypatch, "hardtanh", symbolic_potential=lambda x: x.map(PIECEWISE_ERRORS[error]).sum())
+    assert {"s", "h"} <= set(refutation("X.gradient.hardtanh"))
+
+
+def test_a_potential_that_mixes_the_scores_is_noticed(monkeypatch):
+    right = NORMALIZERS["hardtanh"].symbolic_potential
+    with_wrong(monkeypatch, "hardtanh", symbolic_potential=lambda x: right(x) + x.sum() ** 2)
+    with pytest.raises(Refuted, match="sum_i"):
+        CLAIMS["X.gradient.hardtanh"].checks[0].run(Facts())
+
+
+def test_a_decreasing_piece_is_not_convex(monkeypatch):
+    """Planted: the clip with its sign changed, and its potential with it."""
+    right = NORMALIZERS["hardtanh"]
+    with_wrong(
+        monkeypatch,
+        "hardtanh",
+        symbolic=lambda x: -right.symbolic(x),
+        symbolic_potential=lambda x: -right.symbolic_potential(x),
+    )
+    CLAIMS["X.gradient.hardtanh"].checks[0].run(Facts())
+    assert refutation("X.convex.hard")
+
+
+def test_a_differentiable_normalizer_would_be_noticed(monkeypatch):
+    with_wrong(monkeypatch, "hardtanh", symbolic=lambda x: x.map(lambda s: s / 2))
+    assert refutation("X.elementwise-no-p2")
+
+
+# --- finite facts -----------------------------------------------------------------------------------------------------
+
+
+def test_an_adam_that_forgets_everything_is_noticed(monkeypatch):
+    """Planted: no memory, so that a change of scale does not show."""
+    monkeypatch.setattr(training_theory, "moments", lambda m, v, g, beta: (g * 3 / 4, g**2 * 3 / 4))
+    assert refutation("X.adam.last-batch")
+
+
+def test_a_bound_that_is_reached_is_not_called_strict(monkeypatch):
+    """Planted: the posterior as the classifier."""
+    monkeypatch.setattr(
+        training_theory, "CLASSIFIER", tuple(tuple(2 * entry for entry in row) for row in training_theory.JOINT)
+    )
+    assert refutation("X.information.example")
+
+
+def test_a_wrong_information_is_noticed(monkeypatch):
+    right = training_theory.mutual_information
+    monkeypatch.setattr(training_theory, "mutual_information", lambda joint: right(joint) / sp.log(2))
+    assert refutation("X.information.example")
+
+
+# --- statements that a careless reader could make ---------------------------------------------------------------------
+
+
+def test_normalize_is_symmetric_for_p_2_only():
+    """The criterion of X.gradient.normalize-p does not reject the Euclidean norm."""
+    x = GivenK(2).vector("x", positive=True)
+    for order, symmetric in ((2, True), (3, False)):
+        f = x / implicit_losses.norm(x, order)
+        asymmetry = f[1].diff(x[2]) - f[2].diff(x[1])
+        assert (decide(asymmetry).status == "zero") is symmetric
+
+
+def test_the_norm_of_the_jacobian_of_softmax_by_numbers():
+    """Below 1/2 for K = 3, and near it where two scores lead: X.lipschitz.softmax-reached."""
+    norms = []
+    for lead in (0.0, 5.0, 20.0):
+        scores = torch.tensor([lead, lead, 0.0], dtype=torch.float64)
+        y = scores.softmax(-1)
+        norms.append(float(torch.linalg.matrix_norm(y.diag() - y.outer(y), 2)))
+    assert norms[0] == pytest.approx(1 / 3)
+    assert norms[0] < norms[1] < norms[2] < 0.5
+    assert norms[2] == pytest.approx(0.5, abs=1e-8)
+
+
+# --- the sampled tests ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def merged(monkeypatch):
+    for claim, test in sampled_beyond.SAMPLED.items():
+        monkeypatch.setitem(sampled.SAMPLED, claim, test)
+
+
+def test_all_claims_but_the_example_are_sampled():
+    assert list(sampled_beyond.SAMPLED) == [name for name in OURS if name != "X.information.example"]
+
+
+@pytest.mark.usefixtures("merged")
+@pytest.mark.parametrize("claim", sampled_beyond.SAMPLED)
+def test_sampled(monkeypatch, claim):
+    """It agrees; and with one side off by one part in a million it does not."""
+    assert sampled.disagreement(claim) is None
+    test, fewest = sampled_beyond.SAMPLED[claim]
+
+    def off(generator, classes):
+        left, right = test(generator, classes)
+        return left * (1 + 1e-6) + 1e-6, right
+
+    monkeypatch.setitem(sampled.SAMPLED, claim, (off, fewest))
+    assert sampled.disagreement(claim)
+
+
+def test_an_error_on_the_torch_side_is_noticed(monkeypatch):
+    """Planted: SoftMax as an elementwise function, no slack, c with the wrong sign, Adam with epsilon."""
+    generator = torch.Generator().manual_seed(0)
+
+    def agree(test):
+        left, right = test(generator, 4)
+        return torch.allclose(left, right, rtol=1e-9, atol=1e-9)
+
+    def wrong_sign(g, classes):
+        method, d, c = sampled_beyond._balanced(g, classes)
+        return method, d, -c
+
+    monkeypatch.setitem(sampled_beyond.ELEMENTWISE, "tanh", lambda x: x.softmax(-1))
+    monkeypatch.setattr(sampled_beyond, "_slack_softmax", lambda x, slack: x.softmax(-1))
+    assert not agree(sampled_beyond._sums_vary)
+    assert not agree(sampled_beyond._no_p2)
+    assert not agree(sampled_beyond._with_slack)
+    assert not agree(sampled_beyond._relocation(wrong_sign))
+    assert not agree(sampled_beyond._adam(lambda step: 1000.0, 1e-3, same=True))
+    assert not agree(sampled_beyond._adam(lambda step: 1000.0, 0.0, same=False))
