@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from importlib.resources import files
 
 import jsonschema
 import pytest
+import sympy
 
+import softmax_trick
 import softmax_trick.proofs as proofs
 from softmax_trick.cli import main
+from softmax_trick.ledger import Ledger
+
+COMMAND = [sys.executable, "-m", "softmax_trick.cli"]
 
 SCHEMA = json.loads(files("softmax_trick.report").joinpath("ledger.schema.json").read_text())
 
@@ -44,11 +51,97 @@ def test_one_refuted_claim_is_shown_with_its_counterexample(capsys):
     assert "slack" in out
 
 
-def test_list_names_every_claim_and_runs_none(capsys, monkeypatch):
-    monkeypatch.setattr("softmax_trick.ledger.Ledger.result", lambda *_: pytest.fail("a claim was run"))
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """An empty cache of evidence."""
+    monkeypatch.setenv("SOFTMAX_TRICK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_list_names_every_claim_and_runs_none(capsys, monkeypatch, cache):
+    monkeypatch.setattr("softmax_trick.ledger.Ledger._gather", lambda *_: pytest.fail("a claim was run"))
     assert main(["verify", "--list"]) == 0
     out = capsys.readouterr().out
     assert all(name in out for name in proofs.CLAIMS)
+
+
+def test_list_says_what_earlier_runs_found_and_whether_it_is_stale(capsys, monkeypatch, cache):
+    main(["verify", "T1.1r", "T1.2r"])
+    capsys.readouterr()
+    stale = dataclasses.replace(proofs.CLAIMS["T1.2r"], statement="$1 = 1$")
+    monkeypatch.setitem(proofs.CLAIMS, "T1.2r", stale)
+    assert main(["verify", "--list", "T1.1r", "T1.2r", "T1.4a"]) == 0
+    rows = {line.split()[0]: line.rstrip() for line in capsys.readouterr().out.splitlines()}
+    assert rows["T1.1r"].endswith("proved")
+    assert rows["T1.2r"].endswith("proved, stale: statement changed")
+    assert rows["T1.4a"].endswith(" -")
+
+
+def test_an_unchanged_claim_is_found_again_and_fresh_runs_it_again(capsys, cache):
+    for options, cached in (([], False), ([], True), (["--fresh"], False)):
+        assert main(["verify", "T1.1r", "T1.1", *options]) == 0
+        assert ("2 by evidence of earlier runs" in capsys.readouterr().out) == cached
+
+
+def test_measured_claims_are_listed_apart_until_there_are_results(capsys, tmp_path):
+    assert main(["verify", "Tab3", "T1.1r"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("T1.1r") < out.index("statement about experiments") < out.index("Tab3")
+    runs = [
+        {"network": "n0", "loss": "softmax", "dataset": "mnist", "seed": n, "epochs": 20, "correct": 9900 + n}
+        | {"test_images": 10000}
+        for n in range(3)
+    ]
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps({"version": softmax_trick.__version__, "runs": runs}))
+    main(["verify", "Tab3", "--results", str(results), "--json", "-"])
+    [claim] = valid(capsys.readouterr().out)["claims"]
+    assert claim["verdict"] == "measured"
+    figure = next(figure for figure in claim["evidence"][0]["figures"] if figure["runs"] == 3)
+    assert figure["paper"] == 99.41
+    assert figure["low"] < figure["ours"] < figure["high"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("{", "not JSON"), ('{"version": "0", "runs": []}', "made by"), (None, "read")]
+)
+def test_a_results_file_that_cannot_be_used_is_wrong_usage(tmp_path, capsys, content, message):
+    file = tmp_path / "results.json"
+    if content:
+        file.write_text(content)
+    assert main(["verify", "--results", str(file)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_html_and_errata_go_to_files(tmp_path, capsys):
+    page, errata = tmp_path / "ledger.html", tmp_path / "ERRATA.md"
+    assert main(["verify", "T1.1", "T1.1r", "--html", str(page), "--errata", str(errata)]) == 0
+    assert 'id="T1.1"' in page.read_text()
+    assert "T1.1" in errata.read_text()
+
+
+def test_only_one_output_is_standard_output(capsys):
+    assert main(["verify", "T1.1r", "--json", "-", "--html", "-"]) == 2
+    assert "only one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_knows_commands_options_and_claims(shell, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["--print-completion", shell])
+    assert exit_.value.code == 0
+    out = capsys.readouterr().out
+    for word in ("verify", "mutants", "--html", "--fresh", "A1.2-3", "T1.4dr"):
+        assert word in out
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not at hand")
+def test_bash_completes_a_claim():
+    script = subprocess.run([*COMMAND, "--print-completion", "bash"], capture_output=True, text=True, check=True).stdout
+    ask = "COMP_WORDS=(softmax-trick verify A1r.p); COMP_CWORD=2; COMP_LINE='softmax-trick verify A1r.p'; COMP_POINT=26"
+    complete = f"{script}\n{ask}\n_shtab_softmax_trick\necho ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", complete], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "A1r.positivity"
 
 
 def test_json_on_standard_output_is_alone_there_and_fits_the_schema(capsys):
@@ -59,9 +152,16 @@ def test_json_on_standard_output_is_alone_there_and_fits_the_schema(capsys):
     assert refuted["id"] == "T1.1"
     assert refuted["repaired_by"] == "T1.1r"
     assert refuted["witness"]["K"] == "2"
-    assert refuted["statement"].startswith(r"\frac")
+    assert refuted["statement"].startswith(r"$\frac")
+    assert data["versions"]["sympy"] == sympy.__version__
+    assert {step["kind"] for item in proved["evidence"] for step in item["steps"]} == {"checked"}
     assert proved["rung"] == "general"
-    assert {item["engine"] for item in proved["evidence"]} == {"index calculus", "explicit algebra", "torch autograd"}
+    assert {item["engine"] for item in proved["evidence"]} == {
+        "index calculus",
+        "explicit algebra",
+        "z3",
+        "torch autograd",
+    }
 
 
 def test_json_goes_to_a_file(tmp_path, capsys):
@@ -110,9 +210,16 @@ def test_an_output_that_cannot_be_written_is_said_before_the_work(tmp_path, caps
     assert "does not exist" in capsys.readouterr().err
 
 
-def test_an_output_that_is_a_folder_is_said(tmp_path, capsys):
-    assert main(["verify", "T1.1r", "--json", str(tmp_path)]) != 0
-    assert "cannot write" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["--json", "--html", "--errata"])
+def test_an_output_that_is_a_folder_is_said_before_the_work(tmp_path, capsys, monkeypatch, option):
+    monkeypatch.setattr("softmax_trick.ledger.Ledger.result", lambda *_: pytest.fail("a claim was run"))
+    assert main(["verify", "T1.1r", option, str(tmp_path)]) == 2
+    assert "it is a folder" in capsys.readouterr().err
+
+
+def test_an_output_that_fails_in_the_end_returns_1(capsys):
+    assert main(["verify", "T1.1r", "--json", "/dev/full"]) == 1
+    assert "cannot write /dev/full" in capsys.readouterr().err
 
 
 def test_a_verdict_that_differs_from_the_record_returns_1(monkeypatch, capsys):
@@ -123,22 +230,32 @@ def test_a_verdict_that_differs_from_the_record_returns_1(monkeypatch, capsys):
 
 def test_a_crash_returns_1_and_is_named(monkeypatch, capsys):
     monkeypatch.setattr("softmax_trick.proofs.sampled.disagreement", lambda _: 1 / 0)
-    assert main(["verify", "T1.1r"]) == 1
+    assert main(["verify", "T1.1r", "--fresh"]) == 1
     assert "T1.1r is undecided: crashed: torch autograd: ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_an_interruption_is_said_and_returns_130(monkeypatch, capsys):
-    def interrupt(*_):
-        raise KeyboardInterrupt
+def test_an_interruption_is_said_and_what_is_done_is_kept(monkeypatch, capsys, cache):
+    """Interrupted at the third claim: the first two are found again."""
+    gather = Ledger._gather
 
-    monkeypatch.setattr("softmax_trick.ledger.Ledger.result", interrupt)
-    assert main(["verify"]) == 130
-    assert "interrupted" in capsys.readouterr().err
+    def interrupt(self, claim):
+        if claim.id == "T1.2r":
+            raise KeyboardInterrupt
+        return gather(self, claim)
+
+    monkeypatch.setattr(Ledger, "_gather", interrupt)
+    assert main(["verify", "T1.4a", "T1.1r", "T1.2r"]) == 130
+    assert "interrupted; the evidence found so far is kept" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setenv("SOFTMAX_TRICK_CACHE", str(cache))
+    assert main(["verify", "T1.4a", "T1.1r", "T1.2r"]) == 0
+    assert "2 by evidence of earlier runs" in capsys.readouterr().out
 
 
 def test_a_terminal_without_the_signs_gets_question_marks():
-    command = [sys.executable, "-m", "softmax_trick.cli", "verify", "--list"]
-    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=True)
+    done = subprocess.run(
+        [*COMMAND, "verify", "--list"], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=True
+    )
     assert b"?CE/?y_i = t_i / y_i" in done.stdout
 
 

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from softmax_trick.claims import Claim, Evidence, Step, Verdict
+from softmax_trick.claims import Evidence, Figure, Step, Verdict
 from softmax_trick.ledger import Result
 
 COLOURS = {
@@ -22,25 +22,41 @@ MARKS = {"checked": "✓", "cited": "·", "used": "→"}
 
 
 def ledger_table(results: Sequence[Result]) -> RenderableType:
-    """A row a claim: ID, statement, verdict, rung, seconds; then the count of each verdict."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("claim", "statement", "verdict", "rung"):
-        table.add_column(heading, no_wrap=heading != "statement")
-    table.add_column("seconds", justify="right")
+    """A row a claim: ID, statement, verdict, rung, seconds; those not run yet apart; then the count of each verdict."""
+    not_run = [result for result in results if result.claim.measure and result.verdict is Verdict.UNDECIDED]
+    table = _table("claim", "statement", "verdict", "rung", "seconds")
     for result in results:
-        table.add_row(
-            result.claim.id,
-            Text(result.claim.title),
-            _verdict(result),
-            result.rung or "-",
-            f"{result.seconds:.2f}",
-        )
+        if result not in not_run:
+            row = (_verdict(result), result.rung or "-", f"{result.seconds:.2f}")
+            table.add_row(result.claim.id, Text(result.claim.title), *row)
+    parts: list[RenderableType] = [table, Text("")]
+    if not_run:
+        apart = _table("claim", "statement about experiments", "verdict", "reason")
+        for result in not_run:
+            apart.add_row(result.claim.id, Text(result.claim.title), _verdict(result), "not run")
+        parts += [apart, Text("")]
     counts = [f"{sum(r.verdict is v for r in results)} {v}" for v in Verdict if any(r.verdict is v for r in results)]
-    return Group(table, Text(""), Text(", ".join(counts)))
+    parts.append(Text(", ".join(counts)))
+    cached = sum(result.cached for result in results)
+    if cached:
+        parts.append(Text(f"{cached} by evidence of earlier runs, whose digests are the same (--fresh ignores it)"))
+    return Group(*parts)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        wraps = heading.startswith("statement") or heading == "source"
+        table.add_column(heading, no_wrap=not wraps, justify="right" if heading == "seconds" else "left")
+    return table
 
 
 def _verdict(result: Result) -> Text:
     text = Text(str(result.verdict), style=COLOURS[result.verdict])
+    if result.conditional_on:
+        text.append(f", conditional on {', '.join(result.conditional_on)}", style="default")
+    if result.stale:
+        text.append(f", stale: {' and '.join(result.stale)} changed", style="bold")
     if result.verdict is Verdict.REFUTED and result.claim.repaired_by:
         text.append(f", see {result.claim.repaired_by}", style="default")
     return text
@@ -52,6 +68,7 @@ def claim_in_full(result: Result) -> RenderableType:
     lines: list[RenderableType] = [
         Text.assemble((claim.id, "bold"), "  ", claim.title),
         Text(f"source      {claim.source}"),
+        *([Text(f"quote       “{claim.quote}”")] if claim.quote else []),
         Text(f"statement   {claim.statement}"),
         *(Text(f"hypothesis  {hypothesis}") for hypothesis in claim.hypotheses),
         Text.assemble("verdict     ", _verdict(result), f" ({result.rung})" if result.rung else ""),
@@ -60,6 +77,12 @@ def claim_in_full(result: Result) -> RenderableType:
         lines.append(Text(f"reason      {result.judgement.reason}"))
     if result.witness:
         lines.append(Text("witness     " + ", ".join(f"{name} = {value}" for name, value in result.witness.items())))
+    if claim.correction:
+        lines.append(Text(f"correction  {claim.correction}"))
+    digests = result.digest
+    lines.append(
+        Text(f"digests     statement {digests.statement}, checker {digests.checker}, libraries {digests.libraries}")
+    )
     for item in result.evidence:
         lines += [Text(""), *_evidence(item)]
     lines += [Text(""), Text("✓ decided exactly   · cited, not checked by machine   → a claim of its own", style="dim")]
@@ -71,6 +94,7 @@ def _evidence(item: Evidence) -> list[RenderableType]:
     lines: list[RenderableType] = [head]
     if item.rung != "exact" or item.outcome != "holds":  # an exact run repeats the steps of the general one
         lines += [_step(step) for step in item.steps]
+    lines += [Padding(Text(_figure(figure)), (0, 0, 0, 2), expand=False) for figure in item.figures]
     if item.reason:
         lines.append(Padding(Text(f"✗ {item.reason}", style="red"), (0, 0, 0, 2), expand=False))
     return lines
@@ -80,14 +104,21 @@ def _step(step: Step) -> RenderableType:
     return Padding(Text(f"{MARKS[step.kind]} {step.text}"), (0, 0, 0, 2), expand=False)
 
 
-def list_of_claims(claims: Sequence[Claim]) -> RenderableType:
-    """A row a claim, without verdicts: ID, statement, source."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("claim", no_wrap=True)
-    table.add_column("statement")
-    table.add_column("source")
-    for claim in claims:
-        table.add_row(claim.id, Text(claim.title), Text(claim.source))
+def _figure(figure: Figure) -> str:
+    ours = f"{figure.name}: {figure.ours:.6g} {figure.unit}"
+    if figure.low is not None and figure.high is not None:
+        ours += f" (95 % interval {figure.low:.6g} to {figure.high:.6g}, {figure.runs} runs)"
+    if figure.paper is not None:
+        ours += f"; the paper: {figure.paper:.6g} {figure.unit}"
+    return ours if figure.agrees is None else ours + (", which agrees" if figure.agrees else ", which does not agree")
+
+
+def list_of_claims(results: Sequence[Result]) -> RenderableType:
+    """A row a claim: ID, statement, source, and the verdict of earlier runs, if there was one."""
+    table = _table("claim", "statement", "source", "known")
+    for result in results:
+        known = _verdict(result) if result.evidence and result.cached else Text("-")
+        table.add_row(result.claim.id, Text(result.claim.title), Text(result.claim.source), known)
     return table
 
 
