@@ -60,7 +60,7 @@ class _PrintCompletion(argparse.Action):
             "bash": f'{CLAIM_IDS}() {{ compgen -W "{ids}" -- "$1"; }}',
             "zsh": f"{CLAIM_IDS}() {{ compadd {ids} }}",
         }
-        print(shtab.complete(parser, values, preamble=functions))
+        print(shtab.complete(parser, values, preamble=functions[values]))
         parser.exit()
 
 
@@ -140,11 +140,11 @@ def _add_verify(commands: Any) -> None:
     verify.add_argument("--list", action="store_true", help="list claims and what is known of them; decide nothing")
     verify.add_argument("--fresh", action="store_true", help="ignore evidence of earlier runs")
     results = verify.add_argument("--results", metavar="FILE", type=Path, help="our runs, for the measured claims")
-    results.complete = FILES  # type: ignore[attr-defined]
+    results.complete = FILES
     for name, what in (("json", "as JSON"), ("html", "as one page"), ("errata", "that are false, as Markdown")):
         output = verify.add_argument(f"--{name}", metavar="FILE", help=f"write the claims {what}; - is standard output")
-        output.complete = FILES  # type: ignore[attr-defined]
-    ids.complete = dict.fromkeys(FILES, CLAIM_IDS)  # type: ignore[attr-defined]
+        output.complete = FILES
+    ids.complete = dict.fromkeys(FILES, CLAIM_IDS)
     verify.set_defaults(run=_verify, if_interrupted="; the evidence found so far is kept: run it again to go on")
 
 

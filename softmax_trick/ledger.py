@@ -16,7 +16,7 @@ from typing import Any
 import softmax_trick
 from softmax_trick.argument import Argument, Open, Refuted
 from softmax_trick.cache import Cache
-from softmax_trick.claims import Check, Claim, Evidence, Judgement, Rung, Verdict, judge
+from softmax_trick.claims import Check, Claim, Evidence, Judgement, Outcome, Rung, Verdict, judge
 from softmax_trick.digests import Digest, digest, libraries
 from softmax_trick.facts import Facts
 from softmax_trick.proof import EXACT, Algebra, Proof
@@ -188,7 +188,8 @@ def _symbolic(
 ) -> Evidence:
     """Run a proof or a counterexample for each of these classes; the first failure ends it."""
     start = time.perf_counter()
-    evidence, uses, witness = Evidence(engine, rung, scope, "holds", 0.0), [], None
+    evidence, witness = Evidence(engine, rung, scope, "holds", 0.0), None
+    uses: list[str] = []
     for one in classes:
         evidence = _attempt(argument, Proof(one, algebra), evidence)
         uses += evidence.uses
@@ -235,7 +236,7 @@ def _measured(claim: Claim, measure: Callable[[Results], tuple[Any, ...]], resul
         return replace(nothing, outcome="crashed", reason=f"{type(error).__name__}: {error}")
     if not figures:
         return nothing
-    outcome = "fails" if any(figure.agrees is False for figure in figures) else "holds"
+    outcome: Outcome = "fails" if any(figure.agrees is False for figure in figures) else "holds"
     scope = f"{results.source}: {max(figure.runs for figure in figures)} runs a figure"
     seconds = time.perf_counter() - start
     return Evidence("experiment", "sampled", scope, outcome, seconds, figures=figures)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import softmax_trick
 from softmax_trick.claims import Figure
@@ -88,10 +89,10 @@ def load_results(path: Path) -> Results:
     except ValueError as error:
         raise ResultsError(f"the results file {path} is not JSON: {error}") from error
     schema = json.loads(files("softmax_trick.report").joinpath("results.schema.json").read_text(encoding="utf-8"))
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(entries))
-    if error:
-        place = "".join(f"[{part!r}]" for part in error.absolute_path) or "its top"
-        raise ResultsError(f"the results file {path} does not fit its schema: at {place}: {error.message}")
+    misfit = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(entries))
+    if misfit:
+        place = "".join(f"[{part!r}]" for part in misfit.absolute_path) or "its top"
+        raise ResultsError(f"the results file {path} does not fit its schema: at {place}: {misfit.message}")
     if entries["version"] != softmax_trick.__version__:
         made, now = entries["version"], softmax_trick.__version__
         raise ResultsError(f"the results file {path} was made by softmax-trick {made}, this is {now}: run it again")
@@ -116,5 +117,5 @@ def beside(name: str, paper: float | None, values: Sequence[float], unit: str = 
     return Figure(name, mean, unit, paper, mean - half, mean + half, len(values), agrees)
 
 
-def _frozen(value: object) -> object:
+def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import sympy as sp
@@ -125,7 +126,7 @@ def without_dilation(x, slack=0):
 
 
 # What is wrong, where, and the proofs that must not survive it.
-FORMULAS = {
+FORMULAS: dict[str, Any] = {
     "log-sum-exp at a temperature, not divided by it": (
         implicit_losses,
         "temperature_potential",
@@ -260,7 +261,7 @@ FORMULAS = {
     ),
 }
 
-PLANTED = [(name, proof) for name, (_, _, _, proofs) in FORMULAS.items() for proof in proofs]
+PLANTED = [(name, proof) for name, planted in FORMULAS.items() for proof in planted[3]]
 
 
 @pytest.mark.parametrize("classes", BOTH, ids=str)

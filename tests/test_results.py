@@ -64,6 +64,8 @@ def test_what_is_no_json_or_not_there_is_refused(tmp_path):
 def test_a_figure_agrees_with_runs_that_scatter_around_it():
     figure = beside("accuracy", 99.41, [99.38, 99.45, 99.40, 99.42])
     assert figure.agrees
+    assert figure.low is not None
+    assert figure.high is not None
     assert figure.low < figure.ours < figure.high
     assert figure.runs == 4
     assert beside("accuracy", 98.0, [99.38, 99.45, 99.40, 99.42]).agrees is False

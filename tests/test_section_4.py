@@ -28,7 +28,7 @@ from softmax_trick.proofs import (
 )
 from softmax_trick.proofs.section_4 import CLAIMS
 from softmax_trick.results import Results, Run
-from softmax_trick.symbolic import EVERY_K, GivenK, softmax
+from softmax_trick.symbolic import EVERY_K, GivenK, gradient, softmax
 
 SECTION_4 = {claim.id: claim for claim in (*tables.CLAIMS, *CLAIMS)}
 WITH_THEOREMS = SECTION_4 | {claim.id: claim for claim in (*theorem_1.CLAIMS, *theorem_a1.CLAIMS)}
@@ -261,7 +261,7 @@ def test_fisher_agrees_with_scipy():
 # --- an error in the notation, in PyTorch, in a formula ---------------------------------------------------------------
 
 
-def refuted(check) -> dict[str, str]:
+def refuted(check):
     with pytest.raises(Refuted) as caught:
         check(Facts())
     return caught.value.witness
@@ -364,7 +364,6 @@ def test_a_wrong_formula_is_noticed(monkeypatch, classes):
 
 
 def test_a_reduction_that_sends_something_else_is_noticed(monkeypatch):
-    gradient = section_4_measures.gradient
     monkeypatch.setattr(section_4_measures, "gradient", lambda function, by: 2 * gradient(function, by))
     with pytest.raises((Open, Refuted)):
         section_4_measures.reductions_repaired(Proof(EVERY_K))
@@ -423,11 +422,11 @@ def test_the_share_that_dropout_zeroes(monkeypatch):
 
 # --- measured claims, on runs made up ---------------------------------------------------------------------------------
 
-ISBE = section_4_experiments.NORMALIZED
+ISBE = section_4_curves.NORMALIZED
 EVERY = section_4_experiments.EVERY
 
 
-def made_up(train=None, test=None, spread=None, accuracy=None, tau=None, seeds=(0, 1, 2), curves=True) -> Results:
+def made_up(train=None, test=None, spread=None, accuracy=None, tau=None, seeds=(0, 1, 2), curves=True):
     """Runs of all networks and losses, alike but for what is given by loss, and for a little noise."""
     runs = []
     settings = [("n0", "mnist"), ("n1", "mnist"), ("n1r", "mnist"), ("vgg16", "cifar10")]

@@ -20,7 +20,7 @@ from softmax_trick.proofs import (
     theorem_a1,
     theorem_a1_steps,
 )
-from softmax_trick.symbolic import Matrix, softmax
+from softmax_trick.symbolic import Matrix, jacobian, softmax
 
 # The false ones, with the reason; all others but the measured ones are true.
 FALSE = {
@@ -96,7 +96,7 @@ def test_a_wrong_print_would_be(monkeypatch, name):
 def planted_dilation(p):
     x, c, d = p.vector("x"), p.vector("c"), p.vector("d")
     y = softmax(d * x - c)
-    return y, d * d, theorem_a1_steps.jacobian(y, x)
+    return y, d * d, jacobian(y, x)
 
 
 @pytest.mark.parametrize("name", ["E3", "E6", "T1.matrix.chain"])
@@ -133,7 +133,7 @@ def test_a_table_with_a_plus_would_make_the_sentence_false(monkeypatch):
     monkeypatch.setattr(section_1, "TABLE_2", {**tables.TABLE_2, ("N1", "sum", "Tanh"): 187})
     result = Ledger().result("S1.savings")
     assert result.verdict is Verdict.REFUTED
-    assert "Tanh" in result.witness["cells"]
+    assert "Tanh" in str(result.witness)
 
 
 def test_a_perceptron_among_the_networks_would_be_seen(monkeypatch):
@@ -146,7 +146,7 @@ def test_a_missing_implication_is_seen(monkeypatch):
     monkeypatch.setattr(theorem_a1_steps, "PRINTED_IMPLICATIONS", {(1, 2), (2, 3), (3, 2)})
     result = Ledger().result("A1.order")
     assert result.verdict is Verdict.REFUTED
-    assert "(2, 1)" in result.witness["missing"]
+    assert "(2, 1)" in str(result.witness)
 
 
 def test_the_claims_of_one_id_are_one():

@@ -20,9 +20,9 @@ class Fraction:
     numerator: flint.fmpq_mpoly
     denominator: flint.fmpq_mpoly
 
-    # Sums and products by Henrici's rules (Knuth, The Art of Computer Programming 2, section 4.5.1): the operands are in
-    # lowest terms, so that only small greatest common divisors are left to take. With K classes the polynomials have 2 K
-    # variables, and those divisors are what takes the time.
+    # Sums and products by Henrici's rules (Knuth, The Art of Computer Programming 2, section 4.5.1): the operands are
+    # in lowest terms, so that only small greatest common divisors are left to take. With K classes the polynomials have
+    # 2 K variables, and those divisors are what takes the time.
 
     def __add__(self, other: Fraction) -> Fraction:
         common = self.denominator.gcd(other.denominator)
