@@ -34,7 +34,6 @@ from softmax_trick.symbolic import EVERY_K, GivenK, Matrix, cross_entropy, decid
 
 CLAIMS = {claim.id: claim for module in (theorem_1, theorem_a1, beyond) for claim in module.CLAIMS}
 OURS = [claim.id for claim in beyond.CLAIMS]
-LEDGER = Ledger(CLAIMS)
 BOTH = [EVERY_K, GivenK(3)]
 
 # Claim -> the rung on which it is proved; all of them are.
@@ -95,8 +94,8 @@ def test_every_claim_is_expected():
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_verdict(name):
-    result = LEDGER.result(name)
+def test_verdict(ledger, name):
+    result = ledger.result(name)
     assert (result.verdict, result.rung) == (Verdict.PROVED, EXPECTED[name]), result.judgement.reason
     assert {item.outcome for item in result.evidence} == {"holds"}
 
@@ -110,8 +109,8 @@ def test_claims_are_well_formed(claim):
 
 
 @pytest.mark.parametrize("name", ["X.relocation.ldam", "X.adam.last-batch", "X.mse"])
-def test_claims_of_existence_show_what_exists(name):
-    assert LEDGER.result(name).witness
+def test_claims_of_existence_show_what_exists(ledger, name):
+    assert ledger.result(name).witness
 
 
 # --- errors planted in the symbolic proofs ----------------------------------------------------------------------------

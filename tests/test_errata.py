@@ -99,8 +99,7 @@ def test_the_same_verdicts_give_the_same_text():
 
 
 @pytest.fixture(scope="module")
-def real() -> list[Result]:
-    ledger = Ledger()
+def real(ledger: Ledger) -> list[Result]:
     return [ledger.result(name) for name in ("T1.1", "T1.1r", "T1.4a", "T1.4d", "T1.4dr", "A1.2-1", "A1.2-1r", "A1c")]
 
 

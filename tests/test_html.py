@@ -69,9 +69,8 @@ NAMES = ("T1.1", "T1.1r", "T1.2r", "T1.4a", "T1.4d", "T1.4dr", "A1.1-2", "A1.2-3
 
 
 @pytest.fixture(scope="module")
-def real() -> list[Result]:
+def real(ledger: Ledger) -> list[Result]:
     """Claims of both theorems, run."""
-    ledger = Ledger()
     return [ledger.result(name) for name in NAMES]
 
 

@@ -32,7 +32,6 @@ from softmax_trick.symbolic import EVERY_K, GivenK, gradient, softmax
 
 SECTION_4 = {claim.id: claim for claim in (*tables.CLAIMS, *CLAIMS)}
 WITH_THEOREMS = SECTION_4 | {claim.id: claim for claim in (*theorem_1.CLAIMS, *theorem_a1.CLAIMS)}
-LEDGER = Ledger(WITH_THEOREMS)
 
 EXPECTED = {
     "Tab2": "proved",  # 26 cells exact; four of Tanh's six are off by a unit
@@ -115,14 +114,14 @@ def test_every_claim_is_expected_here():
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_verdict(name):
-    result = LEDGER.result(name)
+def test_verdict(ledger, name):
+    result = ledger.result(name)
     assert result.verdict == EXPECTED[name], result.judgement.reason
     if result.verdict is Verdict.REFUTED:
         assert result.witness
         assert {item.outcome for item in result.evidence} == {"fails"}
         if repair := result.claim.repaired_by:
-            assert LEDGER.result(repair).verdict is Verdict.PROVED
+            assert ledger.result(repair).verdict is Verdict.PROVED
         else:
             assert result.claim.correction
 
@@ -140,8 +139,8 @@ WITNESSES = {
 
 
 @pytest.mark.parametrize("name", WITNESSES)
-def test_witness(name):
-    assert WITNESSES[name] in (LEDGER.result(name).witness or {}).values()
+def test_witness(ledger, name):
+    assert WITNESSES[name] in (ledger.result(name).witness or {}).values()
 
 
 # --- a cell of a table is changed -------------------------------------------------------------------------------------
@@ -396,9 +395,9 @@ def test_other_clusters_and_panels_are_noticed(monkeypatch):
     assert refuted(curves.clusters_partition)
 
 
-def test_rounding_of_torch_is_small():
+def test_rounding_of_torch_is_small(ledger):
     """The shifted SoftMax may err by 2 (x_max - x_min) units or so, and the scores spread over 30."""
-    [evidence] = LEDGER.result("S4.1.torch-soft").evidence
+    [evidence] = ledger.result("S4.1.torch-soft").evidence
     assert len(evidence.figures) == 6
     assert all(0 < figure.ours < 80 for figure in evidence.figures)
 
@@ -410,8 +409,8 @@ def test_a_wrong_function_has_a_large_error(monkeypatch):
     assert min(figure.ours for figure in facts.figures) > 1000
 
 
-def test_the_share_that_dropout_zeroes(monkeypatch):
-    figure = LEDGER.result("S4.1.dropout").evidence[0].figures[0]
+def test_the_share_that_dropout_zeroes(ledger, monkeypatch):
+    figure = ledger.result("S4.1.dropout").evidence[0].figures[0]
     assert figure.agrees
     dropout = torch.nn.functional.dropout
     monkeypatch.setattr(torch.nn.functional, "dropout", lambda x, p: dropout(x, 0.21))
