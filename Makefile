@@ -5,10 +5,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify test train lint wheel bench notebooks clean
+.PHONY: verify mutants errata test train lint wheel bench notebooks clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
+
+mutants: .venv/core.stamp
+	$(BIN)/softmax-trick mutants
+
+errata: .venv/all.stamp
+	$(BIN)/softmax-trick verify --errata ERRATA.md
+	$(BIN)/python -m softmax_trick.report.picture docs/ledger.svg
 
 test: .venv/all.stamp
 	$(BIN)/pytest

@@ -1,7 +1,9 @@
 """How long it takes to decide that the Jacobian of a dilated, relocated SoftMax is (D_y - y y^T) D_d.
 
-Three ways, in one run: for every K at once by index calculus; for each given K by the normal form; and for each given K
-by SymPy's `simplify`, which is a heuristic. Medians over interleaved repeats, on the machine named in the first line.
+From the formula of F to the decision, differentiation included. In one run: for every K at once by index calculus; for
+each given K by the normal form, all K^2 entries, and for K up to 64 its hardest entry, the first of the diagonal; and
+by SymPy's `Matrix.jacobian` and `simplify`, which is a heuristic and takes twice as long with each class. Medians over
+interleaved repeats, on the machine named in the first line.
 
     python benchmarks/decision.py [--repeats N]
 """
@@ -13,24 +15,46 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import sympy as sp
 from rich.console import Console
 from rich.table import Table
 
-from softmax_trick.symbolic import EVERY_K, Classes, GivenK, decide, diag, index, jacobian, outer, softmax
+from softmax_trick.symbolic import EVERY_K, Classes, GivenK, Matrix, decide, diag, index, jacobian, outer, softmax
 
 LARGEST_FOR_SIMPLIFY = 4  # it takes seconds beyond
+LARGEST_FOR_ALL_ENTRIES = 16
 
 
-def differences(classes: Classes) -> list[sp.Expr]:
-    """The entries of Jacobian - (D_y - y y^T) D_d: one for symbolic K, K^2 for a given one."""
+def difference_of(classes: Classes) -> Matrix:
+    """Jacobian - (D_y - y y^T) D_d."""
     x, c, d = (classes.vector(name) for name in ("x", "c", "d"))
     y = softmax(d * x - c)
-    difference = jacobian(y, x) - (diag(y) - outer(y, y)) @ diag(d)
-    if isinstance(classes, GivenK):
-        return [difference[i, j] for i in range(1, classes.classes + 1) for j in range(1, classes.classes + 1)]
-    return [difference[index("i"), index("j")]]
+    return jacobian(y, x) - (diag(y) - outer(y, y)) @ diag(d)
+
+
+def an_entry(classes: Classes) -> list[sp.Expr]:
+    """The hardest entry for a given K, the first of the diagonal; for symbolic K the one that stands for all."""
+    return [
+        difference_of(classes)[1, 1] if isinstance(classes, GivenK) else difference_of(classes)[index("i"), index("j")]
+    ]
+
+
+def all_entries(classes: GivenK) -> list[sp.Expr]:
+    """All K^2 entries."""
+    difference, places = difference_of(classes), range(1, classes.classes + 1)
+    return [difference[i, j] for i in places for j in places]
+
+
+def all_entries_by_sympy(classes: GivenK) -> list[sp.Expr]:
+    """The same entries with the derivatives taken by `Matrix.jacobian`."""
+    x, c, d = (classes.vector(name) for name in ("x", "c", "d"))
+    y = softmax(d * x - c)
+    places = range(1, classes.classes + 1)
+    column, variables = sp.Matrix([y[i] for i in places]), [x[i] for i in places]
+    claimed = (sp.diag(*column) - column * column.T) * sp.diag(*(d[i] for i in places))
+    return list(column.jacobian(variables) - claimed)
 
 
 def by_normal_form(entries: list[sp.Expr]) -> bool:
@@ -43,11 +67,13 @@ def by_simplify(entries: list[sp.Expr]) -> bool:
     return all(sp.simplify(entry) == 0 for entry in entries)
 
 
-def seconds(decision: Callable[[list[sp.Expr]], bool], entries: list[sp.Expr]) -> float:
-    """Wall time of one decision, from a cold SymPy cache."""
+def seconds(
+    decision: Callable[[list[sp.Expr]], bool], entries: Callable[[Any], list[sp.Expr]], classes: Classes
+) -> float:
+    """Wall time from the formula to the decision, from a cold SymPy cache."""
     sp.core.cache.clear_cache()
     start = time.perf_counter()
-    if not decision(entries):
+    if not decision(entries(classes)):
         raise AssertionError(f"{decision.__name__} did not come to zero")
     return time.perf_counter() - start
 
@@ -58,25 +84,25 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="interleaved repeats of each measurement (default: 5)")
     repeats = parser.parse_args().repeats
 
-    cases: dict[str, Classes] = {"every K": EVERY_K} | {f"K = {k}": GivenK(k) for k in range(1, 7)}
+    cases: dict[str, Classes] = {"every K": EVERY_K} | {f"K = {k}": GivenK(k) for k in (2, 3, 4, 8, 16, 32, 64)}
     times: dict[tuple[str, str], list[float]] = {}
     for _ in range(repeats):
         for name, classes in cases.items():
-            entries = differences(classes)
-            times.setdefault((name, "normal form"), []).append(seconds(by_normal_form, entries))
+            of = times.setdefault
+            of((name, "an entry"), []).append(seconds(by_normal_form, an_entry, classes))
+            if isinstance(classes, GivenK) and classes.classes <= LARGEST_FOR_ALL_ENTRIES:
+                of((name, "all entries"), []).append(seconds(by_normal_form, all_entries, classes))
             if isinstance(classes, GivenK) and classes.classes <= LARGEST_FOR_SIMPLIFY:
-                times.setdefault((name, "simplify"), []).append(seconds(by_simplify, entries))
+                of((name, "simplify"), []).append(seconds(by_simplify, all_entries_by_sympy, classes))
 
     console = Console()
     console.print(f"{platform.machine()}, Python {platform.python_version()}, SymPy {sp.__version__}", highlight=False)
-    table = Table("", "normal form, ms", "simplify, ms", "ratio", box=None)
+    table = Table("", "an entry, ms", "all entries, ms", "jacobian + simplify, ms", "ratio", box=None)
     for name in cases:
-        ours = 1e3 * statistics.median(times[name, "normal form"])
-        if (name, "simplify") in times:
-            theirs = 1e3 * statistics.median(times[name, "simplify"])
-            table.add_row(name, f"{ours:.1f}", f"{theirs:.0f}", f"{theirs / ours:.0f}")
-        else:
-            table.add_row(name, f"{ours:.1f}", "", "")
+        medians = {what: 1e3 * statistics.median(times[name, what]) for case, what in times if case == name}
+        ratio = medians["simplify"] / medians["all entries"] if "simplify" in medians else None
+        cells = (f"{medians[w]:.1f}" if w in medians else "" for w in ("an entry", "all entries", "simplify"))
+        table.add_row(name, *cells, f"{ratio:.0f}" if ratio else "")
     console.print(table)
 
 

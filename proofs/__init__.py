@@ -1,17 +1,23 @@
-"""The claims of the paper and their proofs, in the paper's order, one module a section or a theorem.
+"""The claims of the paper and their proofs, in the paper's order, one module a section, a theorem or a subject.
 
-section_1   the introduction
-theorem_1   section 2: cross-entropy, SoftMax and the SoftMax trick; theorem_1_steps: its equations and proofs
-section_3   what ISBE is, and what the paper asks of a normalizer
-tables      Tables 1 to 4, as printed, and what each says of another
-section_4   the experiments: networks, activations, reductions, the sentences that read the tables
-section_5   the conclusions
-theorem_a1  Appendix A: which functions have the dilated trick; its repair and the classification;
-            theorem_a1_steps: its equations and proofs
-appendix_b  Appendix B: the listings, run
-beyond      what is not in the paper: implicit losses, Lipschitz constants, other methods as relocations
+section_1         the abstract and the introduction
+theorem_1         section 2: cross-entropy, SoftMax and the SoftMax trick; theorem_1_steps: its equations, its proofs
+section_3         what ISBE is, and what the paper asks of a normalizer
+tables            Tables 1 to 4, as printed, and what each says of another
+section_4         the experiments, collected from section_4_measures, _networks, _activations, _results (sentences that
+                  read the tables), _curves and _experiments (what only training can show)
+section_5         the conclusions
+theorem_a1        Appendix A: which functions have the dilated trick; its repair and the classification;
+                  theorem_a1_steps: its equations, its proofs
+appendix_b        Appendix B, and the loops of section 3; listings: their text; listing_runs: running them
+beyond            what is not in the paper, collected from implicit_losses, lipschitz, relocations, training_theory
 
-sampled     claims tested by torch autograd, through code that shares nothing with the proofs
+piecewise         the hard normalizers as terms of z3
+sampled           claims tested by torch autograd, through code that shares nothing with the proofs; sampled_beyond:
+                  those beyond the paper; drawn: what is drawn for them
+mutants           false neighbours of the claims, which must be refuted
+versions          what differs between version 1 on arXiv and the version of record
+recorded.json     the verdicts of past runs
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
 import platform
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
@@ -37,7 +37,7 @@ class Digest:
 
 def digest(claim: Claim) -> Digest:
     """The digest of a claim as it stands now."""
-    return Digest(_hash(_statement(claim)), _hash(_sources(claim)), _hash(*libraries().items()))
+    return Digest(_hash(*_statement(claim)), _hash(*_sources(claim)), _hash(*libraries().items()))
 
 
 @lru_cache
@@ -57,12 +57,17 @@ def _statement(claim: Claim) -> tuple[Any, ...]:
 
 
 def _sources(claim: Claim) -> tuple[str, ...]:
-    """The text of every module of ours that the claim's functions and the engines can reach by imports."""
+    """A digest of every module of ours that the claim's functions and the engines can reach by imports."""
     functions: list[Callable[..., Any] | None] = [claim.proof, claim.counterexample, claim.measure]
     functions += [check.run for check in claim.checks]
-    roots = {getattr(function, "__module__", None) for function in functions if function}
-    names = set().union(*(_reachable(name) for name in {*roots, *ENGINES} if name))
-    return tuple(_text(name) for name in sorted(names))
+    roots = frozenset(function.__module__ for function in functions if function)
+    return _digests_of(roots)
+
+
+@cache
+def _digests_of(roots: frozenset[str]) -> tuple[str, ...]:
+    names = set().union(*(_reachable(name) for name in {*roots, *ENGINES}))
+    return tuple(_hash(name, _text(name)) for name in sorted(names))
 
 
 @cache
@@ -92,12 +97,20 @@ def _imports(name: str) -> tuple[str, ...]:
 
 @cache
 def _text(name: str) -> str:
-    """The source of a module; nothing if there is no such module (but a name in one)."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:
+    """The source of a module; nothing if there is no such module (but a name in one). Nothing is imported for it."""
+    loaded = getattr(sys.modules.get(name), "__file__", None)
+    if loaded:
+        return Path(loaded).read_text(encoding="utf-8")
+    package, _, rest = name.partition(".")
+    if rest.startswith("proofs."):  # in the repository they stand beside the package, not inside it
+        package, rest = "softmax_trick.proofs", rest.removeprefix("proofs.")
+    if package not in sys.modules or not rest:
         return ""
-    return Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    place = Path(sys.modules[package].__path__[0], *rest.split("."))
+    for file in (place.with_suffix(".py"), place / "__init__.py"):
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+    return ""
 
 
 def _hash(*parts: Any) -> str:

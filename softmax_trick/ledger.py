@@ -161,8 +161,9 @@ class Ledger:
         for check in claim.checks:
             yield _check(check)
         if claim.measure:
-            yield _measured(claim, claim.measure, self.results_of_experiments)
-        yield from _sampled(claim)
+            yield _measured(claim.measure, self.results_of_experiments)
+        else:
+            yield from _sampled(claim)
 
     def _proofs(self, claim: Claim, proof: Callable[[Proof], None]) -> Iterator[Evidence]:
         from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3
@@ -224,7 +225,7 @@ def _attempt(run: Callable[[Any], None], argument: Argument, evidence: Evidence)
     return replace(ended, steps=tuple(argument.steps), uses=tuple(argument.uses))
 
 
-def _measured(claim: Claim, measure: Callable[[Results], tuple[Any, ...]], results: Results | None) -> Evidence:
+def _measured(measure: Callable[[Results], tuple[Any, ...]], results: Results | None) -> Evidence:
     """What our own experiments say of a statement about experiments."""
     nothing = Evidence("experiment", "sampled", "our own runs", "open", 0.0, reason="not run")
     if results is None:

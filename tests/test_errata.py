@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +136,9 @@ def test_the_versions_close_the_list():
     assert closing.count("- version 1: ") == closing.count("- version of record: ") == len(DIFFERENCES)
     assert "concerns T1.1, T1.2, T1.3, T1.4d" in closing
     assert "concerns T1.1 (refuted)" in errata([result(CLAIMS["T1.1"], FALSE)])
+
+
+def test_the_errata_in_the_repository_are_those_of_the_ledger(ledger: Ledger) -> None:
+    """ERRATA.md is what `make errata` writes now."""
+    written = (Path(__file__).parents[1] / "ERRATA.md").read_text(encoding="utf-8")
+    assert written == errata([ledger.result(name) for name in CLAIMS])

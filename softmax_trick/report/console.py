@@ -11,6 +11,7 @@ from rich.text import Text
 
 from softmax_trick.claims import Evidence, Figure, Step, Verdict
 from softmax_trick.ledger import Result
+from softmax_trick.report.parts import by_part, not_run
 
 COLOURS = {
     Verdict.PROVED: "green",
@@ -22,43 +23,64 @@ MARKS = {"checked": "✓", "cited": "·", "used": "→"}
 
 
 def ledger_table(results: Sequence[Result]) -> RenderableType:
-    """A row a claim: ID, statement, verdict, rung, seconds; those not run yet apart; then the count of each verdict."""
-    not_run = [result for result in results if result.claim.measure and result.verdict is Verdict.UNDECIDED]
+    """A row a claim, by the parts of the paper: ID, statement, verdict, rung, seconds; those not run apart; counts."""
     table = _table("claim", "statement", "verdict", "rung", "seconds")
-    for result in results:
-        if result not in not_run:
-            row = (_verdict(result), result.rung or "-", f"{result.seconds:.2f}")
+    for group in by_part([result for result in results if not not_run(result)]):
+        table.add_row("", Text(group.title, style="bold italic"))
+        for result in group.results:
+            row = (_verdict_word(result), result.rung or "-", f"{result.seconds:.2f}")
             table.add_row(result.claim.id, Text(result.claim.title), *row)
     parts: list[RenderableType] = [table, Text("")]
-    if not_run:
+    if waiting := [result for result in results if not_run(result)]:
         apart = _table("claim", "statement about experiments", "verdict", "reason")
-        for result in not_run:
-            apart.add_row(result.claim.id, Text(result.claim.title), _verdict(result), "not run")
+        for result in waiting:
+            apart.add_row(result.claim.id, Text(result.claim.title), _verdict_word(result), "not run")
         parts += [apart, Text("")]
-    counts = [f"{sum(r.verdict is v for r in results)} {v}" for v in Verdict if any(r.verdict is v for r in results)]
-    parts.append(Text(", ".join(counts)))
-    cached = sum(result.cached for result in results)
-    if cached:
+    parts.append(Text(counts(results)))
+    if cached := sum(result.cached for result in results):
         parts.append(Text(f"{cached} by evidence of earlier runs, whose digests are the same (--fresh ignores it)"))
     return Group(*parts)
+
+
+def counts(results: Sequence[Result]) -> str:
+    """How many results there are of each verdict, in words."""
+    numbers = {verdict: sum(result.verdict is verdict for result in results) for verdict in Verdict}
+    return ", ".join(f"{number} {verdict}" for verdict, number in numbers.items() if number)
+
+
+def table_of_parts(results: Sequence[Result]) -> RenderableType:
+    """A row a part of the paper: how many of its claims have each verdict; then all of them."""
+    table = _table("part", *Verdict)
+    rows = [(group.title, group.results) for group in by_part(results)] + [("all", tuple(results))]
+    for title, group in rows:
+        numbers = (sum(result.verdict is verdict for result in group) for verdict in Verdict)
+        cells = (Text(str(n), style=COLOURS[v]) for v, n in zip(Verdict, numbers, strict=True))
+        table.add_row(title, *cells, style="bold" if title == "all" else "")
+    return Group(table, Text(""), Text(counts(results)))
 
 
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         wraps = heading.startswith("statement") or heading == "source"
-        table.add_column(heading, no_wrap=not wraps, justify="right" if heading == "seconds" else "left")
+        is_number = heading in ("seconds", *Verdict)
+        table.add_column(heading, no_wrap=not wraps, justify="right" if is_number else "left")
     return table
 
 
 def _verdict(result: Result) -> Text:
+    text = _verdict_word(result)
+    if result.verdict is Verdict.REFUTED and result.claim.repaired_by:
+        text.append(f", see {result.claim.repaired_by}", style="default")
+    return text
+
+
+def _verdict_word(result: Result) -> Text:
     text = Text(str(result.verdict), style=COLOURS[result.verdict])
     if result.conditional_on:
         text.append(f", conditional on {', '.join(result.conditional_on)}", style="default")
     if result.stale:
         text.append(f", stale: {' and '.join(result.stale)} changed", style="bold")
-    if result.verdict is Verdict.REFUTED and result.claim.repaired_by:
-        text.append(f", see {result.claim.repaired_by}", style="default")
     return text
 
 
@@ -117,7 +139,7 @@ def list_of_claims(results: Sequence[Result]) -> RenderableType:
     """A row a claim: ID, statement, source, and the verdict of earlier runs, if there was one."""
     table = _table("claim", "statement", "source", "known")
     for result in results:
-        known = _verdict(result) if result.evidence and result.cached else Text("-")
+        known = _verdict_word(result) if result.evidence and result.cached else Text("-")
         table.add_row(result.claim.id, Text(result.claim.title), Text(result.claim.source), known)
     return table
 

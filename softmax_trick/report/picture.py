@@ -1,4 +1,4 @@
-"""The ledger as a picture: `python -m softmax_trick.report.picture FILE.svg` decides all claims and draws the table."""
+"""The ledger as a picture: `python -m softmax_trick.report.picture FILE.svg` decides all and draws the counts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from softmax_trick.ledger import verify
-from softmax_trick.report.console import ledger_table, show
+from softmax_trick.report.console import show, table_of_parts
 
-WIDTH = 116  # characters
+WIDTH = 112  # characters
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: python -m softmax_trick.report.picture FILE.svg")
     console = Console(record=True, width=WIDTH, file=io.StringIO())
-    show(console, ledger_table(verify()))
+    show(console, table_of_parts(verify()))
     svg = console.export_svg(title="softmax-trick verify", theme=MONOKAI, unique_id="ledger")
     Path(sys.argv[1]).write_text(svg, encoding="utf-8")
 
