@@ -2,6 +2,7 @@
 
     >>> import softmax_trick
     >>> softmax_trick.verify("T1.4a")             # decide a claim of the paper
+    >>> softmax_trick.certify([f1, f2], [x1, x2])  # decide the properties of a normalizer of your own
     >>> softmax_trick.isbe_error(scores, labels)  # the error that ISBE sends back
 
 Nothing heavy is imported until it is used: `import softmax_trick` loads neither SymPy nor torch.
@@ -13,6 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from softmax_trick.certificate import Certificate
+    from softmax_trick.certify import certify
     from softmax_trick.isbe import ISBELoss, isbe_error
     from softmax_trick.ledger import verify
     from softmax_trick.normalizers import NORMALIZERS, Normalizer, get_normalizer
@@ -21,16 +24,28 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Certificate": "softmax_trick.certificate",
     "ISBELoss": "softmax_trick.isbe",
     "isbe_error": "softmax_trick.isbe",
     "NORMALIZERS": "softmax_trick.normalizers",
     "Normalizer": "softmax_trick.normalizers",
     "get_normalizer": "softmax_trick.normalizers",
+    "certify": "softmax_trick.certify",
     "decide": "softmax_trick.symbolic",
     "verify": "softmax_trick.ledger",
 }
 
-__all__ = ["NORMALIZERS", "ISBELoss", "Normalizer", "decide", "get_normalizer", "isbe_error", "verify"]
+__all__ = [
+    "NORMALIZERS",
+    "Certificate",
+    "ISBELoss",
+    "Normalizer",
+    "certify",
+    "decide",
+    "get_normalizer",
+    "isbe_error",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

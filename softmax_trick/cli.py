@@ -1,4 +1,4 @@
-"""The command line: `softmax-trick verify` and `softmax-trick mutants`."""
+"""The command line: `softmax-trick verify`, `certify` and `mutants`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from softmax_trick.certificate import Certificate
     from softmax_trick.ledger import Ledger, Result
 
 OK, DIFFERENT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -80,8 +81,79 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_verify(commands)
+    _add_certify(commands)
     _add_mutants(commands)
     return parser
+
+
+# --- certify ----------------------------------------------------------------------------------------------------------
+
+
+def _add_certify(commands: Any) -> None:
+    certify = commands.add_parser(
+        "certify",
+        help="decide the properties of a normalizer of your own",
+        description="Decide the properties of a normalizer F: its Jacobian, the SoftMax trick, the loss that its ISBE "
+        "error minimises. From a formula (exactly), or from torch code (by samples: never proved).",
+        epilog="The grammar of the formulas is in docs/formulas.md: numbers, names, + - * / **, exp, log, sqrt, tanh, "
+        "sinh, cosh, sigmoid, softplus, abs, max, min, sign, Heaviside, Piecewise. The scores are x1, x2, ..., as many "
+        "as there are components; every other name is a real parameter. Exit status: 0 if there is a certificate, "
+        "whatever it says; 1 if it could not be written; 2 for wrong usage.",
+    )
+    certify.add_argument("--component", action="append", default=[], metavar="FORMULA", help="F_1, F_2, ... in order")
+    certify.add_argument("--positive", action="append", default=[], metavar="NAME", help="a parameter that is positive")
+    certify.add_argument("--torch", metavar="MODULE:FUNCTION", help="a torch function of scores of shape (n, K)")
+    certify.add_argument("--k", type=int, metavar="K", help="the number of classes, for --torch")
+    certify.add_argument("--time-limit", type=float, default=60.0, metavar="SECONDS", help="for formulas (default: 60)")
+    output = certify.add_argument("--json", metavar="FILE", help="write the certificate as JSON; - is standard output")
+    output.complete = FILES
+    certify.set_defaults(run=_certify, if_interrupted="")
+
+
+def _certify(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from softmax_trick.report.certificate import certificate_table
+    from softmax_trick.report.console import show
+
+    if bool(options.component) == bool(options.torch):
+        raise _WrongUsage("give the components with --component, or a function with --torch: one of the two")
+    if options.json:
+        _check_writable(options.json)
+    certificate = _of_code(options) if options.torch else _of_formulas(options)
+    show(Console(width=_width(sys.stdout), stderr=options.json == "-"), certificate_table(certificate))
+    if options.json and not _write(json.dumps(certificate.as_json(), indent=2) + "\n", options.json):
+        return DIFFERENT
+    return OK
+
+
+def _of_formulas(options: argparse.Namespace) -> Certificate:
+    from softmax_trick.certify import certify
+    from softmax_trick.formula import parse_components
+
+    if options.k is not None:
+        raise _WrongUsage("--k belongs to --torch: with --component, K is the number of components")
+    if not options.time_limit > 0:
+        raise _WrongUsage(f"--time-limit {options.time_limit:g}: a positive number of seconds is needed")
+    try:
+        components, scores = parse_components(options.component, positive=options.positive)
+        return certify(components, scores, time_limit=options.time_limit)
+    except ValueError as error:
+        raise _WrongUsage(str(error)) from error
+
+
+def _of_code(options: argparse.Namespace) -> Certificate:
+    from softmax_trick.black_box import BlackBoxError, certify_torch, load_function
+
+    if options.positive:
+        raise _WrongUsage("--positive belongs to --component: code has no parameters")
+    if options.k is None or options.k < 1:
+        raise _WrongUsage("--torch needs --k, the number of classes, at least 1")
+    sys.path.insert(0, "")  # as python -m does
+    try:
+        return certify_torch(load_function(options.torch), options.k)
+    except BlackBoxError as error:
+        raise _WrongUsage(str(error)) from error
 
 
 # --- mutants ----------------------------------------------------------------------------------------------------------

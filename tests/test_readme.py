@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def test_the_verify_example(capsys: pytest.CaptureFixture[str]) -> None:
     main(["verify", "A1.2-1"])
     shown = README.partition("$ softmax-trick verify A1.2-1\n")[2].partition("\n```")[0]
     assert lasting(capsys.readouterr().out) == lasting(shown)
+
+
+def test_the_certify_example(capsys: pytest.CaptureFixture[str]) -> None:
+    command, shown = README.partition("$ softmax-trick certify ")[2].partition("\n```")[0].split("\n", 1)
+    main(["certify", *shlex.split(command)])
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == shown.splitlines()
 
 
 def test_the_counts(ledger: Ledger) -> None:

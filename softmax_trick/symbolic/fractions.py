@@ -85,7 +85,7 @@ class PolynomialRing:
     def terms(self, polynomial: flint.fmpq_mpoly) -> Iterator[tuple[sp.Expr, sp.Rational]]:
         """The monomials of a polynomial and their coefficients."""
         for exponents, coefficient in polynomial.to_dict().items():
-            monomial = sp.Mul(*(s ** int(n) for s, n in zip(self.symbols, exponents, strict=True)))
+            monomial = sp.Mul(*(s ** int(n) for s, n in zip(self.symbols, exponents, strict=True) if n))
             yield monomial, sp.Rational(int(coefficient.p), int(coefficient.q))
 
     def expression(self, polynomial: flint.fmpq_mpoly) -> sp.Expr:

@@ -45,6 +45,14 @@ class NormalForm:
         """Whether the numerator is the zero polynomial: a proof that the expression is zero wherever it is defined."""
         return bool(self.fraction.numerator.is_zero())
 
+    def expression(self) -> sp.Expr:
+        """The fraction as an expression, the atoms replaced by what they stand for."""
+        ring = PolynomialRing(self.symbols)
+        value = ring.expression(self.fraction.numerator) / ring.expression(self.fraction.denominator)
+        while atoms := value.free_symbols & self.atoms.keys():
+            value = value.xreplace({atom: self.atoms[atom].doit() for atom in atoms})
+        return value
+
     def steps(self) -> list[str]:
         """The reduction in words: the atoms, then the fraction."""
         names = {atom: sp.Symbol(atom.name) for atom in self.atoms}

@@ -1,0 +1,84 @@
+"""What `certify` finds out about a normalizer: one property after the other, each with its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from softmax_trick.claims import Rung
+
+
+@dataclass(frozen=True)
+class Property:
+    """Whether a property holds, and how that is known.
+
+    Attributes:
+        holds: true, false, or None if it was not decided.
+        rung: how strong the evidence is; None if it was not decided.
+        witness: an exact point at which the property fails, by the names of scores and parameters; else None.
+        reason: why it was not decided, or what the answer rests on.
+        extras: what belongs to this property alone, such as the dilation of a softmax type; expressions as text.
+    """
+
+    holds: bool | None
+    rung: Rung | None = None
+    witness: dict[str, str] | None = None
+    reason: str = ""
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The property as plain data."""
+        return {
+            "holds": self.holds,
+            "rung": self.rung,
+            "witness": self.witness,
+            "reason": self.reason or None,
+            **self.extras,
+        }
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The properties of a normalizer F: R^K -> R^K.
+
+    (P1), (P2) and (P3) are those of Theorem A1, repaired (paper, Appendix A; `proofs/theorem_a1.py`).
+
+    Attributes:
+        k: the number of classes.
+        differentiable: F is defined and differentiable on all of R^K.
+        unity: the components sum to 1 everywhere.
+        positive: every component is positive everywhere.
+        symmetric_jacobian: dF_i/dx_j = dF_j/dx_i everywhere.
+        softmax_type: (P2), J = (D_y - y y^T) D_d. Extras: `dilation` (d, K entries), `relocation` (c, its first entry
+            on the support 0; None outside), `slack` (C), `support` (the classes, from 1, whose component is not 0).
+        generalised_softmax: (P1), F(x) = SoftMax(d * x - c). Extras: `dilation`, `relocation`.
+        trick: (P3), J^T (-t / y) = d * (y - t) for every target t in the simplex. Extra: `dilation`.
+        implicit_loss: there is a function with gradient F(x) - t. Extras: `potential` (P with grad P = F, or None),
+            `expression` (P(x) - <x, t>, or None), `entry` (of the Jacobian that is not symmetric, [i, j], or None).
+        convex: that function is convex.
+        order_preserving: x_i >= x_j implies F_i >= F_j.
+        bounded: every component is. Extras: `range` ([low, high] for each component, None where infinite or unknown).
+        lipschitz: F is Lipschitz in the 2-norm. Extras: `bound`, `exact` (whether no smaller one does).
+    """
+
+    k: int
+    differentiable: Property
+    unity: Property
+    positive: Property
+    symmetric_jacobian: Property
+    softmax_type: Property
+    generalised_softmax: Property
+    trick: Property
+    implicit_loss: Property
+    convex: Property
+    order_preserving: Property
+    bounded: Property
+    lipschitz: Property
+
+    def properties(self) -> dict[str, Property]:
+        """The properties by name, in their order."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "k"}
+
+    def as_json(self) -> dict[str, Any]:
+        """The certificate as plain data, in the shape of softmax_trick/report/certificate.schema.json."""
+        return {"k": self.k} | {name: found.as_json() for name, found in self.properties().items()}

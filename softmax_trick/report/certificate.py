@@ -1,0 +1,40 @@
+"""A certificate on the console: a row a property, with what was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from softmax_trick.certificate import Certificate, Property
+
+ANSWERS = {True: ("yes", "green"), False: ("no", "red"), None: ("undecided", "yellow")}
+
+
+def certificate_table(certificate: Certificate) -> RenderableType:
+    """A row a property: its name, whether it holds, the rung, and its extras, witness and reason."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("property", "holds", "rung"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column(f"found, for K = {certificate.k}")
+    for name, found in certificate.properties().items():
+        word, colour = ANSWERS[found.holds]
+        table.add_row(name.replace("_", " "), Text(word, style=colour), found.rung or "-", Text(_found(found)))
+    return table
+
+
+def _found(found: Property) -> str:
+    parts = [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in found.extras.items() if value is not None]
+    if found.witness:
+        parts.append("at " + ", ".join(f"{name} = {value}" for name, value in found.witness.items()))
+    if found.reason:
+        parts.append(found.reason)
+    return "; ".join(parts)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "(" + ", ".join(_plain(entry) for entry in value) + ")"
+    return "-" if value is None else str(value)

@@ -1,0 +1,86 @@
+"""`softmax-trick certify`: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+
+import jsonschema
+import pytest
+
+from softmax_trick.cli import main
+
+SCHEMA = json.loads(files("softmax_trick.report").joinpath("certificate.schema.json").read_text())
+SLACK = [
+    "--component",
+    "exp(x1)/(1+exp(x1)+exp(x2))",
+    "--component",
+    "exp(x2)/(1+exp(x1)+exp(x2))",
+]
+
+
+def test_a_formula_is_certified(capsys):
+    assert main(["certify", *SLACK]) == 0
+    out = capsys.readouterr().out
+    assert "found, for K = 2" in out
+    assert "slack 1" in out
+    assert "potential log(exp(x1) + exp(x2) + 1)" in " ".join(out.split())
+
+
+def test_json_on_standard_output_is_alone_there_and_fits_the_schema(capsys):
+    assert main(["certify", *SLACK, "--json", "-"]) == 0
+    certificate = json.loads(capsys.readouterr().out)
+    jsonschema.validate(certificate, SCHEMA)
+    trick = {"holds": True, "rung": "exact", "witness": None, "reason": "by A1.2-3r", "dilation": ["1", "1"]}
+    assert certificate["trick"] == trick
+    assert list(certificate) == SCHEMA["required"]
+
+
+def test_a_positive_parameter_narrows(capsys):
+    arguments = ["certify", "--component", "exp(x1)/(a+exp(x1))", "--json", "-"]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["differentiable"]["holds"] is not True
+    assert main([*arguments, "--positive", "a"]) == 0
+    assert json.loads(capsys.readouterr().out)["differentiable"]["holds"] is True
+
+
+def test_torch_code_is_sampled_and_never_proved(capsys):
+    assert main(["certify", "--torch", "torch:sigmoid", "--k", "3", "--json", "-"]) == 0
+    certificate = json.loads(capsys.readouterr().out)
+    jsonschema.validate(certificate, SCHEMA)
+    assert certificate["softmax_type"]["holds"] is False
+    assert {found["rung"] for name, found in certificate.items() if name != "k"} <= {"sampled", None}
+
+
+def test_a_function_of_the_current_folder_is_found(tmp_path):
+    (tmp_path / "mine.py").write_text("def halved(scores):\n    return scores / 2\n")
+    command = [sys.executable, "-m", "softmax_trick.cli", "certify", "--torch", "mine:halved", "--k", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert "order preserving" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "one of the two"),
+        ([*SLACK, "--torch", "torch:sigmoid"], "one of the two"),
+        (["--component", "x1", "--k", "1"], "--k belongs to --torch"),
+        (["--component", "x2"], "x2"),
+        (["--component", "__import__('os')"], "column 1"),
+        (["--component", "10**10**10"], "exponent"),
+        (["--component", "x1", "--time-limit", "0"], "positive number of seconds"),
+        (["--torch", "torch:sigmoid"], "needs --k"),
+        (["--torch", "torch:sigmoid", "--k", "0"], "at least 1"),
+        (["--torch", "torch:sigmoid", "--k", "2", "--positive", "a"], "--positive belongs"),
+        (["--torch", "torch.sigmoid", "--k", "2"], "package.module:function"),
+        (["--torch", "torch:sigmoidd", "--k", "2"], "sigmoid"),
+        (["--torch", "no_such_module_here:f", "--k", "2"], "no_such_module_here"),
+        ([*SLACK, "--json", "/no/such/folder/file"], "does not exist"),
+    ],
+    ids=str,
+)
+def test_wrong_usage_is_said_and_returns_2(arguments, message, capsys):
+    assert main(["certify", *arguments]) == 2
+    assert message in capsys.readouterr().err
