@@ -18,7 +18,7 @@ errata: .venv/all.stamp
 	$(BIN)/python -m softmax_trick.report.picture docs/ledger.svg
 
 test: .venv/all.stamp
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 train: .venv/all.stamp
 	$(BIN)/python -m softmax_trick.train --out runs/n0-softmax --resume

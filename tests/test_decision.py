@@ -118,7 +118,11 @@ def test_witnesses_respect_the_assumptions_on_symbols():
     assert witness.point[n].is_integer
 
 
-@pytest.mark.parametrize("wrong", ["x - x", sp.Matrix([x]), EVERY_K.vector("x"), sp.Eq(x, x), None, 1.5], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    ["x - x", sp.Matrix([x]), EVERY_K.vector("x"), sp.Eq(x, x), None, 1.5],
+    ids=lambda value: type(value).__name__,
+)
 def test_only_expressions_are_decided_and_text_is_not_parsed(wrong):
     with pytest.raises(TypeError, match="only a SymPy expression"):
         decide(wrong)

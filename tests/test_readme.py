@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
+import types
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from softmax_trick.report.console import counts
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SYMBOLIC, ISBE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+TESTING, SYMBOLIC, ISBE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_symbolic_example():
@@ -26,6 +29,15 @@ def test_the_symbolic_example():
     exec("\n".join(setup), names)
     assert eval(proved, names) == "zero"
     assert eval(refuted, names).classes == 2
+
+
+def test_the_testing_example(check_loss: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("my_package")
+    module.__dict__["my_loss"] = torch.nn.functional.cross_entropy
+    monkeypatch.setitem(sys.modules, "my_package", module)
+    names: dict[str, Callable[..., object]] = {}
+    exec(TESTING, names)
+    names["test_my_loss"](check_loss)
 
 
 def test_the_isbe_example():

@@ -1,0 +1,497 @@
+"""check_loss: whether a loss is what it ought to be, value and gradients, on drawn examples.
+
+Each sub-check is a function of the loss under test and of a `draw`; `LOSS_CHECKS` names them in the order in which they
+are run. The right answers, and how far rounding may lead away from them: `softmax_trick.testing.reference`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import torch
+from hypothesis import assume
+from hypothesis import strategies as st
+from torch import Tensor
+
+from softmax_trick.isbe import REDUCTIONS, Reduction
+from softmax_trick.normalizers import get_normalizer
+from softmax_trick.testing.reference import HALF_TYPES, KINKS, Problem
+from softmax_trick.testing.running import Checked, Draw, Mismatch, compare, run_checks
+from softmax_trick.testing.strategies import ScoreKind, TargetKind, scores, shapes, targets
+
+LossFunction = Callable[..., Tensor]
+TargetForm = Literal["index", "soft"]
+Feature = Literal["ignore_index", "weights", "label_smoothing", "soft_targets", "masks"]
+FEATURES: tuple[Feature, ...] = get_args(Feature)
+# Features that the loss receives by keyword, named as in torch's own losses.
+KEYWORDS = {"ignore_index": "ignore_index", "weights": "weight", "label_smoothing": "label_smoothing"}
+
+
+def check_loss(
+    loss_fn: LossFunction,
+    normalizer: str = "softmax",
+    reduction: Reduction = "sum",
+    targets: TargetForm = "index",
+    features: Iterable[Feature] = (),
+    *,
+    checks: Iterable[str] | None = None,
+) -> Checked:
+    """Check a loss against its formula: P(x) - <x, t> with grad P = F, reduced; its gradient is F(x) - t.
+
+    For "softmax" that is the cross-entropy after SoftMax, for "sigmoid" the binary cross-entropy with logits, summed
+    over the classes; the others are those of `softmax_trick.isbe.ISBELoss`, constants included. The examples are drawn
+    by Hypothesis, the same ones every time; the first sub-check that fails is named, with its smallest example.
+
+    Args:
+        loss_fn: called as loss_fn(scores, targets), with scores of shape (n, K) on torch's default device. Options are
+            given only where a feature names them, by keyword as to torch's losses: `ignore_index=`, `weight=` (shape
+            (K,), the dtype of the scores), `label_smoothing=`.
+        normalizer: a name in `softmax_trick.normalizers.NORMALIZERS`.
+        reduction: what loss_fn returns: the "sum" over the rows, their "mean" (over the n rows, also where torch would
+            divide by n K; with ignored rows and weights as F.cross_entropy), or a value for each row, "none".
+        targets: "index", class indices of shape (n,), int64; or "soft", rows of shape (n, K) in the dtype of the
+            scores: for softmax on the simplex, otherwise anywhere in [0, 1].
+        features: what else is promised: "ignore_index", "weights" (softmax only), "label_smoothing", "soft_targets"
+            (beside class indices), "masks" (softmax only: scores of -inf for some classes, never for the target).
+        checks: the names of the sub-checks to run, among `LOSS_CHECKS` and the features; all by default. To be used
+            where a sub-check makes no sense, such as gradients of a loss that has none.
+
+    Returns:
+        the names of what was checked, and what loss_fn refuses: second derivatives and half types may be refused by an
+        exception; wrong they may not be.
+
+    Raises:
+        CheckFailed: a sub-check failed; it is an AssertionError.
+        ValueError: an argument is unknown, or a feature does not go with the other arguments.
+    """
+    __tracebackhide__ = True
+    if isinstance(features, str):
+        features = (features,)  # type: ignore[assignment]
+    loss = Loss(loss_fn, get_normalizer(normalizer).name, reduction, targets, tuple(features))
+    every: dict[str, Callable[[Loss, Draw], None]] = dict(LOSS_CHECKS)
+    every |= {name: check for name, check in FEATURE_CHECKS.items() if name in loss.features}
+    if len(loss.keywords) > 1:
+        every["features together"] = check_features_together
+    return Checked(run_checks(loss, every, checks), tuple(sorted(loss.refused)))
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss under test, and what is promised of it; the fields are those of `check_loss`.
+
+    Attributes:
+        refused: what it was seen to refuse so far.
+    """
+
+    function: LossFunction
+    normalizer: str
+    reduction: str
+    targets: str
+    features: tuple[str, ...]
+    refused: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("reduction", self.reduction, REDUCTIONS), ("targets", self.targets, _FORMS)):
+            if value not in known:
+                raise ValueError(f"unknown {name} {value!r}: choose one of {', '.join(known)}")
+        for feature in self.features:
+            if feature not in FEATURES:
+                raise ValueError(f"unknown feature {feature!r}: choose among {', '.join(FEATURES)}")
+            if feature in ("weights", "masks") and self.normalizer != "softmax":
+                raise ValueError(
+                    f"feature {feature!r} is defined for softmax only, not for {self.normalizer}: leave it"
+                )
+        if "ignore_index" in self.features and self.targets == "soft":
+            raise ValueError("feature 'ignore_index' needs targets='index': soft targets have no index to ignore")
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The features that are given by keyword."""
+        return tuple(feature for feature in self.features if feature in KEYWORDS)
+
+    def soft_kinds(self) -> tuple[TargetKind, ...]:
+        """The soft targets for which the loss is defined."""
+        on_simplex: tuple[TargetKind, ...] = ("one-hot", "blurred", "simplex")
+        return on_simplex if self.normalizer == "softmax" else (*on_simplex, "off-simplex")
+
+    def problem(
+        self,
+        draw: Draw,
+        kinds: tuple[ScoreKind, ...] = ("generic", "tied"),
+        rows: tuple[int, int] = (2, 4),
+        classes: tuple[int, int] = (2, 8),
+    ) -> Problem:
+        """Scores and targets in float64, without options."""
+        shape = draw(shapes(rows, classes))
+        forms: tuple[TargetKind, ...] = ("index",) if self.targets == "index" else self.soft_kinds()
+        return Problem(self.normalizer, self.reduction, draw(scores(shape, kinds)), draw(targets(shape, forms)))
+
+
+_FORMS: tuple[TargetForm, ...] = get_args(TargetForm)
+
+
+# --- running the loss -------------------------------------------------------------------------------------------------
+
+
+class Raised(Mismatch):
+    """The loss raised an exception, which is the cause of this one."""
+
+
+def here(tensor: Tensor) -> Tensor:
+    """A copy on torch's default device, where the loss is run."""
+    return tensor.detach().clone().to(torch.get_default_device())
+
+
+def forward(loss: Loss, problem: Problem, x: Tensor | None = None, t: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The scores, as a leaf that requires a gradient, and the value of the loss; x and t, if given, in their place."""
+    x = here(problem.scores).requires_grad_() if x is None else x
+    t = here(problem.targets) if t is None else t
+    options = {
+        name: here(value).to(x.dtype) if name == "weight" else value for name, value in problem.options().items()
+    }
+    try:
+        value = loss.function(x, t, **options)
+    except Exception as error:
+        raise Raised(f"the loss raises {described(error)}", problem.example(), right=problem.value()) from error
+    if problem.weight is not None and not torch.equal(options["weight"], here(problem.weight).to(x.dtype)):
+        raise Mismatch("weight was written into", problem.example(), options["weight"], problem.weight)
+    if not isinstance(value, Tensor):
+        raise Mismatch(f"the loss is a {type(value).__name__}, not a tensor", problem.example(), value, problem.value())
+    return x, value
+
+
+def backward(problem: Problem, value: Tensor, x: Tensor, grad_output: Tensor, **options: bool) -> Tensor:
+    """The gradient in the scores, for this grad_output."""
+    example, right = problem.example() | {"grad_output": grad_output}, problem.gradient(grad_output.detach().cpu())
+    try:
+        (found,) = torch.autograd.grad(value, x, grad_output.to(value), allow_unused=True, **options)
+    except Exception as error:
+        raise Mismatch(f"the backward pass raises {described(error)}", example, right=right) from error
+    if found is None:
+        raise Mismatch("no gradient reaches the scores", example, right=right)
+    return found
+
+
+def described(error: Exception) -> str:
+    """An exception in a line."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
+def compare_value(problem: Problem, value: Tensor) -> None:
+    """Hold a value against the right one; the mean of no rows may be NaN, as torch's is, or 0."""
+    if problem.denominator == 0 and value.shape == ():
+        if not (value.isnan() or value == 0):
+            raise Mismatch("the mean of no rows is wrong", problem.example(), value, "nan or 0")
+        return
+    compare("the value", value, problem.value(), problem.value_allowed(), problem.example())
+
+
+def compare_gradient(problem: Problem, found: Tensor, grad_output: Tensor, what: str = "the gradient") -> None:
+    """Hold a gradient against the right one."""
+    right, allowed = problem.gradient(grad_output), problem.gradient_allowed(grad_output)
+    compare(what, found, right, allowed, problem.example() | {"grad_output": grad_output})
+
+
+def draw_grad_output(problem: Problem, draw: Draw) -> Tensor:
+    """A grad_output of the shape of the value: ones, zeros, and others; 65536 is a usual loss scale."""
+    entries = st.sampled_from([1.0, 0.0, 2.5, -0.5, 65536.0]) | st.floats(-3, 3, allow_subnormal=False)
+    if problem.reduction != "none":
+        return problem.x.new_tensor(draw(entries))
+    return problem.x.new_tensor(draw(st.lists(entries, min_size=problem.n, max_size=problem.n)))
+
+
+def ones(problem: Problem) -> Tensor:
+    """The grad_output that `loss.backward()` would send, or `loss.sum().backward()`."""
+    return problem.x.new_ones(problem.n if problem.reduction == "none" else ())
+
+
+def verify(loss: Loss, problem: Problem, grad_output: Tensor) -> None:
+    """Value and gradient."""
+    x, value = forward(loss, problem)
+    compare_value(problem, value)
+    compare_gradient(problem, backward(problem, value, x, grad_output), grad_output)
+
+
+# --- the sub-checks ---------------------------------------------------------------------------------------------------
+
+
+def check_value(loss: Loss, draw: Draw) -> None:
+    """The value, on scores without extremes; the same where no gradient is wanted."""
+    problem = loss.problem(draw)
+    compare_value(problem, forward(loss, problem)[1])
+    with torch.no_grad():
+        compare_value(problem, forward(loss, problem)[1])
+
+
+def check_gradient(loss: Loss, draw: Draw) -> None:
+    """The gradient is F(x) - t, reduced, for a grad_output of ones."""
+    problem = loss.problem(draw)
+    x, value = forward(loss, problem)
+    compare_gradient(problem, backward(problem, value, x, ones(problem)), ones(problem))
+
+
+def check_inputs_unmodified(loss: Loss, draw: Draw) -> None:
+    """Neither pass writes into scores, targets or grad_output; nor does a call that wants no gradient."""
+    problem = loss.problem(draw)
+    grad_output = draw_grad_output(problem, draw)
+    leaf, t, sent = here(problem.scores).requires_grad_(), here(problem.targets), here(grad_output)
+    x = leaf * 1  # as a network's output: into a leaf, autograd would forbid to write
+    inputs = {"scores": x, "targets": t, "grad_output": sent}
+    before = {name: (tensor.detach().clone(), tensor._version) for name, tensor in inputs.items()}
+
+    def unmodified(after: str) -> None:
+        for name, (values, version) in before.items():
+            tensor = inputs[name]
+            if not torch.equal(tensor, values) or tensor._version != version:
+                example = problem.example() | {"grad_output": grad_output}
+                raise Mismatch(f"{name} was written into by {after}", example, tensor, values)
+
+    with torch.no_grad():
+        forward(loss, problem, x, t)
+    unmodified("a call under torch.no_grad()")
+    value = forward(loss, problem, x, t)[1]
+    unmodified("the forward pass")
+    backward(problem, value, leaf, sent)
+    unmodified("the backward pass")
+
+
+def check_grad_output(loss: Loss, draw: Draw) -> None:
+    """The gradient is proportional to grad_output, row by row for "none"."""
+    problem = loss.problem(draw)
+    grad_output = draw_grad_output(problem, draw)
+    x, value = forward(loss, problem)
+    compare_gradient(problem, backward(problem, value, x, here(grad_output)), grad_output)
+
+
+def check_repeated_backward(loss: Loss, draw: Draw) -> None:
+    """A retained graph answers again, and for another grad_output, and leaves the earlier answers alone."""
+    problem = loss.problem(draw)
+    x, value = forward(loss, problem)
+    answers = []
+    for name in ("first", "second", "third"):
+        grad_output = draw_grad_output(problem, draw)
+        found = backward(problem, value, x, here(grad_output), retain_graph=True)
+        compare_gradient(problem, found, grad_output, f"the {name} gradient from one graph")
+        answers.append((found, grad_output))
+    for found, grad_output in answers:
+        compare_gradient(problem, found, grad_output, "a gradient, after further backward passes,")
+
+
+def check_second_derivative(loss: Loss, draw: Draw) -> None:
+    """The derivatives of <gradient, v> in scores and grad_output are right, or refused by an exception.
+
+    A gradient that is a constant of the graph is neither: it makes a gradient penalty silently 0.
+    """
+    problem = loss.problem(draw, kinds=("generic",))
+    assume(((problem.x.abs() - KINKS.get(problem.normalizer, 100)).abs() > 1e-6).all())
+    grad_output = draw_grad_output(problem, draw).clamp(-3, 3)
+    entries = st.sampled_from([1.0, 0.0, -1.0, 0.5])
+    v = problem.x.new_tensor(draw(st.lists(entries, min_size=problem.x.numel(), max_size=problem.x.numel())))
+    v = v.reshape(problem.x.shape)
+    x, value = forward(loss, problem)
+    sent = here(grad_output).requires_grad_()
+    right, allowed = problem.second(grad_output, v), problem.second_allowed(grad_output, v)
+    example = problem.example() | {"grad_output": grad_output, "v": v}
+    try:
+        (first,) = torch.autograd.grad(value, x, sent.to(value), create_graph=True)
+        if not first.requires_grad:
+            raise Mismatch("the gradient has no graph, so that second derivatives are silently 0", example, 0, right[0])
+        # Not by autograd.grad: it takes no path that a refusal stands on, and answers None.
+        first.backward(here(v).to(first))
+    except RuntimeError:
+        loss.refused.add("second derivative")
+        return
+    for what, leaf, expected, off in zip(("scores", "grad_output"), (x, sent), right, allowed, strict=True):
+        got = torch.zeros_like(expected) if leaf.grad is None else leaf.grad
+        compare(f"the derivative of <gradient, v> in the {what}", got, expected, off, example)
+
+
+def check_memory_formats(loss: Loss, draw: Draw) -> None:
+    """Scores, targets and grad_output need not be contiguous; expanded ones have strides of 0."""
+    problem = loss.problem(draw)
+    layout = draw(st.sampled_from(list(LAYOUTS)))
+    if layout == "expanded":
+        problem = replace(problem, scores=problem.scores[:1].expand_as(problem.scores))
+    grad_output = draw_grad_output(problem, draw)
+    x = LAYOUTS[layout](here(problem.scores)).requires_grad_()
+    t = here(problem.targets)
+    t = t.repeat_interleave(2)[::2] if t.dim() == 1 else _transposed(t)
+    sent = here(grad_output)
+    if problem.reduction == "none":
+        if draw(st.booleans()):  # as sum() sends back
+            sent = sent[:1].expand_as(sent)
+            grad_output = grad_output[:1].expand_as(grad_output)
+        else:
+            sent = sent.repeat_interleave(2)[::2]
+    try:
+        value = forward(loss, problem, x, t)[1]
+        compare_value(problem, value)
+        compare_gradient(problem, backward(problem, value, x, sent), grad_output)
+    except Mismatch as mismatch:
+        mismatch.example = {**mismatch.example, "memory format": f"{layout}, strides {x.stride()}"}
+        raise
+
+
+def _transposed(x: Tensor) -> Tensor:
+    return x.t().contiguous().t()
+
+
+def _every_other_column(x: Tensor) -> Tensor:
+    return x.repeat_interleave(2, dim=1)[:, ::2]
+
+
+def _every_other_row(x: Tensor) -> Tensor:
+    return x.repeat_interleave(2, dim=0)[::2]
+
+
+def _offset(x: Tensor) -> Tensor:
+    return torch.cat([x[:1] + 7, x])[1:]
+
+
+# The same values in another layout; `expanded` is for equal rows.
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "transposed": _transposed,
+    "every other column": _every_other_column,
+    "every other row": _every_other_row,
+    "offset in its storage": _offset,
+    "expanded": lambda x: x[:1].clone().expand_as(x),
+}
+
+
+def check_saturation(loss: Loss, draw: Draw) -> None:
+    """Value and gradient where scores are saturated, huge or subnormal, in float64 and float32."""
+    problem = loss.problem(draw, kinds=("saturated", "subnormal", "huge"))
+    for dtype in (torch.float64, torch.float32):
+        verify(loss, problem.to(dtype), ones(problem))
+
+
+def check_batch_sizes(loss: Loss, draw: Draw) -> None:
+    """No rows at all, and a single one."""
+    problem = loss.problem(draw, rows=(0, 1))
+    verify(loss, problem, ones(problem))
+
+
+def check_one_class(loss: Loss, draw: Draw) -> None:
+    """K = 1."""
+    problem = loss.problem(draw, rows=(1, 3), classes=(1, 1))
+    verify(loss, problem, ones(problem))
+
+
+def check_dtypes(loss: Loss, draw: Draw) -> None:
+    """Value and gradient in float32, bfloat16 and float16; a half type may be refused by an exception."""
+    problem = loss.problem(draw)
+    for dtype in (torch.float32, *HALF_TYPES):
+        verify_in(loss, problem.to(dtype))
+
+
+def check_many_classes(loss: Loss, draw: Draw) -> None:
+    """4096 classes, a pattern repeated: where a sum of that many terms is kept in a half type, it stops growing."""
+    problem = loss.problem(draw, rows=(2, 2), classes=(4, 4))
+    repeats = (1, 1024)
+    many = problem.scores.repeat(repeats)
+    soft = problem.targets if problem.targets.dim() == 1 else problem.targets.repeat(repeats) / repeats[1]
+    for dtype in (torch.float32, *HALF_TYPES):
+        try:
+            verify_in(loss, replace(problem, scores=many, targets=soft).to(dtype))
+        except Mismatch as mismatch:
+            pattern = {
+                "scores": f"{mismatch.example['scores'].dtype}, {repeats[1]} times the columns",
+                "": problem.scores,
+            }
+            mismatch.example = {**mismatch.example, **pattern}
+            raise
+
+
+def verify_in(loss: Loss, problem: Problem) -> None:
+    """Value and gradient in the dtype of the scores."""
+    if problem.scores.dtype not in HALF_TYPES:
+        return verify(loss, problem, ones(problem))
+    try:
+        x, value = forward(loss, problem)
+    except Raised as error:
+        if isinstance(error.__cause__, (RuntimeError, TypeError, ValueError)):
+            loss.refused.add(str(problem.scores.dtype).removeprefix("torch."))
+            return None
+        raise
+    grad_output = ones(problem)
+    value_allowed, gradient_allowed = problem.half_allowed(grad_output)
+    compare("the value", value, problem.value(), value_allowed, problem.example())
+    found = backward(problem, value, x, grad_output)
+    compare("the gradient", found, problem.gradient(grad_output), gradient_allowed, problem.example())
+    return None
+
+
+# --- features ---------------------------------------------------------------------------------------------------------
+
+
+def with_option(feature: str, problem: Problem, draw: Draw) -> Problem:
+    """The problem with the option that belongs to a feature, drawn."""
+    if feature == "label_smoothing":
+        return replace(problem, label_smoothing=draw(st.sampled_from([0.1, 0.5, 1.0])))
+    if feature == "weights":
+        entries = st.sampled_from([1.0, 0.25, 0.5, 2.0, 4.0, 0.0])
+        drawn = draw(st.lists(entries, min_size=problem.k, max_size=problem.k))
+        return replace(problem, weight=problem.x.new_tensor(drawn))
+    # A class that exists may be ignored too, as a padding token is.
+    ignored = draw(st.sampled_from([-100, -1, 0, problem.k - 1]))
+    shape = (problem.n, problem.k)
+    return replace(problem, targets=draw(targets(shape, ("ignored",), ignored)), ignore_index=ignored)
+
+
+def check_option(feature: str) -> Callable[[Loss, Draw], None]:
+    """The sub-check of a feature that is given by keyword."""
+
+    def check(loss: Loss, draw: Draw) -> None:
+        problem = with_option(feature, loss.problem(draw), draw)
+        if feature == "weights":
+            assume(problem.denominator > 0)
+        verify(loss, problem, draw_grad_output(problem, draw))
+
+    check.__doc__ = f"Value and gradient with {KEYWORDS[feature]}."
+    return check
+
+
+def check_soft_targets(loss: Loss, draw: Draw) -> None:
+    """Value and gradient for soft targets."""
+    problem = loss.problem(draw)
+    soft = replace(problem, targets=draw(targets((problem.n, problem.k), loss.soft_kinds())))
+    verify(loss, soft, draw_grad_output(soft, draw))
+
+
+def check_masks(loss: Loss, draw: Draw) -> None:
+    """A class of score -inf has probability 0: it changes nothing, and gets a gradient of 0."""
+    problem = loss.problem(draw, kinds=("masked",))
+    open_target = replace(problem, scores=problem.scores.where(problem.one_hot == 0, 1.0))
+    verify(loss, open_target, draw_grad_output(problem, draw))
+
+
+def check_features_together(loss: Loss, draw: Draw) -> None:
+    """All options at once."""
+    problem = loss.problem(draw)
+    for feature in loss.keywords:
+        problem = with_option(feature, problem, draw)
+    assume(problem.denominator > 0 and problem.kept.any())
+    verify(loss, problem, draw_grad_output(problem, draw))
+
+
+LOSS_CHECKS: Mapping[str, Callable[[Loss, Draw], None]] = {
+    "value": check_value,
+    "gradient": check_gradient,
+    "inputs unmodified": check_inputs_unmodified,
+    "grad_output": check_grad_output,
+    "repeated backward": check_repeated_backward,
+    "second derivative": check_second_derivative,
+    "memory formats": check_memory_formats,
+    "saturation": check_saturation,
+    "batch sizes": check_batch_sizes,
+    "one class": check_one_class,
+    "dtypes": check_dtypes,
+    "many classes": check_many_classes,
+}
+FEATURE_CHECKS: Mapping[str, Callable[[Loss, Draw], None]] = {
+    **{feature: check_option(feature) for feature in KEYWORDS},
+    "soft_targets": check_soft_targets,
+    "masks": check_masks,
+}

@@ -1,0 +1,334 @@
+"""check_normalizer: whether a function of scores is one of the normalizers, values and gradients, on drawn examples.
+
+Tolerances as in `softmax_trick.testing.reference`: an entry of SoftMax is known to 4 (K + 8 + 2 max |x|) u of its own
+size, an entry of the others to as much of 1. The gradient y_i (v_i - <y, v>) of SoftMax is known to as much of
+y_i (|v_i| + <y, |v|>), at the largest score of <y, |v|> besides; that of the others to as much of |v_i|.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from hypothesis import assume
+from hypothesis import strategies as st
+from torch import Tensor
+
+from softmax_trick.normalizers import NORMALIZERS, get_normalizer
+from softmax_trick.testing.losses import LAYOUTS, Raised, described, here
+from softmax_trick.testing.reference import (
+    HALF_FACTOR,
+    HALF_TYPES,
+    KINKS,
+    at_maximum,
+    exponent,
+    growth,
+    jacobian,
+    unit_roundoff,
+)
+from softmax_trick.testing.running import Checked, Draw, Mismatch, compare, run_checks
+from softmax_trick.testing.strategies import ScoreKind, scores, shapes
+
+NormalizerFunction = Callable[[Tensor], Tensor]
+
+
+def check_normalizer(fn: NormalizerFunction, like: str = "softmax", *, checks: Iterable[str] | None = None) -> Checked:
+    """Check a normalizer y = F(x) against its formula, and its gradients against its Jacobian, with random cotangents.
+
+    The examples are drawn by Hypothesis, the same ones every time; the first sub-check that fails is named, with its
+    smallest example. A dilated SoftMax is checked at scores divided by the dilation: lambda x: fn(x / d).
+
+    Args:
+        fn: called with scores of shape (n, K) on torch's default device; returns a tensor of that shape.
+        like: a name in `softmax_trick.normalizers.NORMALIZERS`. For "softmax" it is checked besides that adding a
+            constant to the scores changes nothing, and that a class of score -inf gets 0, and a gradient of 0.
+        checks: the names of the sub-checks to run, among `NORMALIZER_CHECKS` and `SOFTMAX_CHECKS`; all by default.
+            To be used where one makes no sense, such as gradients of a function that has none.
+
+    Returns:
+        the names of what was checked, and the half types that fn refuses by an exception.
+
+    Raises:
+        CheckFailed: a sub-check failed; it is an AssertionError.
+        ValueError: there is no normalizer or no sub-check of that name.
+    """
+    __tracebackhide__ = True
+    subject = Subject(fn, get_normalizer(like).name)
+    every = {**NORMALIZER_CHECKS, **(SOFTMAX_CHECKS if like == "softmax" else {})}
+    return Checked(run_checks(subject, every, checks), tuple(sorted(subject.refused)))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A normalizer under test, and the name of the one that it ought to be.
+
+    Attributes:
+        refused: the half types that it was seen to refuse so far.
+    """
+
+    function: NormalizerFunction
+    like: str
+    refused: set[str] = field(default_factory=set)
+
+
+# --- running the normalizer, and right answers ------------------------------------------------------------------------
+
+
+def forward(subject: Subject, x: Tensor) -> Tensor:
+    """F(x), by the function under test."""
+    example = {"scores": x}
+    try:
+        y = subject.function(x)
+    except Exception as error:
+        raise Raised(f"the normalizer raises {described(error)}", example, right=right_value(subject, x)) from error
+    if not isinstance(y, Tensor):
+        raise Mismatch(f"the normalizer gives a {type(y).__name__}, not a tensor", example, y, right_value(subject, x))
+    return y
+
+
+def right_value(subject: Subject, x: Tensor) -> Tensor:
+    """F(x) in float64, for the scores as they are."""
+    return NORMALIZERS[subject.like].torch(x.detach().cpu().double())
+
+
+def value_size(subject: Subject, x: Tensor) -> Tensor:
+    """What is rounded in an entry of F(x)."""
+    y = right_value(subject, x)
+    return y if subject.like == "softmax" else torch.ones_like(y)
+
+
+def verify_value(subject: Subject, x: Tensor, y: Tensor) -> None:
+    """Hold the values y at the scores x against the right ones."""
+    u, exact = unit_roundoff(x.dtype), x.detach().cpu().double()
+    allowed = 4 * growth(exact) * u * value_size(subject, x) + torch.finfo(x.dtype).tiny
+    compare("the value", y, right_value(subject, x), allowed, {"scores": x})
+
+
+def verify_gradient(subject: Subject, x: Tensor, y: Tensor, v: Tensor, relative: Tensor | None = None) -> None:
+    """Hold the gradient of <y, v> in the scores x against J^T v.
+
+    Args:
+        subject: the normalizer under test.
+        x: the scores, a leaf.
+        y: what it gave for them.
+        v: the cotangent.
+        relative: how far an entry may be off, relative to its size; by default as derived above.
+    """
+    exact, sent = x.detach().cpu().double(), v.to(x.dtype).double()
+    right = (jacobian(subject.like, exact).transpose(-1, -2) @ sent.unsqueeze(-1)).squeeze(-1)
+    example = {"scores": x, "cotangent": sent}
+    try:
+        (found,) = torch.autograd.grad(y, x, here(sent).to(y), allow_unused=True)
+    except Exception as error:
+        raise Mismatch(f"the backward pass raises {described(error)}", example, right=right) from error
+    if found is None:
+        raise Mismatch("no gradient reaches the scores", example, right=right)
+    if relative is None:
+        relative = 4 * growth(exact) * unit_roundoff(x.dtype)
+    size = sent.abs()
+    if subject.like == "softmax":
+        soft = right_value(subject, x)
+        mean = (soft * sent.abs()).sum(-1, keepdim=True)
+        size = soft * (sent.abs() + mean) + at_maximum(exact) * mean
+    compare("the gradient", found, right, relative * size + torch.finfo(x.dtype).tiny, example)
+
+
+def draw_scores(
+    draw: Draw,
+    kinds: tuple[ScoreKind, ...] = ("generic", "tied"),
+    rows: tuple[int, int] = (2, 4),
+    classes: tuple[int, int] = (2, 8),
+) -> Tensor:
+    """Scores in float64."""
+    return draw(scores(draw(shapes(rows, classes)), kinds))
+
+
+def draw_cotangent(draw: Draw, x: Tensor) -> Tensor:
+    """A cotangent: one of ones would hide errors, the rows of SoftMax's Jacobian summing to 0."""
+    entries = st.sampled_from([0.0, 1.0, -1.0]) | st.floats(-3, 3, allow_subnormal=False)
+    drawn = draw(st.lists(entries, min_size=x.numel(), max_size=x.numel()))
+    return torch.tensor(drawn, dtype=torch.float64, device="cpu").reshape(x.shape)
+
+
+def off_kinks(subject: Subject, x: Tensor) -> None:
+    """Discard the example if F is not differentiable there."""
+    assume(((x.abs() - KINKS.get(subject.like, torch.inf)).abs() > 1e-6).all())
+
+
+def verify(subject: Subject, x: Tensor, v: Tensor) -> None:
+    """Value and gradient."""
+    leaf = here(x).requires_grad_()
+    y = forward(subject, leaf)
+    verify_value(subject, leaf, y)
+    verify_gradient(subject, leaf, y, v)
+
+
+# --- the sub-checks ---------------------------------------------------------------------------------------------------
+
+
+def check_range(subject: Subject, draw: Draw) -> None:
+    """No entry is outside the range of the normalizer, and the rows of SoftMax sum to 1, up to rounding."""
+    x = here(draw_scores(draw))
+    y, right = forward(subject, x).detach().cpu().double(), right_value(subject, x)
+    low, high = NORMALIZERS[subject.like].target_range
+    u, exact = unit_roundoff(x.dtype), x.cpu()
+    slack = 4 * growth(exact) * u
+    if not ((y >= low - slack * value_size(subject, x)) & (y <= high + slack)).all():
+        raise Mismatch(f"a value is outside [{low}, {high}]", {"scores": x}, y, right)
+    if subject.like == "softmax":
+        compare("the sum of a row", y.sum(-1), torch.ones_like(y[:, 0]), slack[:, 0], {"scores": x})
+
+
+def check_value(subject: Subject, draw: Draw) -> None:
+    """The value, on scores without extremes."""
+    x = here(draw_scores(draw))
+    verify_value(subject, x, forward(subject, x))
+
+
+def check_jacobian(subject: Subject, draw: Draw) -> None:
+    """The gradient of <F(x), v> is J^T v."""
+    x = draw_scores(draw)
+    off_kinks(subject, x)
+    verify(subject, x, draw_cotangent(draw, x))
+
+
+def check_inputs_unmodified(subject: Subject, draw: Draw) -> None:
+    """Neither pass writes into scores or cotangent; nor does a call that wants no gradient."""
+    x = draw_scores(draw)
+    off_kinks(subject, x)
+    v = draw_cotangent(draw, x)
+    leaf, sent = here(x).requires_grad_(), here(v)
+    given = leaf * 1  # as a network's output: into a leaf, autograd would forbid to write
+    before = {"scores": (given, given.detach().clone(), given._version), "cotangent": (sent, sent.clone(), 0)}
+
+    def unmodified(after: str) -> None:
+        for name, (tensor, values, version) in before.items():
+            if not torch.equal(tensor, values) or tensor._version != version:
+                raise Mismatch(f"{name} was written into by {after}", {"scores": x, "cotangent": v}, tensor, values)
+
+    with torch.no_grad():
+        forward(subject, given)
+    unmodified("a call under torch.no_grad()")
+    y = forward(subject, given)
+    unmodified("the forward pass")
+    try:
+        torch.autograd.grad(y, leaf, sent.to(y.dtype))
+    except Exception as error:
+        raise Mismatch(f"the backward pass raises {described(error)}", {"scores": x, "cotangent": v}) from error
+    unmodified("the backward pass")
+
+
+def check_memory_formats(subject: Subject, draw: Draw) -> None:
+    """Scores and cotangents need not be contiguous."""
+    x = draw_scores(draw)
+    layout = draw(st.sampled_from(list(LAYOUTS)))
+    if layout == "expanded":
+        x = x[:1].expand_as(x)
+    off_kinks(subject, x)
+    v = draw_cotangent(draw, x)
+    leaf = LAYOUTS[layout](here(x)).requires_grad_()
+    try:
+        y = forward(subject, leaf)
+        verify_value(subject, leaf, y)
+        verify_gradient(subject, leaf, y, v.t().contiguous().t())
+    except Mismatch as mismatch:
+        mismatch.example = {**mismatch.example, "memory format": f"{layout}, strides {leaf.stride()}"}
+        raise
+
+
+def check_saturation(subject: Subject, draw: Draw) -> None:
+    """Value and gradient where scores are saturated, huge or subnormal, in float64 and float32."""
+    x = draw_scores(draw, ("saturated", "subnormal", "huge"))
+    v = draw_cotangent(draw, x)
+    for dtype in (torch.float64, torch.float32):
+        verify(subject, x.to(dtype), v)
+
+
+def check_batch_sizes(subject: Subject, draw: Draw) -> None:
+    """No rows at all, a single one, and a single class."""
+    x = draw_scores(draw, rows=(0, 1), classes=(1, 3))
+    off_kinks(subject, x)
+    verify(subject, x, draw_cotangent(draw, x))
+
+
+def check_dtypes(subject: Subject, draw: Draw) -> None:
+    """Value and gradient in float32, bfloat16 and float16; a half type may be refused by an exception."""
+    x = draw_scores(draw)
+    v = draw_cotangent(draw, x)
+    for dtype in (torch.float32, *HALF_TYPES):
+        rounded = x.to(dtype)
+        off_kinks(subject, rounded)
+        verify_in(subject, rounded, v)
+
+
+def check_many_classes(subject: Subject, draw: Draw) -> None:
+    """4096 classes, a pattern repeated: where a sum of that many terms is kept in a half type, it stops growing."""
+    columns = draw_scores(draw, rows=(1, 2), classes=(4, 4))
+    for dtype in (torch.float32, *HALF_TYPES):
+        x = columns.repeat(1, 1024).to(dtype)
+        try:
+            verify_in(subject, x, None)
+        except Mismatch as mismatch:
+            mismatch.example = {"scores": f"{dtype}, 1024 times the columns", "columns": columns}
+            raise
+
+
+def verify_in(subject: Subject, x: Tensor, v: Tensor | None) -> None:
+    """Value, and unless v is None gradient, in the dtype of the scores."""
+    leaf = here(x).requires_grad_()
+    try:
+        y = forward(subject, leaf)
+    except Raised as error:
+        if x.dtype in HALF_TYPES and isinstance(error.__cause__, (RuntimeError, TypeError, ValueError)):
+            subject.refused.add(str(x.dtype).removeprefix("torch."))
+            return
+        raise
+    if x.dtype not in HALF_TYPES:
+        verify_value(subject, leaf, y)
+        if v is not None:
+            verify_gradient(subject, leaf, y, v)
+        return
+    u, exact, size = unit_roundoff(x.dtype), x.double(), value_size(subject, x)
+    own = (NORMALIZERS[subject.like].torch(x).double() - right_value(subject, x)).abs() / size
+    relative = HALF_FACTOR * torch.maximum(own.amax(), u * exponent(exact))
+    compare("the value", y, right_value(subject, x), relative * size + torch.finfo(x.dtype).tiny, {"scores": x})
+    if v is not None:
+        verify_gradient(subject, leaf, y, v, relative)
+
+
+def check_shift_invariance(subject: Subject, draw: Draw) -> None:
+    """SoftMax(x + c) = SoftMax(x). Scores and c are integers, so that x + c is exact."""
+    x = draw_scores(draw, ("tied",)).round()
+    c = draw(st.sampled_from([1.0, -1.0, 100.0, -100.0, 1000.0, -1000.0, 1e6, -1e6]))
+    shifted = here(x + c)
+    y = forward(subject, shifted)
+    allowed = 4 * growth(x + c) * unit_roundoff(x.dtype) * right_value(subject, x)
+    compare("the value at shifted scores", y, right_value(subject, x), allowed, {"scores": x, "shift": c})
+
+
+def check_masks(subject: Subject, draw: Draw) -> None:
+    """A class of score -inf gets 0, and a gradient of 0; the others are normalised among themselves."""
+    x = draw_scores(draw, ("masked",))
+    v = draw_cotangent(draw, x)
+    verify(subject, x, v)
+    y = forward(subject, here(x)).detach().cpu().double()
+    if (y[x.isinf()] != 0).any():
+        raise Mismatch("a masked class does not get 0", {"scores": x}, y, right_value(subject, x))
+
+
+NORMALIZER_CHECKS: Mapping[str, Callable[[Subject, Draw], None]] = {
+    "range": check_range,
+    "value": check_value,
+    "Jacobian": check_jacobian,
+    "inputs unmodified": check_inputs_unmodified,
+    "memory formats": check_memory_formats,
+    "saturation": check_saturation,
+    "batch sizes": check_batch_sizes,
+    "dtypes": check_dtypes,
+    "many classes": check_many_classes,
+}
+SOFTMAX_CHECKS: Mapping[str, Callable[[Subject, Draw], None]] = {
+    "shift invariance": check_shift_invariance,
+    "masks": check_masks,
+}

@@ -1,0 +1,164 @@
+"""Running one sub-check after the other on drawn examples, and saying which failed, where, and what was right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import torch
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import FlakyFailure
+from torch import Tensor
+
+Example = TypeVar("Example")
+Subject = TypeVar("Subject")
+
+# Derandomized: the same code is tested on the same examples every time, and nothing is kept between runs.
+_SETTINGS = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=40,
+    phases=[Phase.generate, Phase.shrink],
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Draw(Protocol):
+    """Draws an example from a strategy."""
+
+    def __call__(self, strategy: st.SearchStrategy[Example]) -> Example:
+        """An example."""
+        ...
+
+
+class CheckFailed(AssertionError):
+    """A sub-check failed.
+
+    Attributes:
+        check: the name of the sub-check.
+        what: what is wrong, in words.
+        example: the smallest example that Hypothesis found: the inputs by name, as text that can be pasted.
+        found: what the function under test gave, as text; empty where it raised.
+        right: what the right answer was, as text.
+    """
+
+    def __init__(self, check: str, what: str, example: Mapping[str, str], found: str, right: str) -> None:
+        self.check, self.what, self.example, self.found, self.right = check, what, dict(example), found, right
+        lines = {**self.example, "found": found, "right": right}
+        width = max(map(len, lines))
+        shown_lines = (f"  {name:<{width}}  {text}" for name, text in lines.items() if text)
+        super().__init__("\n".join([f"{check}: {what}", *shown_lines]))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was checked, when nothing failed.
+
+    Attributes:
+        passed: the names of the sub-checks that were run.
+        refused: what the function under test refuses by an exception where a refusal is no fault: "second derivative",
+            "bfloat16", "float16".
+    """
+
+    passed: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+class Mismatch(Exception):
+    """What a sub-check raises: the answer to this example is wrong."""
+
+    def __init__(self, what: str, example: Mapping[str, Any], found: Any = "", right: Any = "") -> None:
+        super().__init__(what)
+        self.what, self.example, self.found, self.right = what, example, found, right
+
+
+def run_checks(
+    subject: Subject, checks: Mapping[str, Callable[[Subject, Draw], None]], names: Iterable[str] | None
+) -> tuple[str, ...]:
+    """Run these sub-checks in their order, all if names is None, and return the names of those run.
+
+    Raises:
+        ValueError: there is no sub-check of that name.
+        CheckFailed: the first that failed.
+    """
+    __tracebackhide__ = True
+    chosen = tuple(checks) if names is None else _chosen(names, checks)
+    # On tensors this small, threads that wait for one another take up to ten times as long as the work.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for name in chosen:
+            if (failure := _failure(name, subject, checks[name])) is not None:
+                raise failure
+    finally:
+        torch.set_num_threads(threads)
+    return chosen
+
+
+def _chosen(names: Iterable[str], checks: Mapping[str, Any]) -> tuple[str, ...]:
+    names = (names,) if isinstance(names, str) else tuple(names)
+    for name in names:
+        if name not in checks:
+            raise ValueError(f"unknown sub-check {name!r}: choose among {', '.join(checks)}")
+    return tuple(name for name in checks if name in names)
+
+
+def _failure(name: str, subject: Subject, check: Callable[[Subject, Draw], None]) -> CheckFailed | None:
+    """What a sub-check finds on the smallest example; None if it finds nothing."""
+
+    @_SETTINGS
+    @given(st.data())
+    def test(data: st.DataObject) -> None:
+        check(subject, data.draw)
+
+    flaky = ""
+    try:
+        test()
+    except Mismatch as error:
+        mismatch = error
+    except FlakyFailure as group:
+        # A function that is wrong on an example, but not each time: as with memory that was never written.
+        found = [error for error in group.exceptions if isinstance(error, Mismatch)]
+        if not found:
+            raise
+        mismatch, flaky = found[0], ", and not every time the example is tried"
+    else:
+        return None
+    example = {key: shown(value) for key, value in mismatch.example.items()}
+    failure = CheckFailed(name, mismatch.what + flaky, example, shown(mismatch.found), shown(mismatch.right))
+    failure.__cause__ = mismatch.__cause__  # what the function under test raised, if it did
+    return failure
+
+
+def compare(what: str, found: Tensor, right: Tensor, allowed: Tensor, example: Mapping[str, Any]) -> None:
+    """Hold a tensor against the right one, entry by entry; NaN is never right.
+
+    Raises:
+        Mismatch: the shapes differ, or an entry differs by more than is allowed.
+    """
+    got = found.detach().to(device="cpu", dtype=torch.float64)
+    if got.shape != right.shape:
+        raise Mismatch(f"{what} has shape {tuple(got.shape)}, not {tuple(right.shape)}", example, found, right)
+    off = (got - right).abs()
+    wrong = ~(off <= allowed)
+    if wrong.any():
+        entry = tuple(wrong.nonzero()[0].tolist())
+        where = f" at entry {list(entry)}" if entry else ""
+        by = f"off by {float(off[entry]):.3g}, where rounding explains {float(allowed.expand_as(off)[entry]):.3g}"
+        raise Mismatch(f"{what} is wrong{where}: {by}", example, found, right)
+
+
+def shown(value: Any) -> str:
+    """A value as text; a tensor with all its digits, as it may be pasted, unless it is large."""
+    if not isinstance(value, Tensor):
+        return str(value)
+    value = value.detach()
+    if not value.numel():
+        return f"torch.empty({tuple(value.shape)}, dtype={value.dtype})"
+    if value.numel() > 64:
+        return f"{value} of shape {tuple(value.shape)}"
+    return f"tensor({value.tolist()}, dtype={value.dtype})"
