@@ -16,7 +16,7 @@ import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from softmax_trick.certificate import Certificate, Property
 
@@ -89,22 +89,32 @@ def _assumed(symbol: sp.Symbol, assumptions: object) -> sp.Symbol:
 
 
 def _check_size(components: Sequence[sp.Expr]) -> None:
-    import sympy as sp
 
-    nodes, waiting = 0, [(component, 1) for component in components]
+    parts = _parts()
+    nodes = 0
+    waiting: list[tuple[Any, int]] = [(component, 1) for component in components]
     while waiting:
         node, depth = waiting.pop()
         nodes += 1
         if nodes > MOST_NODES or depth > DEEPEST:
             raise ValueError(f"the expressions are too large: more than {MOST_NODES} nodes, or {DEEPEST} levels")
-        if (
-            isinstance(node, sp.Pow)
-            and node.exp.is_Integer
-            and abs(node.exp) > LARGEST_POWER
-            and node.base.free_symbols
-        ):
+        if not isinstance(node, parts):
+            raise ValueError(f"{node.func.__name__} is no part of a formula that can be certified: {node}")
+        if node.is_Pow and node.exp.is_Integer and abs(node.exp) > LARGEST_POWER and node.base.free_symbols:
             raise ValueError(f"the power {node.exp} is too large: at most {LARGEST_POWER}")
         waiting += [(argument, depth + 1) for argument in node.args]
+
+
+def _parts() -> tuple[type, ...]:
+    """What formulas are made of; of anything else it is not known where it is defined and smooth."""
+    import sympy as sp
+    from sympy.core.relational import Relational
+    from sympy.functions.elementary.piecewise import ExprCondPair
+    from sympy.logic.boolalg import Boolean
+
+    functions = (sp.exp, sp.log, sp.tanh, sp.sinh, sp.cosh, sp.Abs, sp.Max, sp.Min, sp.sign, sp.Heaviside, sp.Piecewise)
+    numbers = (sp.Symbol, sp.Rational, sp.NumberSymbol, sp.Add, sp.Mul, sp.Pow)
+    return (*numbers, *functions, ExprCondPair, Relational, Boolean)
 
 
 def _decided(components: Sequence[sp.Expr], scores: Sequence[sp.Symbol]) -> Iterator[tuple[str, Property]]:
@@ -129,9 +139,9 @@ def _decided(components: Sequence[sp.Expr], scores: Sequence[sp.Symbol]) -> Iter
     yield "trick", softmax_type.trick(subject, p2, form)
     symmetric = loss.symmetric_jacobian(subject, form)
     yield "symmetric_jacobian", symmetric
-    yield "order_preserving", ranges.order_preserving(subject, form)
-    yield "lipschitz", ranges.lipschitz(subject, form)
-    yield "convex", loss.convex(subject, symmetric, form)
+    yield "order_preserving", ranges.order_preserving(subject, form, smooth)
+    yield "lipschitz", ranges.lipschitz(subject, form, smooth)
+    yield "convex", loss.convex(subject, symmetric, form, smooth)
     yield "bounded", ranges.bounded(subject, form)
     yield "implicit_loss", loss.implicit_loss(subject, symmetric, smooth, form)
 

@@ -257,6 +257,8 @@ def test_random_generalised_softmax_with_slack(parameters, slack, multiplied):
         (sp.log(X[0]), False),
         (sp.log(1 + exp(X[0])), True),
         (sp.sqrt(X[0] ** 2 + 1), True),
+        (X[0] ** X[0], False),
+        (2 ** X[0], True),
         (sp.sqrt(X[0] ** 2), False),
         (X[0] / A, True),
     ],
@@ -267,8 +269,16 @@ def test_differentiable(component, expected):
     assert bool(found.witness) == (expected is False)
 
 
-def test_a_jump_is_no_gradient():
-    assert certified([sp.Heaviside(X[0])]).implicit_loss.holds is not True
+@pytest.mark.parametrize("component", [sp.Heaviside(X[0]), -sp.Heaviside(X[0]), sp.sign(X[0]), 1 / X[0]], ids=str)
+def test_nothing_is_concluded_from_slopes_where_a_function_jumps(component):
+    """Its slope is 0 wherever it has one; it is no gradient, not Lipschitz, and may go down."""
+    found = certified([component, component.xreplace({X[0]: X[1]})])
+    assert found.differentiable.holds is False
+    for property_ in (found.implicit_loss, found.lipschitz, found.convex):
+        assert property_.holds is not True
+    assert found.order_preserving.holds is not True or component in (sp.Heaviside(X[0]), sp.sign(X[0]))
+    if component == -sp.Heaviside(X[0]):
+        assert found.order_preserving.holds is False
 
 
 # --- limits and bad input ---------------------------------------------------------------------------------------------
@@ -307,6 +317,10 @@ def test_a_crash_is_undecided_and_named(monkeypatch):
         ([X[0], X[1]], [X[0], X[0]], ValueError, "occurs twice"),
         ([X[0]], ["x1"], TypeError, "not a symbol"),
         ([X[0] ** (10**9)], X[:1], ValueError, "power 1000000000"),
+        ([sp.tan(X[0])], X[:1], ValueError, "tan is no part of a formula"),
+        ([sp.Function("f")(X[0])], X[:1], ValueError, "f is no part of a formula"),
+        ([sp.I * X[0]], X[:1], ValueError, "ImaginaryUnit"),
+        ([sp.oo + 0 * X[0]], X[:1], ValueError, "Infinity|NaN"),
         ([sp.Add(*sp.symbols("p:60000"))], X[:1], ValueError, "too large"),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import sympy as sp
 
 from softmax_trick.certificate import Property
-from softmax_trick.certification.smoothness import continuous
+from softmax_trick.certification.smoothness import continuous, real_everywhere
 from softmax_trick.certification.softmax_type import SoftmaxType
 from softmax_trick.certification.subject import Answer, Point, Subject, as_text, property_of
 from softmax_trick.numeric import NotEnclosable, enclose
@@ -53,6 +53,8 @@ def _potential(subject: Subject, form: SoftmaxType | None) -> sp.Expr | None:
     for candidate in _candidates(subject, form):
         if candidate.has(sp.Integral) or not candidate.free_symbols <= set(subject.symbols):
             continue
+        if not real_everywhere(subject, candidate):
+            continue
         differences = (candidate.diff(score) - f for score, f in zip(subject.scores, subject.components, strict=True))
         if all(subject.zero(difference).holds for difference in differences):
             return candidate
@@ -73,10 +75,12 @@ def _candidates(subject: Subject, form: SoftmaxType | None) -> Iterator[sp.Expr]
     yield potential
 
 
-def convex(subject: Subject, symmetric: Property, form: SoftmaxType | None) -> Property:
+def convex(subject: Subject, symmetric: Property, form: SoftmaxType | None, smooth: Property) -> Property:
     """Whether the Jacobian is positive semidefinite everywhere, shown by its diagonal, which dominates its rows."""
     if symmetric.holds is not True:
         return Property(None, reason="there is no implicit loss")
+    if not (smooth.holds or continuous(subject)):
+        return Property(None, reason="F jumps: its Jacobian does not tell")
     if form and form.support:
         equal = form.dilation[form.support[0]]
         shares = [*form.weights.values(), equal, form.slack]

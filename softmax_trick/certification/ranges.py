@@ -11,6 +11,7 @@ import itertools
 import sympy as sp
 
 from softmax_trick.certificate import Property
+from softmax_trick.certification.smoothness import continuous
 from softmax_trick.certification.softmax_type import SoftmaxType
 from softmax_trick.certification.subject import Answer, Subject, pieces_of, property_of
 from softmax_trick.numeric import NotEnclosable, enclose
@@ -33,18 +34,19 @@ def positive(subject: Subject, form: SoftmaxType | None) -> Property:
 # --- order ------------------------------------------------------------------------------------------------------------
 
 
-def order_preserving(subject: Subject, form: SoftmaxType | None) -> Property:
+def order_preserving(subject: Subject, form: SoftmaxType | None, smooth: Property) -> Property:
     """x_i >= x_j implies F_i >= F_j; the witness has x_i >= x_j and F_i < F_j."""
     if form and form.is_positive and len(form.support) == subject.k and _is_symmetric(form):
         return Property(True, "exact", reason="equal dilations, not negative, and equal relocations")
     if answer := _reversed(subject):
         return property_of(answer)
     more = sp.Dummy("p", nonnegative=True)
+    by_slopes = smooth.holds or continuous(subject, and_defined=True)
     for i, j in itertools.permutations(subject.classes, 2):
         difference = subject.components[i] - subject.components[j]
         tied = difference.xreplace({subject.scores[i]: subject.scores[j]})
         rises = subject.derivative(i, i) - subject.derivative(j, i)
-        if subject.zero(tied).holds and subject.nonnegative(rises).holds:
+        if by_slopes and subject.zero(tied).holds and subject.nonnegative(rises).holds:
             continue  # equal at ties, and the difference grows with x_i
         if not subject.nonnegative(difference.xreplace({subject.scores[i]: subject.scores[j] + more})).holds:
             return Property(None, reason=f"whether x{i + 1} >= x{j + 1} keeps the order was not decided")
@@ -119,7 +121,7 @@ def _limits_along_rays(subject: Subject, component: sp.Expr) -> list[sp.Expr]:
 # --- Lipschitz --------------------------------------------------------------------------------------------------------
 
 
-def lipschitz(subject: Subject, form: SoftmaxType | None) -> Property:
+def lipschitz(subject: Subject, form: SoftmaxType | None, smooth: Property) -> Property:
     """A Lipschitz constant in the 2-norm, and whether it is the smallest one."""
     nothing = {"bound": None, "exact": None}
     if form and form.is_positive:
@@ -127,6 +129,8 @@ def lipschitz(subject: Subject, form: SoftmaxType | None) -> Property:
         return Property(True, "exact", reason="the spectral norm of (D_y - y y^T) D_d", extras=_bound(bound, exact))
     if form and not form.support:
         return Property(True, "exact", extras=_bound(sp.S.Zero, True))
+    if not (smooth.holds or continuous(subject, and_defined=True)):
+        return Property(None, reason="F is not known to be continuous", extras=nothing)
     if any(subject.derivative(i, j) != 0 for i, j in itertools.permutations(subject.classes, 2)):
         return Property(None, reason="F is neither of SoftMax type nor acts on each score alone", extras=nothing)
     slopes = [_steepest(subject, place) for place in subject.classes]

@@ -21,15 +21,26 @@ def differentiable(subject: Subject) -> Property:
     return property_of(Answer(True))
 
 
-def continuous(subject: Subject) -> bool:
-    """Whether the pieces of F are known to join without jumps; where F is not defined it may be anything."""
-    return all(_joined(subject, component, with_slopes=False).holds for component in subject.components)
+def continuous(subject: Subject, and_defined: bool = False) -> bool:
+    """Whether the pieces of F are known to join without jumps, where F is defined; and whether it is so everywhere."""
+    joined = all(_joined(subject, component, with_slopes=False).holds for component in subject.components)
+    return joined and not (and_defined and not all(_defined(subject, f).holds for f in subject.components))
 
 
-def _defined(subject: Subject, component: sp.Expr) -> Answer:
+def real_everywhere(subject: Subject, expression: sp.Expr) -> bool:
+    """Whether an expression has a real value everywhere; roots may be taken of 0."""
+    return bool(_defined(subject, expression, smoothly=False).holds)
+
+
+def _defined(subject: Subject, component: sp.Expr, smoothly: bool = True) -> Answer:
     """Whether every denominator is nowhere zero, and what stands in a logarithm or under a root is positive."""
     for _, piece in pieces_of(component):
-        needed = [node.base for node in piece.atoms(sp.Pow) if node.exp.is_Rational and not node.exp.is_Integer]
+        powers = [node for node in piece.atoms(sp.Pow) if not node.exp.is_Integer]
+        roots = [node.base for node in powers if not smoothly and node.exp.is_positive]
+        for base in roots:
+            if not (answer := subject.nonnegative(base)).holds:
+                return _because(answer, f"{base} must not be negative")
+        needed = [node.base for node in powers if node.base not in roots]
         needed += [node.args[0] for node in piece.atoms(sp.log)]
         for base in needed:
             if not (answer := subject.positive(base)).holds:
