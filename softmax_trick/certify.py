@@ -105,7 +105,7 @@ def _check_size(components: Sequence[sp.Expr]) -> None:
         waiting += [(argument, depth + 1) for argument in node.args]
 
 
-def _parts() -> tuple[type, ...]:
+def _parts() -> tuple[Any, ...]:
     """What formulas are made of; of anything else it is not known where it is defined and smooth."""
     import sympy as sp
     from sympy.core.relational import Relational
