@@ -9,20 +9,22 @@ import numpy as np
 import pytest
 
 from softmax_trick import train
+from softmax_trick.cache import Cache
 from softmax_trick.ledger import Ledger
 from softmax_trick.training.data import DataSet, Split
 
 # Before torch is imported, here and in subprocesses: on tensors this small, OpenMP's threads that wait by spinning take
 # the cores from those that work. As `softmax_trick.train` does for itself.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-# The evidence that tests keep is theirs.
-os.environ["SOFTMAX_TRICK_CACHE"] = tempfile.mkdtemp(prefix="softmax-trick-tests-")
+# The evidence that tests keep is theirs, and of this session; the workers of pytest-xdist share it.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["SOFTMAX_TRICK_CACHE"] = tempfile.mkdtemp(prefix="softmax-trick-tests-")
 
 
 @pytest.fixture(scope="session")
 def ledger() -> Ledger:
     """The paper's claims, each run once in a test session."""
-    return Ledger()
+    return Ledger(cache=Cache())
 
 
 def noise() -> DataSet:
