@@ -1,434 +1,23 @@
-"""Certify a normalizer that is only there as code: what floating-point tests can find out about a black box.
-
-    >>> from softmax_trick.black_box import certify_torch, load_function
-    >>> found = certify_torch(load_function("torch:sigmoid"), k=5)
-    >>> found.softmax_type.holds, found.softmax_type.witness, found.softmax_type.reason
-
-The function is evaluated at some hundreds of scores: zero, one-hot, tied, integer, random, saturated and far ones. A
-property that one of them contradicts fails, and the scores are shrunk to simple ones that still contradict it; one that
-none contradicts holds as far as it was sampled. Neither is a proof: the rung is "sampled".
-
-What counts as a contradiction: with u the unit roundoff of the results, s a typical slope of F, and x one of the
-scores, rounding is allowed to change
-
-    F(x)   by  T (max |F| + s max |x|),                                T = 64 * 4 (K + 8) u
-    J(x)   by  T (max |J| + s max |F| + s^2 max |x|)
-
-that is, to err as if the results and the scores were each off by T. A SoftMax obeys this with 4 (K + 8) u; a black box
-gets 64 times as much. For K = 5 in float64 T is 4e-13, so that an error of one part in a million stands out.
-
-J is found by autograd where that agrees with central differences. Otherwise it is D = D(h/2), where D(h) is the central
-difference of fourth order at h = u^(1/5), and what J may be off by is larger by |D(h) - D(h/2)| and by 8 / h times what
-F may be off by. At kinks and jumps J is not looked at.
-
-The sizes of J and of what is made of it grow with K^2: this is meant for K up to about 64.
-"""
+"""The properties of a black box, one after the other: what contradicts them, and what was fitted."""
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import math
-import os
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from softmax_trick.black_box.calling import BlackBox, BlackBoxError, Excess, Function, Look
+from softmax_trick.black_box.examples import exact_decimal, known_decimal, shrunk, structured_scores
 from softmax_trick.certificate import Certificate, Property
 
-Function = Callable[[Tensor], Tensor]
-Excess = Callable[["_Look"], Tensor]  # for each of the scores, by how many tolerances a property fails there
-
-ALLOWANCE = 256  # T / ((K + 8) u)
 NEAR = 4.0  # a result that is not finite counts as such for |x_i| up to this; farther out it may be an overflow
 SMALLEST_KINK = 1e-6  # a smaller jump of a derivative, in units of s, is not looked for
 UNDERFLOW = 1e-30  # below it a positive result is taken for a small exponential, of float32 or float64
-FEW = 16  # different results, if they fit into a narrower dtype, do so by chance
-NARROWER = (torch.bfloat16, torch.float16, torch.float32)
 NO_FORM = {"dilation": None, "relocation": None, "slack": None, "support": None}
-
-
-class BlackBoxError(ValueError):
-    """The function cannot be found, called or taken as a function from R^K to R^K; the message says why."""
-
-
-# --- finding the function ---------------------------------------------------------------------------------------------
-
-
-def load_function(name: str) -> Function:
-    """Import the function that "package.module:function" names. This runs the code of that module.
-
-    Raises:
-        BlackBoxError: the name is not of that form, the module cannot be imported, or it has no such function.
-    """
-    module_name, _, attribute = name.partition(":")
-    parts = [*module_name.split("."), attribute]
-    if not all(part.isidentifier() for part in parts):
-        raise BlackBoxError(f"{name!r} does not name a function: write package.module:function, and no file name")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise BlackBoxError(f"module {module_name!r} needs {error.name!r}, which is not installed") from error
-        searched = {"", os.getcwd()} & set(sys.path)
-        here = f"the current folder, {os.getcwd()}, is {'searched too' if searched else 'not searched'}"
-        raise BlackBoxError(f"there is no module {error.name!r} among those installed ({here})") from error
-    except Exception as error:
-        raise BlackBoxError(f"importing {module_name!r} raised {type(error).__name__}: {error}") from error
-    if not hasattr(module, attribute):
-        near = difflib.get_close_matches(
-            attribute, [other for other in dir(module) if callable(getattr(module, other))]
-        )
-        hint = f": did you mean {' or '.join(near)}?" if near else ""
-        raise BlackBoxError(f"module {module_name!r} has no {attribute!r}{hint}")
-    function = getattr(module, attribute)
-    if not callable(function):
-        raise BlackBoxError(f"{name} is not callable: it is of type {type(function).__name__}")
-    return function
-
-
-# --- calling it -------------------------------------------------------------------------------------------------------
-
-
-class _BlackBox:
-    """F: R^K -> R^K, evaluated row by row or in batches, whichever it takes, in float64.
-
-    Attributes:
-        unit: the unit roundoff u of its results.
-        step: h, a power of two near u^(1/5).
-        slope: s, a typical largest entry of the Jacobian at moderate scores, at least 1.
-        notes: what the reader of a certificate must know of how it was made.
-    """
-
-    def __init__(self, function: Function, k: int) -> None:
-        self.function, self.k = function, k
-        self.unit, self.slope = 2.0**-53, 1.0
-        self.notes: list[str] = []
-        self.random = torch.Generator().manual_seed(0)
-        # At least 64 rows, and never K, so that shapes tell rows from columns.
-        self.probe = torch.randn(64 + k, k, dtype=torch.float64, generator=self.random)
-        self.form = self._form(self.probe)
-        self.at_probe = self(self.probe)
-        self._take_precision()
-        self.check_repeatable()
-        self.step = 2.0 ** round(math.log2(self.unit) / 5)
-        self.autograd = self._has_autograd()
-        slopes = _Look(self, self.probe).jacobian.abs().amax((1, 2)).nan_to_num(0, 0, 0)
-        self.slope = max(1.0, float(slopes.quantile(0.9)))
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """F of scores (n, K), detached, in float64."""
-        return self.evaluate(x, self.form).detach().to(torch.float64)
-
-    def evaluate(self, x: Tensor, form: str) -> Tensor:
-        """F of scores (n, K), attached to their graph."""
-        match form:
-            case "batch":
-                return self._call(self.function, x)
-            case "row":
-                return torch.stack([self._call(self.function, row) for row in x])
-            case "row, vectorized":
-                return self._call(torch.func.vmap(self.function), x)
-            case _:
-                return torch.cat([self._call(self.function, row.unsqueeze(0)) for row in x])
-
-    def _call(self, function: Function, x: Tensor) -> Tensor:
-        given, shape = x.clone(), tuple(x.shape)
-        try:
-            with torch.enable_grad():
-                result: Any = function(given)
-        except Exception as error:
-            raise BlackBoxError(
-                f"for float64 scores of shape {shape} the function raised {type(error).__name__}: {error}"
-            ) from error
-        if not isinstance(result, Tensor):
-            raise BlackBoxError(
-                f"for scores of shape {shape} the function returned a {type(result).__name__}, not a tensor"
-            )
-        if result.shape != x.shape:
-            raise BlackBoxError(
-                f"for scores of shape {shape} the function returned shape {tuple(result.shape)}: it must be the same"
-            )
-        if result.is_complex():
-            raise BlackBoxError(f"the function returned {result.dtype}: a normalizer is real")
-        if not torch.equal(given.detach(), x.detach()):
-            raise BlackBoxError("the function writes to the scores that it is given: it must return a new tensor")
-        return result
-
-    def _form(self, probe: Tensor) -> str:
-        """Whether F takes batches (n, K), rows (K,) or batches of one row; where it takes both, they must agree."""
-        results: dict[str, Tensor] = {}
-        refusals: dict[str, BlackBoxError] = {}
-        for form in ("batch", "row", "batch of one"):
-            try:
-                results[form] = self.evaluate(probe, form).detach().to(torch.float64)
-            except BlackBoxError as error:
-                refusals[form] = error
-        if not results:
-            raise BlackBoxError(f"{refusals['batch']}; and {refusals['row']}") from refusals["batch"]
-        alone = results.get("row", results.get("batch of one"))
-        if "batch" in results and (alone is None or _close(results["batch"], alone)):
-            return "batch"
-        if "row" in results:
-            if "batch" in results:
-                self.notes.append("called with rows (K,), whose results are not those of a batch")
-            try:
-                return "row, vectorized" if _close(self.evaluate(probe, "row, vectorized"), results["row"]) else "row"
-            except BlackBoxError:  # it branches on values, or leaves torch
-                return "row"
-        if "batch" in results:
-            raise BlackBoxError(
-                "the result for a row depends on the other rows of the batch: write it for one row (K,)"
-            )
-        return "batch of one"
-
-    def check_repeatable(self) -> None:
-        """Call F once more for the same scores.
-
-        Raises:
-            BlackBoxError: a result differs by more than rounding could make it, though not even that is to be expected.
-        """
-        size = float(self.at_probe.abs().nan_to_num(0, 0, 0).amax())
-        if not torch.allclose(self(self.probe), self.at_probe, rtol=0, atol=self.allowance * size, equal_nan=True):
-            raise BlackBoxError(
-                "two calls with the same scores gave different results: the function is random (dropout?) or keeps a "
-                "state; make it deterministic (module.eval())"
-            )
-
-    def _take_precision(self) -> None:
-        """u, from the dtype of the results, or a narrower one in which they have been on the way."""
-        result = self.evaluate(self.probe, self.form)
-        if result.dtype in NARROWER:
-            self._narrow(result.dtype, f"the results are {result.dtype}")
-        elif not result.is_floating_point():
-            self.notes.append(f"the results are {result.dtype}, and were cast to float64")
-        elif len(self.at_probe.unique()) >= FEW and not torch.equal(self.at_probe, self.at_probe.round()):
-            for dtype in NARROWER:
-                if torch.equal(self.at_probe, self.at_probe.to(dtype).to(torch.float64)):
-                    self._narrow(dtype, f"the results have the precision of {dtype}")
-                    return
-
-    def _narrow(self, dtype: torch.dtype, note: str) -> None:
-        if dtype != torch.float32:
-            raise BlackBoxError(f"{note}, too coarse to be tested: return float64, or float32")
-        self.unit = torch.finfo(dtype).eps / 2
-        self.notes.append(f"{note}, cast to float64: tested with u = {self.unit:.0e}")
-
-    def _has_autograd(self) -> bool:
-        """Whether autograd differentiates F, and gives what differences and integrals say."""
-        if self.jacobian_by_autograd(self.probe) is None:
-            self.notes.append("Jacobian by central differences in float64, as autograd does not differentiate it")
-            return False
-        by_autograd, by_differences = _Look(self, self.probe), _Look(self, self.probe)
-        self.autograd = True
-        grossly_wrong = ~by_autograd.smooth
-        self.autograd = False
-        grossly_wrong &= by_differences.smooth
-        if bool(grossly_wrong.any()) or float((self._integral_misfit() > 1).double().mean()) > 0.25:
-            self.notes.append("Jacobian by central differences in float64, as its backward is not its derivative")
-            return False
-        return True
-
-    def _integral_misfit(self) -> Tensor:
-        """F(x + v) - F(x) against the integral of J v by autograd, in tolerances: sharper than any difference.
-
-        By Gauss's rule with 6 nodes; that with 4 says how far this is from the integral. Across kinks and
-        jumps neither is right, but few of the short ways from x to x + v cross one.
-        """
-        x = self.probe
-        v = torch.randn(x.shape, dtype=torch.float64, generator=self.random) / 64
-        integrals, size = [], torch.zeros(len(x), dtype=torch.float64)
-        for count in (4, 6):
-            integral = torch.zeros_like(x)
-            for node, weight in zip(*np.polynomial.legendre.leggauss(count), strict=True):
-                jacobian = self.jacobian_by_autograd(x + (1 + float(node)) / 2 * v)
-                if jacobian is None:
-                    return torch.full_like(size, torch.inf)
-                integral += float(weight) / 2 * (jacobian @ v.unsqueeze(-1)).squeeze(-1)
-                size = torch.maximum(size, jacobian.abs().amax((1, 2)))
-            integrals.append(integral)
-        start, end = _Look(self, x), _Look(self, x + v)
-        room = start.tolerance + end.tolerance + self.allowance * size * v.abs().sum(-1)
-        room = room + (integrals[1] - integrals[0]).abs().amax(-1)
-        return (end.y - start.y - integrals[1]).abs().amax(-1) / room
-
-    def jacobian_by_autograd(self, x: Tensor) -> Tensor | None:
-        """J (n, K, K) with J[:, i, j] = dF_i/dx_j; None where F has no graph or its backward fails."""
-        leaf = x.clone().requires_grad_()
-        rows = []
-        try:
-            y = self.evaluate(leaf, self.form)
-            for i in range(self.k):
-                (row,) = torch.autograd.grad(y[:, i].sum(), leaf, retain_graph=True, allow_unused=True)
-                rows.append(torch.zeros_like(x) if row is None else row)
-        except (BlackBoxError, RuntimeError):
-            return None
-        return torch.stack(rows, 1).to(torch.float64)
-
-    @property
-    def allowance(self) -> float:
-        """T."""
-        return ALLOWANCE * (self.k + 8) * self.unit
-
-    def witness(self, x: Tensor) -> dict[str, str]:
-        """The scores by name, as exact decimals."""
-        return {f"x{n}": _exact(value) for n, value in enumerate(x.tolist(), start=1)}
-
-    def reason(self, text: str) -> str:
-        """The text, with the notes."""
-        return "; ".join([text, *self.notes])
-
-
-def _close(first: Tensor, second: Tensor) -> bool:
-    """Equal to the precision of float32: rows and batches may go through different kernels."""
-    return torch.allclose(first.detach().to(second.dtype), second, rtol=1e-4, atol=1e-6, equal_nan=True)
-
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """F at scores x (n, K): values, Jacobians, and what rounding is allowed to change them by."""
-
-    box: _BlackBox
-    x: Tensor
-
-    @cached_property
-    def y(self) -> Tensor:
-        return self.box(self.x)
-
-    @cached_property
-    def finite(self) -> Tensor:
-        return self.y.isfinite().all(-1)
-
-    @cached_property
-    def tolerance(self) -> Tensor:
-        """T (max |F| + s max |x|)."""
-        return self.box.allowance * (self.y.abs().amax(-1) + self.box.slope * self.x.abs().amax(-1))
-
-    def quotients(self, h: float | Tensor) -> tuple[Tensor, Tensor]:
-        """The quotients of F to the right and to the left, of second order in h: (n, K, K), column j along x_j."""
-        k, n = self.box.k, len(self.x)
-        steps = torch.tensor([1, 0.5, -0.5, -1]).double()[:, None, None, None] * torch.as_tensor(h).reshape(-1, 1)
-        moved = self.box((self.x + steps * torch.eye(k).double()[:, None, :]).reshape(-1, k)).reshape(4, k, n, k)
-        slopes = (moved - self.y) / steps
-        right, left = 2 * slopes[1] - slopes[0], 2 * slopes[2] - slopes[3]
-        return right.permute(1, 2, 0), left.permute(1, 2, 0)
-
-    @cached_property
-    def _differences(self) -> tuple[Tensor, Tensor]:
-        """D(h) and D(h / 2)."""
-        wide, narrow, narrowest = (self._central(self.box.step / 2**halvings) for halvings in range(3))
-        return (4 * narrow - wide) / 3, (4 * narrowest - narrow) / 3
-
-    def _central(self, h: float) -> Tensor:
-        k, n = self.box.k, len(self.x)
-        moves = h * torch.eye(k, dtype=torch.float64)[:, None, :]
-        right, left = self.box(torch.cat([self.x + moves, self.x - moves]).reshape(-1, k)).reshape(2, k, n, k)
-        return ((right - left) / (2 * h)).permute(1, 2, 0)
-
-    @cached_property
-    def smooth(self) -> Tensor:
-        """Where J is roughly the slope to either side: at a kink autograd gives any, and differences their mean."""
-        steepness = self.jacobian.abs().amax((1, 2)).nan_to_num(1, 1).clamp(min=1)
-        right, left = self.quotients(2.0 ** round(math.log2(self.box.unit) / 3) / steepness)
-        gap = torch.maximum((right - self.jacobian).abs(), (left - self.jacobian).abs()).amax((1, 2))
-        return gap <= 1e-2 * (self.box.slope + torch.maximum(right.abs(), left.abs()).amax((1, 2)))
-
-    @cached_property
-    def jacobian(self) -> Tensor:
-        found = self.box.jacobian_by_autograd(self.x) if self.box.autograd else None
-        return self._differences[1] if found is None else found
-
-    @cached_property
-    def jacobian_tolerance(self) -> Tensor:
-        box, height = self.box, self.y.abs().amax(-1)
-        size = self.jacobian.abs().amax((1, 2)) + box.slope * height + box.slope**2 * self.x.abs().amax(-1)
-        tolerance = box.allowance * size
-        if not box.autograd:
-            wide, narrow = self._differences
-            tolerance = tolerance + (wide - narrow).abs().amax((1, 2)) + 8 * self.tolerance / box.step
-        return tolerance
-
-    @cached_property
-    def softmax_factor(self) -> Tensor:
-        """B = D_y - y y^T, for which (P2) says J = B D_d."""
-        return torch.diag_embed(self.y) - self.y.unsqueeze(2) * self.y.unsqueeze(1)
-
-    def at(self, rows: Tensor) -> _Look:
-        return _Look(self.box, self.x[rows])
-
-
-# --- where it is looked at, and shrinking -----------------------------------------------------------------------------
-
-
-def _scores(k: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Structured scores, the simple ones first, and random ones; all exact in float32."""
-
-    def drawn(values: Sequence[float], rows: int) -> Tensor:
-        return torch.tensor(values).double()[torch.randint(len(values), (rows, k), generator=random)]
-
-    unit, ones = torch.eye(k).double(), torch.ones(1, k).double()
-    axes = [scale * unit for scale in (1, -1, 0.5, -0.5, 2, -2, 30, -30)]
-    simple = [0 * ones, ones, -ones, *axes, drawn((-1, 0, 1), 64), drawn((-2, -1, -0.5, 0, 0.5, 1, 2), 64)]
-    far = [drawn(range(-4, 5), 64), drawn((-30, 0), 16), drawn((-300, -30, 0, 30, 300), 32), drawn((-1e3, 0, 1e3), 16)]
-    scales = torch.tensor([0.25, 1.0, 4.0]).double().repeat(128)[:, None]
-    generic = torch.randn(len(scales), k, dtype=torch.float64, generator=random) * scales
-    return torch.cat([*simple, *far]), (generic * 1024).round() / 1024
-
-
-def _shrunk(x: Tensor, fails: Callable[[Tensor], Tensor]) -> Tensor:
-    """The simplest scores that still fail, of those reached from x by simplifying one step after the other."""
-    while True:
-        cost = _cost(x.tolist())
-        options = sorted((one for one in _simpler(x.tolist()) if _cost(one) < cost), key=_cost)
-        if not options:
-            return x
-        for candidates in torch.tensor(options, dtype=torch.float64).split(8):
-            if len(failing := fails(candidates).nonzero()):
-                x = candidates[int(failing[0])]
-                break
-        else:
-            return x
-
-
-def _cost(x: Sequence[float]) -> tuple[float, ...]:
-    digits = sum(len(f"{abs(value)!r}".removesuffix(".0")) for value in x)
-    return (
-        sum(map(bool, x)), digits, len(set(x)), math.fsum(map(abs, x)), sum(value < 0 for value in x),
-        *(-value for value in x),
-    )  # fmt: skip
-
-
-def _simpler(x: list[float]) -> Iterable[list[float]]:
-    ways: list[Callable[[float], float]] = [lambda v: 0.0, abs, lambda v: 1.0, lambda v: -1.0]
-    ways += [lambda v: float(math.trunc(v / 2)), lambda v: float(math.trunc(v / 10))]
-    ways += [lambda v, digits=digits: round(v, digits) + 0.0 for digits in range(4)]  # type: ignore[misc]
-    for way in ways:
-        yield [way(value) for value in x]
-        for place, value in enumerate(x):
-            yield [way(other) if n == place else other for n, other in enumerate(x)]
-            if x.count(value) > 1:  # tied scores stay tied
-                yield [way(other) if other == value else other for other in x]
-
-
-def _exact(value: float) -> str:
-    return format(Decimal(value + 0.0), "f")
-
-
-def _decimal(value: float, error: float) -> str:
-    """The digits of a value that are known, to one unit in the last place, and no more than twelve decimals."""
-    place = math.ceil(math.log10(max(error, abs(value) * 2.0**-52, 1e-12)))
-    rounded = Decimal(value).quantize(Decimal(1).scaleb(place))
-    return format(rounded or abs(rounded), "f")  # no minus sign before zero
-
-
-# --- the certificate --------------------------------------------------------------------------------------------------
 
 
 def certify_torch(function: Function, k: int) -> Certificate:
@@ -451,7 +40,7 @@ def certify_torch(function: Function, k: int) -> Certificate:
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise BlackBoxError(f"the number of classes must be an integer K >= 1, not {k!r}")
-    found = _Search(_BlackBox(function, k))
+    found = _Search(BlackBox(function, k))
     certificate = found.certificate()
     found.box.check_repeatable()
     return certificate
@@ -487,10 +76,12 @@ class _Form:
         relocation: list[str | None] = [None] * len(self.dilation)
         dilation = ["0"] * len(self.dilation)
         for i in self.support:
-            dilation[i] = _decimal(float(self.dilation[i]), float(self.dilation_error[i]))
+            dilation[i] = known_decimal(float(self.dilation[i]), float(self.dilation_error[i]))
             if (a := float(self.weights[i])) > 0:
-                relocation[i] = "0" if i == self.support[0] else _decimal(-math.log(a), float(self.weight_error[i]))
-        slack = _decimal(self.slack, self.slack_error) if self.support else "1"
+                relocation[i] = (
+                    "0" if i == self.support[0] else known_decimal(-math.log(a), float(self.weight_error[i]))
+                )
+        slack = known_decimal(self.slack, self.slack_error) if self.support else "1"
         return {
             "dilation": dilation,
             "relocation": relocation,
@@ -502,12 +93,12 @@ class _Form:
 class _Search:
     """The properties of a black box, from looking at it."""
 
-    def __init__(self, box: _BlackBox) -> None:
+    def __init__(self, box: BlackBox) -> None:
         self.box = box
         self.thinning = 4 if box.form in ("row", "batch of one") else 1  # one call for each of the scores is slow
-        structured, generic = (x[:: self.thinning] for x in _scores(box.k, box.random))
-        self.samples = _Look(box, torch.cat([structured, generic]))
-        self.generic = _Look(box, generic)
+        structured, generic = (x[:: self.thinning] for x in structured_scores(box.k, box.random))
+        self.samples = Look(box, torch.cat([structured, generic]))
+        self.generic = Look(box, generic)
         self.count = int(self.samples.finite.sum())
         if not self.count:
             raise BlackBoxError("the function returned nothing finite for any of the scores tried")
@@ -541,12 +132,12 @@ class _Search:
         """Scores at which a property fails by more than its tolerance, shrunk; None if none of the samples does."""
 
         def fails(x: Tensor) -> Tensor:
-            return excess(_Look(self.box, x)).nan_to_num(0) > 1
+            return excess(Look(self.box, x)).nan_to_num(0) > 1
 
         failing = (excess(self.samples).nan_to_num(0) > 1).nonzero()
-        return _shrunk(self.samples.x[int(failing[0])], fails) if len(failing) else None
+        return shrunk(self.samples.x[int(failing[0])], fails) if len(failing) else None
 
-    def holds_unless(self, excess: Excess, describe: Callable[[_Look], str], text: str = "") -> Property:
+    def holds_unless(self, excess: Excess, describe: Callable[[Look], str], text: str = "") -> Property:
         x = self.counterexample(excess)
         return self.unrefuted(text) if x is None else self.refuted(x, describe(self.look_at(x)))
 
@@ -555,8 +146,8 @@ class _Search:
         """On how much a statement about the Jacobian rests."""
         return f"no counterexample among {int(self.samples.smooth.sum())} scores at which there is a derivative"
 
-    def look_at(self, x: Tensor) -> _Look:
-        return _Look(self.box, x.unsqueeze(0))
+    def look_at(self, x: Tensor) -> Look:
+        return Look(self.box, x.unsqueeze(0))
 
     def unrefuted(self, text: str = "", /, **extras: object) -> Property:
         if not text:
@@ -575,18 +166,18 @@ class _Search:
         undefined = self.counterexample(lambda look: 2.0 * (~look.finite & (look.x.abs().amax(-1) <= NEAR)))
         if undefined is not None:
             return self.refuted(undefined, "the result is not finite there"), undefined
-        candidates = _Look(self.box, torch.cat([self.samples.x, self.suspects()]))
+        candidates = Look(self.box, torch.cat([self.samples.x, self.suspects()]))
         growth = self.kinks(candidates)
         jumps, kinks = (growth > 1.2).nonzero(), (growth > 0).nonzero()
         if len(jumps):
-            x = _shrunk(candidates.x[int(jumps[0])], lambda x: self.kinks(_Look(self.box, x)) > 1.2)
+            x = shrunk(candidates.x[int(jumps[0])], lambda x: self.kinks(Look(self.box, x)) > 1.2)
             return self.refuted(x, "the difference quotients grow there as the step shrinks"), x
         if len(kinks):
-            x = _shrunk(candidates.x[int(kinks[0])], lambda x: self.kinks(_Look(self.box, x)) > 0)
+            x = shrunk(candidates.x[int(kinks[0])], lambda x: self.kinks(Look(self.box, x)) > 0)
             return self.refuted(x, "the one-sided differences disagree there"), None
         return self.unrefuted(f"one-sided differences agree at {int(candidates.finite.sum())} scores"), None
 
-    def kinks(self, look: _Look) -> Tensor:
+    def kinks(self, look: Look) -> Tensor:
         """By how much the trouble grows from step to step in the end where it does not vanish: 1 at a kink; else 0.
 
         The trouble at step h is the largest disagreement of the two one-sided differences, or of their mean with that
@@ -643,14 +234,14 @@ class _Search:
         base = self.samples.y.masked_fill(~self.samples.finite[:, None], -torch.inf)
         start = self.samples.x[base.argmax(0)]  # for each component, scores at which it is largest
 
-        def excess(look: _Look) -> Tensor:
+        def excess(look: Look) -> Tensor:
             negative = (-look.y / look.tolerance[:, None]).amax(-1)
             zero = self.vanishing(look, start)
             return torch.where(look.finite & zero.any(-1), 2.0, negative)
 
         return self.holds_unless(excess, _smallest)
 
-    def vanishing(self, look: _Look, start: Tensor) -> Tensor:
+    def vanishing(self, look: Look, start: Tensor) -> Tensor:
         """Which components (n, K) are zero for real, and not by rounding.
 
         Found is where they become zero. The last values before an underflow are tiny, however steep the function is.
@@ -674,7 +265,7 @@ class _Search:
             outside, inside = torch.where(still, outside, middle), torch.where(still, middle, inside)
         back = start[place] - inside
         length = back.norm(dim=-1, keepdim=True)
-        near = _Look(self.box, inside + back * (1 / 16 / length).clamp(max=1).nan_to_num(0))
+        near = Look(self.box, inside + back * (1 / 16 / length).clamp(max=1).nan_to_num(0))
         seen = near.y.gather(-1, place[:, None]).squeeze(-1) > near.tolerance
         seen &= component(outside) > UNDERFLOW
         found[rows, place] = everywhere | seen
@@ -683,7 +274,7 @@ class _Search:
     # --- Jacobians
 
     def symmetric_jacobian(self) -> Property:
-        def excess(look: _Look) -> Tensor:
+        def excess(look: Look) -> Tensor:
             gap = (look.jacobian - look.jacobian.mT).abs().amax((1, 2))
             return look.smooth * gap / look.jacobian_tolerance
 
@@ -706,14 +297,14 @@ class _Search:
         if not implicit.holds:
             return Property(None, reason="there is no implicit loss")
 
-        def lowest(look: _Look) -> Tensor:
+        def lowest(look: Look) -> Tensor:
             symmetric = (look.jacobian + look.jacobian.mT) / 2
             return torch.linalg.eigvalsh(symmetric.nan_to_num(0, 0, 0))[:, 0]
 
-        def excess(look: _Look) -> Tensor:
+        def excess(look: Look) -> Tensor:
             return look.smooth * -lowest(look) / (self.box.k * look.jacobian_tolerance)
 
-        def describe(look: _Look) -> str:
+        def describe(look: Look) -> str:
             return f"the Jacobian has the eigenvalue {float(lowest(look)):.6g} there"
 
         return self.holds_unless(excess, describe, self.where_smooth)
@@ -723,15 +314,15 @@ class _Search:
     def softmax_type(self, smooth: Property) -> tuple[Property, _Form | None]:
         """(P2): first whether some d does at each of the scores, then whether one d does at all."""
 
-        def fit(look: _Look) -> tuple[Tensor, Tensor]:
+        def fit(look: Look) -> tuple[Tensor, Tensor]:
             """d (n, K) by least squares, and the sum of the squares of its coefficients."""
             square = (look.softmax_factor**2).sum(1)
             return ((look.softmax_factor * look.jacobian).sum(1) / square).nan_to_num(0, 0, 0), square
 
-        def misfit(look: _Look, d: Tensor) -> Tensor:
+        def misfit(look: Look, d: Tensor) -> Tensor:
             return (look.jacobian - look.softmax_factor * d.unsqueeze(-2)).abs().amax((1, 2))
 
-        def nowhere(look: _Look) -> Tensor:
+        def nowhere(look: Look) -> Tensor:
             return look.smooth * misfit(look, fit(look)[0]) / (2 * look.jacobian_tolerance)
 
         x = self.counterexample(nowhere)
@@ -749,14 +340,14 @@ class _Search:
         coefficients = reference.softmax_factor[0].abs().sum(0)
         d_error = (reference.jacobian_tolerance * coefficients / square).nan_to_num(torch.inf, torch.inf)
 
-        def elsewhere(look: _Look) -> Tensor:
+        def elsewhere(look: Look) -> Tensor:
             room = look.jacobian_tolerance + (look.softmax_factor.abs() * d_error).nan_to_num(0, torch.inf).amax((1, 2))
             return look.smooth * misfit(look, d) / (2 * room)
 
         x = self.counterexample(elsewhere)
         if x is not None:
             d_there = fit(self.look_at(x))[0][0]
-            at = ", ".join(map(_exact, reference.x[0].tolist()))
+            at = ", ".join(map(exact_decimal, reference.x[0].tolist()))
             text = f"its Jacobian there wants d = ({_short(d_there)}), and d = ({_short(d)}) at x = ({at})"
             return self.refuted(x, text, **NO_FORM), None
         if smooth.holds is False:
@@ -768,7 +359,7 @@ class _Search:
             return Property(None, reason=self.box.reason(text), extras=dict(NO_FORM)), None
         form = self.fitted(support, d, d_error.nan_to_num(0, 0, 0))
 
-        def unlike(look: _Look) -> Tensor:
+        def unlike(look: Look) -> Tensor:
             growth = (look.x.abs() * form.dilation_error).amax(-1) + form.weight_error.amax()
             room = look.tolerance + look.y.abs().amax(-1) * (2 * growth.expm1() + form.slack_error / form.total(look.x))
             return (look.y - form(look.x)).abs().amax(-1) / (2 * room)
@@ -824,18 +415,18 @@ class _Search:
 
     # --- growth
 
-    def along_rays(self, exponents: Sequence[int]) -> list[_Look]:
+    def along_rays(self, exponents: Sequence[int]) -> list[Look]:
         """F far out: along the axes, the diagonal, and random directions, at 10 to the exponents times them."""
         unit = torch.eye(self.box.k).double()
         mixed = torch.randint(-1, 2, (16, self.box.k), generator=torch.Generator().manual_seed(1)).double()
         directions = torch.cat([unit, -unit, torch.ones_like(unit[:1]), -torch.ones_like(unit[:1]), mixed])
-        return [_Look(self.box, directions * 10.0**exponent) for exponent in exponents]
+        return [Look(self.box, directions * 10.0**exponent) for exponent in exponents]
 
     def bounded(self) -> Property:
         """Whether the extreme values still move by half as much from 100 to 1000 as they did from 10 to 100."""
         looks, k = self.along_rays(range(4)), self.box.k
 
-        def highest(look: _Look) -> Tensor:
+        def highest(look: Look) -> Tensor:
             """Of the K components, and of their negatives."""
             return _signed(look).amax(0)
 
@@ -846,7 +437,8 @@ class _Search:
         ends = torch.stack([*seen, highest(self.samples)]).amax(0).masked_fill(grows, torch.inf).tolist()
         known = _largest(looks[0].tolerance)
         ranges = [
-            [None if math.isinf(end) else _decimal(end, known) for end in (-ends[k + i], ends[i])] for i in range(k)
+            [None if math.isinf(end) else known_decimal(end, known) for end in (-ends[k + i], ends[i])]
+            for i in range(k)
         ]
         if not bool(grows.any()):
             return self.unrefuted("the range observed, for scores up to 1e3", range=ranges)
@@ -861,7 +453,7 @@ class _Search:
         if jump is not None:
             return self.refuted(jump, "F jumps, is infinitely steep or not defined there", bound=None, exact=None)
 
-        def steepness(look: _Look) -> Tensor:
+        def steepness(look: Look) -> Tensor:
             """The largest singular value; infinite where F is too large for a float64."""
             usable = look.smooth & look.finite
             jacobian = torch.where(usable[:, None, None], look.jacobian, 0.0).nan_to_num(0, 0, 0)
@@ -878,10 +470,10 @@ class _Search:
         found, error = steepness(finite), self.box.k * finite.jacobian_tolerance
         best = int((found - error).nan_to_num(-torch.inf).argmax())
         text = "the largest singular value found: no Lipschitz constant is below it"
-        return self.unrefuted(text, bound=_decimal(float(found[best]), float(error[best])), exact=False)
+        return self.unrefuted(text, bound=known_decimal(float(found[best]), float(error[best])), exact=False)
 
 
-def _signed(look: _Look) -> Tensor:
+def _signed(look: Look) -> Tensor:
     """F and -F side by side; what is not a number is left out of any maximum."""
     return torch.cat([look.y, -look.y], -1).nan_to_num(-torch.inf, torch.inf, -torch.inf)
 
@@ -900,26 +492,26 @@ def _short(values: Tensor) -> str:
     return ", ".join(f"{value:.6g}" for value in values.tolist())
 
 
-def _sum(look: _Look) -> str:
+def _sum(look: Look) -> str:
     return f"the components sum to {float(look.y.sum()):.10g} there"
 
 
-def _smallest(look: _Look) -> str:
+def _smallest(look: Look) -> str:
     i = int(look.y[0].argmin())
     return f"component {i + 1} is {float(look.y[0, i]):.6g} there"
 
 
-def _orders(look: _Look) -> Tensor:
+def _orders(look: Look) -> Tensor:
     """F_j - F_i (n, i, j) where x_i >= x_j, and 0 elsewhere."""
     ordered = look.x.unsqueeze(2) >= look.x.unsqueeze(1)
     return torch.where(ordered, look.y.unsqueeze(1) - look.y.unsqueeze(2), 0.0)
 
 
-def _disorder(look: _Look) -> Tensor:
+def _disorder(look: Look) -> Tensor:
     return look.finite * _orders(look).amax((1, 2)) / (2 * look.tolerance)
 
 
-def _reversed_pair(look: _Look) -> str:
+def _reversed_pair(look: Look) -> str:
     i, j = divmod(int(_orders(look)[0].argmax()), look.x.shape[-1])
     y = look.y[0]
     return f"x{i + 1} >= x{j + 1}, but F{i + 1} = {float(y[i]):.6g} < F{j + 1} = {float(y[j]):.6g}"
