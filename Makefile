@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify mutants errata test train lint wheel bench notebooks clean
+.PHONY: verify mutants errata test peers train lint wheel bench notebooks clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
@@ -19,6 +19,13 @@ errata: .venv/all.stamp
 
 test: .venv/all.stamp
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# Other people's code, checked in an environment of its own; takes minutes. Writes PEERS.md.
+peers: .venv/bin/python
+	test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--requirement peers/requirements.txt --editable '.[testing]'
+	build/peers/bin/python peers/check.py
 
 train: .venv/all.stamp
 	$(BIN)/python -m softmax_trick.train --out runs/n0-softmax --resume
