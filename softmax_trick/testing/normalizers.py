@@ -239,7 +239,7 @@ def check_memory_formats(subject: Subject, draw: Draw) -> None:
 
 def check_saturation(subject: Subject, draw: Draw) -> None:
     """Value and gradient where scores are saturated, huge or subnormal, in float64 and float32."""
-    x = draw_scores(draw, ("saturated", "subnormal", "huge"))
+    x = draw_scores(draw, ("saturated", "saturated", "subnormal", "huge"))
     v = draw_cotangent(draw, x)
     for dtype in (torch.float64, torch.float32):
         verify(subject, x.to(dtype), v)

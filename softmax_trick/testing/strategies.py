@@ -24,7 +24,9 @@ _ENTRIES: dict[str, st.SearchStrategy[float]] = {
     # Quarters are exact in every format, bfloat16 included; the kinks of the hard normalizers are among them.
     "tied": st.sampled_from([0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 0.25]),
     # 12: below the usual absolute tolerances. 104 and 800: exp(-gap) is 0 in float32 and in float64.
-    "saturated": st.sampled_from([0.0, 12.0, -12.0, 40.0, -40.0, 104.0, -104.0, 800.0, -800.0, 1e4, -1e4]),
+    "saturated": st.sampled_from(
+        [0.0, 12.0, -12.0, 13.0, -13.0, 15.0, -15.0, 18.0, -18.0, 40.0, -40.0, 104.0, -104.0, 800.0, -800.0, 1e4, -1e4]
+    ),
     "subnormal": st.sampled_from([0.0, 5e-324, -5e-324, 1e-310, -1e-310, 2.2250738585072014e-308]),
     "huge": st.sampled_from([0.0, 1e8, -1e8, 1e30, -1e30]),
 }
