@@ -135,7 +135,7 @@ def _decided(components: Sequence[sp.Expr], scores: Sequence[sp.Symbol]) -> Iter
     yield "unity", unity
     positive = ranges.positive(subject, form)
     yield "positive", positive
-    yield "generalised_softmax", softmax_type.generalised_softmax(subject, unity, positive, p2)
+    yield "generalised_softmax", softmax_type.generalised_softmax(unity, positive, p2)
     yield "trick", softmax_type.trick(subject, p2, form)
     symmetric = loss.symmetric_jacobian(subject, form)
     yield "symmetric_jacobian", symmetric
@@ -159,7 +159,8 @@ def _within(time_limit: float, components: Sequence[sp.Expr], scores: Sequence[s
         while ours.poll(max(0.0, deadline - time.monotonic())):
             try:
                 name, decided = ours.recv()
-            except EOFError:
+            except EOFError:  # all is said; or the process died, and then something is missing
+                trouble = "the process that decides it died"
                 break
             if name is None:
                 trouble = decided

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from importlib.resources import files
 
 import jsonschema
@@ -297,6 +298,19 @@ def test_the_time_limit_ends_it_undecided(monkeypatch):
     assert found.unity.holds is True
     assert found.trick.holds is None
     assert "time limit" in found.trick.reason
+
+
+def test_a_process_that_dies_is_not_taken_for_the_time_limit(monkeypatch):
+    """Planted: the process is gone after the first property, as when the memory runs out."""
+
+    def dies(components, scores):
+        yield "unity", subject.property_of(subject.YES)
+        os._exit(1)
+
+    monkeypatch.setattr(importlib.import_module("softmax_trick.certify"), "_decided", dies)
+    found = certify(softmax(2), X[:2])
+    assert found.unity.holds is True
+    assert found.trick.reason == "the process that decides it died"
 
 
 def test_a_crash_is_undecided_and_named(monkeypatch):

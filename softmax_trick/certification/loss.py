@@ -123,7 +123,7 @@ def _downward(subject: Subject) -> tuple[Point, list[int]] | None:
         )
         for point in itertools.islice(subject.points(), 30):
             try:
-                if enclose(form.xreplace({}), point) < 0:
+                if enclose(form, point) < 0:
                     return point, v
             except NotEnclosable:
                 continue

@@ -13,7 +13,7 @@ import sympy as sp
 from softmax_trick.certificate import Property
 from softmax_trick.certification.smoothness import continuous
 from softmax_trick.certification.softmax_type import SoftmaxType
-from softmax_trick.certification.subject import Answer, Subject, pieces_of, property_of
+from softmax_trick.certification.subject import Answer, Subject, at, pieces_of, property_of
 from softmax_trick.numeric import NotEnclosable, enclose
 
 HALF, QUARTER = sp.Rational(1, 2), sp.Rational(1, 4)
@@ -60,7 +60,7 @@ def _reversed(subject: Subject) -> Answer | None:
             if not point[subject.scores[i]] >= point[subject.scores[j]]:
                 continue
             try:
-                if enclose(_here(subject.components[i] - subject.components[j], point), {}) < 0:
+                if enclose(at(subject.components[i] - subject.components[j], point), {}) < 0:
                     return Answer(False, point, f"x{i + 1} >= x{j + 1}, but F{i + 1} < F{j + 1}")
             except NotEnclosable:
                 continue
@@ -189,8 +189,3 @@ def _is_symmetric(form: SoftmaxType) -> bool:
     """Whether all classes have one dilation, not negative, and one weight."""
     alike = len(set(form.dilation)) == 1 and len(set(form.weights.values())) == 1
     return alike and bool(form.dilation[0].is_nonnegative)
-
-
-def _here(expression: sp.Expr, point: object) -> sp.Expr:
-    """The expression at a point; pieces are chosen on the way."""
-    return expression.xreplace(dict(point))  # type: ignore[call-overload]

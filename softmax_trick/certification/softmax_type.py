@@ -99,7 +99,7 @@ def softmax_type(subject: Subject) -> tuple[Property, SoftmaxType | None]:
     return Property(True, "exact", reason="by the classification A1c", extras=found.extras()), found
 
 
-def generalised_softmax(subject: Subject, unity: Property, positive: Property, p2: Property) -> Property:
+def generalised_softmax(unity: Property, positive: Property, p2: Property) -> Property:
     """(P1): F(x) = SoftMax(d * x - c), that is (P2) with positive components that sum to 1."""
     extras = {name: (p2.extras[name] if p2.holds else None) for name in ("dilation", "relocation")}
     for needed in (p2, unity, positive):
@@ -127,7 +127,7 @@ def trick(subject: Subject, p2: Property, form: SoftmaxType | None) -> Property:
 
 
 def _base_point(subject: Subject, support: list[int]) -> Point | None:
-    """A point of the scores at which no component of the support vanishes, nor 1 minus it unless it is 1 everywhere."""
+    """Values of the scores at which no component of the support vanishes."""
     for point in subject.points():
         scores = {score: point[score] for score in subject.scores}
         try:

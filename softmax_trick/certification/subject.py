@@ -170,7 +170,7 @@ class Subject:
     def point_where_zero(self, expression: sp.Expr, conditions: Sequence[sp.Basic] = ()) -> Point | None:
         """A point under the conditions at which the expression is exactly zero."""
         for point in itertools.islice(self.points(), 12):
-            if _all_true(conditions, point) and decide(_at(expression, point)).status == "zero":
+            if _all_true(conditions, point) and decide(at(expression, point)).status == "zero":
                 return point
         return None
 
@@ -279,7 +279,8 @@ def _all_true(conditions: Sequence[sp.Basic], point: Point) -> bool:
     return all(condition.xreplace(dict(point)) == sp.true for condition in conditions)
 
 
-def _at(expression: sp.Expr, point: Point) -> sp.Expr:
+def at(expression: sp.Expr, point: Point) -> sp.Expr:
+    """The expression at a point; pieces are chosen on the way."""
     return expression.xreplace(dict(point))
 
 
