@@ -695,6 +695,8 @@ def row(subject: Subject, outcome: Outcome) -> str:
 
 def page(outcomes: Mapping[str, Outcome], printed: Mapping[str, str]) -> str:
     """PEERS.md: the table, then each finding once."""
+    from softmax_trick.testing.running import EXAMPLES
+
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     lines = [
         "# Tried on the code of others",
@@ -708,9 +710,8 @@ def page(outcomes: Mapping[str, Outcome], printed: Mapping[str, str]) -> str:
         "|---|---|---|",
         *(row(subject, outcomes[subject.name]) for subject in SUBJECTS),
         "",
-        "Refused is what raises an exception where a refusal is no fault. To pass means that none of the examples, up "
-        "to 40",
-        "for each sub-check, contradicts, and no more.",
+        "Refused is what raises an exception where a refusal is no fault. To pass means that none of the examples, up",
+        f"to {EXAMPLES} for each sub-check, contradicts, and no more.",
         "",
         "## Why some failed",
     ]

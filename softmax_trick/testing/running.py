@@ -15,12 +15,15 @@ from torch import Tensor
 Example = TypeVar("Example")
 Subject = TypeVar("Subject")
 
+EXAMPLES = 60
+"""How many examples a sub-check tries at most."""
+
 # Derandomized: the same code is tested on the same examples every time, and nothing is kept between runs.
 _SETTINGS = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=40,
+    max_examples=EXAMPLES,
     phases=[Phase.generate, Phase.shrink],
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
