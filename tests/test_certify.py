@@ -51,6 +51,15 @@ def holds(certificate):
     return "".join({True: "t", False: "f", None: "-"}[p.holds] for p in certificate.properties().values())
 
 
+def shifted(k):
+    """SoftMax as code computes it."""
+    powers = [exp(u - sp.Max(*X[:k])) for u in X[:k]]
+    return [power / sum(powers) for power in powers]
+
+
+SPARSEMAX = [sp.Max(0, sp.Min(1, (u - v + 1) / 2)) for u, v in (X[:2], X[1::-1])]
+
+
 #                                     differentiable
 #                                     |unity
 #                                     ||positive
@@ -79,6 +88,10 @@ KNOWN = {
     "identity": ([X[0], X[1]],       "tfftfffttt" "ft"),
     "constant": ([HALF / 2, HALF, HALF / 2], "tttttttt" "tftt"),
     "zero": ([sp.S.Zero, sp.S.Zero], "tffttffttttt"),
+    "HardTanh by max and min": ([sp.Max(-1, sp.Min(1, u)) for u in X[:2]], "ffftffftt" "ttt"),
+    "ELU": ([sp.Piecewise((u, u > 0), (exp(u) - 1, True)) for u in X[:2]], "tfftffftt" "tft"),
+    "SoftMax, shifted by the maximum": (shifted(3), "tttttttttttt"),
+    "SparseMax of two": (SPARSEMAX, "ftftffftt" "tt-"),
     "SoftMax of the classes 2, 3": ([sp.S.Zero, *(exp(u) / (exp(X[1]) + exp(X[2])) for u in X[1:3])], "ttfttffttftt"),
 }  # fmt: skip
 
@@ -262,12 +275,34 @@ def test_random_generalised_softmax_with_slack(parameters, slack, multiplied):
         (2 ** X[0], True),
         (sp.sqrt(X[0] ** 2), False),
         (X[0] / A, True),
+        # Pieces count where they are taken, and where their regions meet.
+        (sp.Piecewise((sp.sqrt(X[0]), X[0] > 1), ((X[0] + 1) / 2, True)), True),
+        (sp.Piecewise((sp.sqrt(X[0]), X[0] > 1), (X[0], True)), False),
+        (sp.Max(X[0], 0) - sp.Max(-X[0], 0), True),
+        (sp.Max(X[0], 0) + sp.Max(-X[0], 0), False),
+        (sp.Max(X[0] - sp.Rational(22, 7), 0), False),  # no point that is tried lies on the boundary by itself
+        (sp.Piecewise((X[0], X[0] > 2), (7, X[0] > 3), (X[0], True)), True),
+        (
+            sp.Piecewise((X[0] ** 2 * sp.log(X[0]), X[0] > 0), (0, True)),
+            None,
+        ),  # it is; the logarithm is not defined at 0
+        (sp.Piecewise((1, sp.Abs(X[0]) > 1), (X[0], True)), False),
     ],
 )
 def test_differentiable(component, expected):
     found = certified([component]).differentiable
     assert found.holds is expected
     assert bool(found.witness) == (expected is False)
+
+
+def test_pieces_that_meet_only_in_part():
+    """Neither neighbour in the list is a neighbour along all of a boundary; the jump is at x1 = 0 < x2."""
+    component = sp.Piecewise((0, X[0] < 0), (0, X[1] < 0), (X[1] ** 2, True))
+    found = certified([component, X[1]])
+    assert found.differentiable.holds is False
+    assert (found.differentiable.witness["x1"], found.differentiable.witness["x2"]) == ("0", "1")
+    joined = certified([component.xreplace({X[0]: X[1]}), X[1]])
+    assert joined.differentiable.holds is True
 
 
 @pytest.mark.parametrize("component", [sp.Heaviside(X[0]), -sp.Heaviside(X[0]), sp.sign(X[0]), 1 / X[0]], ids=str)
@@ -277,6 +312,10 @@ def test_nothing_is_concluded_from_slopes_where_a_function_jumps(component):
     assert found.differentiable.holds is False
     for property_ in (found.implicit_loss, found.lipschitz, found.convex):
         assert property_.holds is not True
+    if component != 1 / X[0]:
+        for property_ in (found.implicit_loss, found.lipschitz):
+            assert property_.holds is False
+            assert property_.witness["x1"] == "0"
     assert found.order_preserving.holds is not True or component in (sp.Heaviside(X[0]), sp.sign(X[0]))
     if component == -sp.Heaviside(X[0]):
         assert found.order_preserving.holds is False

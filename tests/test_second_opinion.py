@@ -9,7 +9,7 @@ from softmax_trick.claims import Claim, Verdict
 from softmax_trick.ledger import Ledger
 from softmax_trick.proofs import CLAIMS
 from softmax_trick.symbolic import EVERY_K, decide, gradient, index, jacobian, normal_form, sign, softmax
-from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3
+from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3, zero_by_z3
 
 a, b, c = sp.symbols("a b c", real=True)
 p, q = sp.symbols("p q", positive=True)
@@ -90,6 +90,32 @@ def test_values_of_logarithms_prove_nothing():
 def test_sign(expression, expected):
     assert sign_by_z3(expression) == expected
     assert sign(expression) in (expected, None)  # never a contradiction
+
+
+@pytest.mark.parametrize(
+    ("expression", "where", "expected"),
+    [
+        (a - b, (a > b,), "positive"),
+        (a - b, (a >= b,), "nonnegative"),
+        (a - b, (a >= b + 1, c > 0), "positive"),
+        (a, (sp.Or(a > 1, a > 2), sp.Ne(a, 3)), "positive"),
+        (a, (sp.Or(a > 1, a < -2),), None),
+        (a, (sp.And(a > 1, b > 2),), "positive"),
+        (a, (sp.Not(sp.And(a <= 0, b > 2)), b > 2), "positive"),
+        (1 - sp.exp(a), (a < 0,), "positive"),
+        (1 - sp.exp(a), (a > 0,), None),
+        (sp.S.NegativeOne, (a > 1, a < 0), "positive"),  # nowhere, so anything holds there
+    ],
+)
+def test_sign_under_conditions(expression, where, expected):
+    assert sign_by_z3(expression, where) == expected
+
+
+def test_zero_under_conditions():
+    assert zero_by_z3(a - b, (a >= b, a <= b))
+    assert zero_by_z3(sp.S.One, (a > b, b > a))
+    assert not zero_by_z3(a - b, (a >= b,))
+    assert not zero_by_z3(a - b, ())
 
 
 @pytest.mark.parametrize("name", ["T1.4a", "A1.1-2", "A1.3-2", "A1c", "A1r.unity"])

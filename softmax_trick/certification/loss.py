@@ -35,8 +35,12 @@ def implicit_loss(subject: Subject, symmetric: Property, smooth: Property, form:
     extras = {**NO_LOSS, "entry": symmetric.extras.get("entry")}
     if symmetric.holds is not True:
         return Property(symmetric.holds, symmetric.rung, symmetric.witness, symmetric.reason, extras)
-    if not (smooth.holds or continuous(subject)):
-        return Property(None, reason="F jumps: it is no gradient where it does", extras=extras)
+    whole = Answer(True) if smooth.holds else continuous(subject)
+    if whole.holds is False:
+        reason = f"F jumps, and no gradient does (Darboux's theorem): {whole.reason}"
+        return Property(False, "exact", as_text(whole.point), reason, extras)
+    if not whole.holds:
+        return Property(None, reason="F is not known to be continuous", extras=extras)
     potential = _potential(subject, form)
     reason = "" if smooth.holds else "shown where F is differentiable; F is continuous where it is defined"
     if potential is None and not smooth.holds:
@@ -79,8 +83,8 @@ def convex(subject: Subject, symmetric: Property, form: SoftmaxType | None, smoo
     """Whether the Jacobian is positive semidefinite everywhere, shown by its diagonal, which dominates its rows."""
     if symmetric.holds is not True:
         return Property(None, reason="there is no implicit loss")
-    if not (smooth.holds or continuous(subject)):
-        return Property(None, reason="F jumps: its Jacobian does not tell")
+    if not (smooth.holds or continuous(subject).holds):
+        return Property(None, reason="F is not known to be continuous: its Jacobian does not tell")
     if form and form.support:
         equal = form.dilation[form.support[0]]
         shares = [*form.weights.values(), equal, form.slack]

@@ -11,9 +11,9 @@ import itertools
 import sympy as sp
 
 from softmax_trick.certificate import Property
-from softmax_trick.certification.smoothness import continuous
+from softmax_trick.certification.smoothness import continuous, continuous_everywhere
 from softmax_trick.certification.softmax_type import SoftmaxType
-from softmax_trick.certification.subject import Answer, Subject, at, pieces_of, property_of
+from softmax_trick.certification.subject import Answer, Subject, as_text, at, pieces_of, property_of
 from softmax_trick.numeric import NotEnclosable, enclose
 
 HALF, QUARTER = sp.Rational(1, 2), sp.Rational(1, 4)
@@ -41,7 +41,7 @@ def order_preserving(subject: Subject, form: SoftmaxType | None, smooth: Propert
     if answer := _reversed(subject):
         return property_of(answer)
     more = sp.Dummy("p", nonnegative=True)
-    by_slopes = smooth.holds or continuous(subject, and_defined=True)
+    by_slopes = smooth.holds or continuous_everywhere(subject)
     for i, j in itertools.permutations(subject.classes, 2):
         difference = subject.components[i] - subject.components[j]
         tied = difference.xreplace({subject.scores[i]: subject.scores[j]})
@@ -129,8 +129,11 @@ def lipschitz(subject: Subject, form: SoftmaxType | None, smooth: Property) -> P
         return Property(True, "exact", reason="the spectral norm of (D_y - y y^T) D_d", extras=_bound(bound, exact))
     if form and not form.support:
         return Property(True, "exact", extras=_bound(sp.S.Zero, True))
-    if not (smooth.holds or continuous(subject, and_defined=True)):
-        return Property(None, reason="F is not known to be continuous", extras=nothing)
+    if not smooth.holds:
+        if (jump := continuous(subject)).holds is False:
+            return Property(False, "exact", as_text(jump.point), f"F jumps: {jump.reason}", nothing)
+        if not continuous_everywhere(subject):
+            return Property(None, reason="F is not known to be continuous", extras=nothing)
     if any(subject.derivative(i, j) != 0 for i, j in itertools.permutations(subject.classes, 2)):
         return Property(None, reason="F is neither of SoftMax type nor acts on each score alone", extras=nothing)
     slopes = [_steepest(subject, place) for place in subject.classes]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from softmax_trick.certificate import Property
-from softmax_trick.certification.subject import Answer, Point, Subject, as_text, property_of
+from softmax_trick.certification.subject import Answer, Point, Subject, as_text, at, property_of
 from softmax_trick.numeric import NotEnclosable, enclose
 from softmax_trick.symbolic import normal_form
 
@@ -131,7 +131,7 @@ def _base_point(subject: Subject, support: list[int]) -> Point | None:
     for point in subject.points():
         scores = {score: point[score] for score in subject.scores}
         try:
-            values = [enclose(subject.components[place], point) for place in support]
+            values = [enclose(at(subject.components[place], point), {}) for place in support]
         except NotEnclosable:
             continue
         if all(0 not in value for value in values):
@@ -178,8 +178,8 @@ def _failure(subject: Subject, dilation: tuple[sp.Expr, ...], base: Point) -> Pr
             answer = subject.zero(difference)
             if answer.holds is False and answer.point is not None:
                 forced = ", ".join(map(str, dilation))
-                at = ", ".join(f"{score} = {value}" for score, value in base.items())
-                reason = f"entry ({i + 1}, {j + 1}) differs from (P2) with d = ({forced}), which is forced at {at}"
+                where = ", ".join(f"{score} = {value}" for score, value in base.items())
+                reason = f"entry ({i + 1}, {j + 1}) differs from (P2) with d = ({forced}), which is forced at {where}"
                 return Property(False, "exact", as_text(answer.point), reason, dict(NOTHING))
     return Property(None, reason="not of SoftMax type, but no entry of the Jacobian shows where", extras=dict(NOTHING))
 

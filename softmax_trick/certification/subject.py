@@ -20,13 +20,14 @@ from softmax_trick.certificate import Property
 from softmax_trick.claims import Rung
 from softmax_trick.numeric import NotEnclosable, enclose
 from softmax_trick.symbolic import decide, sign
-from softmax_trick.symbolic.second_opinion import sign_by_z3
+from softmax_trick.symbolic.second_opinion import sign_by_z3, zero_by_z3
 
 PIECES = (sp.Abs, sp.Max, sp.Min, sp.sign, sp.Heaviside)
 MOST_REGIONS = 81
 POINTS = 60
 
 Point = Mapping[sp.Symbol, sp.Expr]
+Conditions = tuple[sp.Basic, ...]  # all of them hold
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,17 @@ class Subject:
 
     # --- is it zero, which sign has it --------------------------------------------------------------------------------
 
-    def zero(self, expression: sp.Expr) -> Answer:
-        """Whether an expression is zero wherever it is defined."""
+    def zero(self, expression: sp.Expr, where: Conditions = ()) -> Answer:
+        """Whether an expression is zero wherever it is defined and the conditions hold."""
         try:
-            pieces = list(pieces_of(expression))
+            pieces = list(pieces_of(expression, where))
         except TooManyRegions as error:
             return Answer(None, reason=str(error))
         for conditions, piece in pieces:
-            if piece == 0:
+            restricted = _on_boundaries(piece, conditions)
+            if restricted == 0:
                 continue
-            decision = decide(piece)
+            decision = decide(restricted)
             if decision.status == "zero":
                 continue
             if not conditions and decision.witness:
@@ -94,51 +96,50 @@ class Subject:
             point = self.point_where(lambda value: 0 not in value, piece, conditions)
             if point:
                 return Answer(False, point)
-            region = sp.simplify(sp.And(*conditions))
-            if region == sp.false or (isinstance(region, sp.Eq) and self._is_zero_on(piece, region)):
+            if zero_by_z3(piece, conditions):  # its region may be empty, or a boundary
                 continue
             return Answer(None, reason=decision.reason or "no point of a piece shows that it is not zero there")
         return YES
 
-    def _is_zero_on(self, piece: sp.Expr, boundary: sp.Eq) -> bool:
-        """Whether an expression is zero where two pieces meet."""
-        place = solved(boundary.lhs - boundary.rhs)
-        return place is not None and decide(piece.xreplace({place[0]: place[1]})).status == "zero"
+    def nonnegative(self, expression: sp.Expr, where: Conditions = ()) -> Answer:
+        """Whether an expression is nowhere negative, where the conditions hold."""
+        return self._of_sign(expression, where, strictly=False)
 
-    def nonnegative(self, expression: sp.Expr) -> Answer:
-        """Whether an expression is nowhere negative."""
-        return self._of_sign(expression, strictly=False)
+    def positive(self, expression: sp.Expr, where: Conditions = ()) -> Answer:
+        """Whether an expression is positive everywhere, where the conditions hold."""
+        return self._of_sign(expression, where, strictly=True)
 
-    def positive(self, expression: sp.Expr) -> Answer:
-        """Whether an expression is positive everywhere."""
-        return self._of_sign(expression, strictly=True)
-
-    def _of_sign(self, expression: sp.Expr, strictly: bool) -> Answer:
+    def _of_sign(self, expression: sp.Expr, where: Conditions, strictly: bool) -> Answer:
         """The components share their denominators: each question is answered once."""
-        if (expression, strictly) not in self._signs:
-            self._signs[expression, strictly] = self._find_sign(expression, strictly)
-        return self._signs[expression, strictly]
+        question = expression, where, strictly
+        if question not in self._signs:
+            self._signs[question] = self._find_sign(*question)
+        return self._signs[question]
 
     @cached_property
-    def _signs(self) -> dict[tuple[sp.Expr, bool], Answer]:
+    def _signs(self) -> dict[tuple[sp.Expr, Conditions, bool], Answer]:
         return {}
 
-    def _find_sign(self, expression: sp.Expr, strictly: bool) -> Answer:
+    def _find_sign(self, expression: sp.Expr, where: Conditions, strictly: bool) -> Answer:
         wanted = ("positive",) if strictly else ("positive", "nonnegative")
         try:
-            pieces = list(pieces_of(expression))
+            pieces = list(pieces_of(expression, where))
         except TooManyRegions as error:
             return Answer(None, reason=str(error))
+        answer = YES
         for conditions, piece in pieces:
             parametrised = _parametrised(piece, conditions)
-            if parametrised is None or _sign(parametrised) not in wanted:
-                if conditions and sp.simplify(sp.And(*conditions)) == sp.false:
-                    continue
-                point = self.point_where(lambda value: value < 0, piece, conditions)
-                if strictly and not point:
-                    point = self.point_where_zero(piece, conditions)
-                return Answer(False, point) if point else Answer(None, reason=f"the sign of {piece} is not decided")
-        return YES
+            if parametrised is not None and _sign(parametrised) in wanted:
+                continue
+            if conditions and sign_by_z3(piece, conditions) in wanted:
+                continue
+            point = self.point_where(lambda value: value < 0, piece, conditions)
+            if strictly and not point:
+                point = self.point_where_zero(piece, conditions)
+            if point:
+                return Answer(False, point)
+            answer = Answer(None, reason=f"the sign of {piece} is not decided")  # another piece may have a point
+        return answer
 
     # --- points -------------------------------------------------------------------------------------------------------
 
@@ -155,11 +156,9 @@ class Subject:
             numbers = {symbol: sp.Rational(random.randint(1, size), random.randint(1, 3)) for symbol in self.symbols}
             yield {s: n if s.is_nonnegative else n * random.choice((-1, 1)) for s, n in numbers.items()}
 
-    def point_where(self, found: Any, expression: sp.Expr, conditions: Sequence[sp.Basic] = ()) -> Point | None:
+    def point_where(self, found: Any, expression: sp.Expr, conditions: Conditions = ()) -> Point | None:
         """A point under the conditions at which a rigorous enclosure of the expression has the property."""
-        for point in self.points():
-            if not _all_true(conditions, point):
-                continue
+        for point in self._points_under(conditions):
             try:
                 if found(enclose(expression, point, 256)):
                     return point
@@ -167,12 +166,21 @@ class Subject:
                 continue
         return None
 
-    def point_where_zero(self, expression: sp.Expr, conditions: Sequence[sp.Basic] = ()) -> Point | None:
+    def point_where_zero(self, expression: sp.Expr, conditions: Conditions = ()) -> Point | None:
         """A point under the conditions at which the expression is exactly zero."""
-        for point in itertools.islice(self.points(), 12):
-            if _all_true(conditions, point) and decide(at(expression, point)).status == "zero":
+        for point in itertools.islice(self._points_under(conditions), 12):
+            if decide(at(expression, point)).status == "zero":
                 return point
         return None
+
+    def _points_under(self, conditions: Conditions) -> Iterator[Point]:
+        """Those at which all conditions hold, moved onto the boundary that the conditions confine them to."""
+        boundaries = list(_boundaries(conditions))
+        for point in self.points():
+            for variable, value in boundaries:
+                point = {**point, variable: value.xreplace(point)}
+            if all(condition.xreplace(point) == sp.true for condition in conditions):
+                yield point
 
     def completed(self, point: Point) -> Point:
         """A point with a value for every score and parameter; those that do not matter are 1."""
@@ -183,12 +191,20 @@ class TooManyRegions(ValueError):
     """An expression has more regions than are looked at."""
 
 
-def pieces_of(expression: sp.Expr) -> Iterator[tuple[tuple[sp.Basic, ...], sp.Expr]]:
-    """The smooth pieces of an expression, each with the conditions under which it is taken."""
-    return iter(_pieces(sp.sympify(expression, strict=True), (), [0]))
+def pieces_of(expression: sp.Expr, where: Conditions = ()) -> Iterator[tuple[Conditions, sp.Expr]]:
+    """The smooth pieces of an expression, each with the conditions under which it is taken, besides those given."""
+    return iter(_pieces(sp.sympify(expression, strict=True), where, [0]))
 
 
-def _pieces(expression: sp.Expr, conditions: tuple[sp.Basic, ...], count: list[int]) -> list[Any]:
+def _pieces(expression: sp.Expr, conditions: Conditions, count: list[int]) -> list[Any]:
+    # A condition in which there are pieces, as abs(x) > 1, is "if c then a else b": both ways are gone.
+    if ites := expression.atoms(sp.ITE):
+        ite = min(ites, key=lambda node: (len(node.atoms(sp.ITE)), sp.default_sort_key(node)))
+        condition, then, otherwise = ite.args
+        return [
+            *_pieces(expression.xreplace({ite: then}), _merged(conditions, _conjuncts(condition)), count),
+            *_pieces(expression.xreplace({ite: otherwise}), _merged(conditions, (sp.Not(condition),)), count),
+        ]
     atoms = expression.atoms(sp.Piecewise)
     if not atoms:
         count[0] += 1
@@ -206,20 +222,82 @@ def _pieces(expression: sp.Expr, conditions: tuple[sp.Basic, ...], count: list[i
     return found
 
 
-def _conjuncts(condition: sp.Basic) -> tuple[sp.Basic, ...]:
+def _conjuncts(condition: sp.Basic) -> Conditions:
     return condition.args if isinstance(condition, sp.And) else (condition,)
 
 
-def _merged(conditions: tuple[sp.Basic, ...], more: Sequence[sp.Basic]) -> tuple[sp.Basic, ...]:
+def _merged(conditions: Conditions, more: Sequence[sp.Basic]) -> Conditions:
     return tuple(dict.fromkeys([*conditions, *more]))
 
 
+def impossible(conditions: Conditions) -> bool:
+    """Whether it is known that the conditions contradict each other."""
+    return zero_by_z3(sp.S.One, conditions)
+
+
+def closure(conditions: Conditions) -> Conditions:
+    """The conditions, < and > weakened to <= and >=: for linear ones that do not contradict each other, the closure."""
+    return tuple(_replaced(condition, {sp.Gt: sp.Ge, sp.Lt: sp.Le}) for condition in conditions)
+
+
+def interior(conditions: Conditions) -> Conditions:
+    """The conditions, <= and >= sharpened to < and >, and equations to what never holds."""
+    sharper = {sp.Ge: sp.Gt, sp.Le: sp.Lt, sp.Eq: lambda *sides: sp.false}
+    return tuple(_replaced(condition, sharper) for condition in conditions)
+
+
+def _replaced(condition: sp.Basic, relations: Mapping[Any, Any]) -> sp.Basic:
+    """A condition with other relations in the place of its own; a "not" is first moved into the relations."""
+    condition = sp.to_nnf(condition)
+    if isinstance(condition, sp.And | sp.Or):
+        return condition.func(*(_replaced(part, relations) for part in condition.args))
+    if isinstance(condition, sp.Ne):  # it holds around each point where it holds, and next to every other
+        return sp.true if sp.Gt in relations else condition
+    make = relations.get(condition.func)
+    return make(*condition.args) if make else condition
+
+
+def _boundaries(conditions: Conditions) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
+    """The variables that are given by others where a condition is an equation, or another one's opposite."""
+    differences = [
+        (relation, sp.expand(relation.gts - relation.lts))
+        for relation in conditions
+        if isinstance(relation, sp.GreaterThan | sp.LessThan)
+    ]
+    zeros = [relation.lhs - relation.rhs for relation in conditions if isinstance(relation, sp.Eq)]
+    zeros += [a for (_, a), (_, b) in itertools.combinations(differences, 2) if _opposite(a, b)]
+    known: dict[sp.Symbol, sp.Expr] = {}
+    for zero in zeros:
+        place = solved(zero.xreplace(known))
+        if place is None:
+            continue
+        known = {variable: value.xreplace({place[0]: place[1]}) for variable, value in known.items()}
+        known[place[0]] = place[1]
+    yield from known.items()
+
+
+def _opposite(a: sp.Expr, b: sp.Expr) -> bool:
+    """Whether a = -q b for a positive rational q."""
+    ratio = sp.cancel(-a / b) if b != 0 else sp.S.Zero
+    return bool(ratio.is_Rational and ratio > 0)
+
+
+def _on_boundaries(expression: sp.Expr, conditions: Conditions) -> sp.Expr:
+    """The expression with those variables replaced."""
+    return expression.xreplace(dict(_boundaries(conditions)))
+
+
 def _in_pieces(expression: sp.Expr) -> sp.Expr:
-    """abs, max, min, sign and Heaviside as Piecewise."""
-    expression = expression.replace(
-        lambda node: isinstance(node, sp.Max | sp.Min), lambda node: node.rewrite(sp.Piecewise)
-    )
-    return expression.replace(lambda node: isinstance(node, PIECES), lambda node: node.rewrite(sp.Piecewise))
+    """abs, max, min, sign and Heaviside as Piecewise; of pieces, piece by piece, so that conditions stay simple."""
+    if not expression.has(*PIECES):
+        return expression
+    node = expression.func(*(_in_pieces(argument) for argument in expression.args))
+    if not isinstance(node, PIECES):
+        return node
+    inner = next((argument for argument in node.args if isinstance(argument, sp.Piecewise)), None)
+    if inner is None:
+        return node.rewrite(sp.Piecewise)
+    return sp.Piecewise(*((_in_pieces(node.xreplace({inner: piece})), condition) for piece, condition in inner.args))
 
 
 def _sign(expression: sp.Expr) -> str | None:
@@ -273,10 +351,6 @@ def solved(expression: sp.Expr) -> tuple[sp.Symbol, sp.Expr, sp.Rational] | None
         if slope.is_Rational and slope != 0 and not rest.has(variable):
             return variable, -rest / slope, slope
     return None
-
-
-def _all_true(conditions: Sequence[sp.Basic], point: Point) -> bool:
-    return all(condition.xreplace(dict(point)) == sp.true for condition in conditions)
 
 
 def at(expression: sp.Expr, point: Point) -> sp.Expr:

@@ -7,8 +7,9 @@ with FLINT. A contradiction between the two is an error in one of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import lcm
+from operator import eq, ge, gt, le, lt, ne
 
 import sympy as sp
 import z3
@@ -18,6 +19,7 @@ from softmax_trick.symbolic.indexed import SumOver, contract
 from softmax_trick.symbolic.sign import Sign
 
 TIMEOUT = 3000  # milliseconds a query
+RELATIONS = {sp.Eq: eq, sp.Ne: ne, sp.Lt: lt, sp.Le: le, sp.Gt: gt, sp.Ge: ge}
 
 
 def decide_by_z3(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr] | None = None) -> Decision:
@@ -48,31 +50,42 @@ def decide_by_z3(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr] | None = 
     return Decision("zero", tuple(queries))
 
 
-def sign_by_z3(expression: sp.Expr) -> Sign | None:
-    """The sign of an expression for every value that the assumptions on its symbols allow, by z3; None if unknown."""
-    term = _Term(opaque(contract(sp.sympify(expression, strict=True))))
+def sign_by_z3(expression: sp.Expr, where: Sequence[sp.Basic] = ()) -> Sign | None:
+    """The sign of an expression for all values that its symbols' assumptions and the conditions allow; None if unknown.
+
+    The conditions are relations between expressions, and and, or and not of them. Where they contradict each other, an
+    expression has every sign.
+    """
+    term = _Term(opaque(contract(sp.sympify(expression, strict=True))), where)
     if term.can_be(lambda value: value <= 0) == z3.unsat:
         return "positive"
     return "nonnegative" if term.can_be(lambda value: value < 0) == z3.unsat else None
 
 
+def zero_by_z3(expression: sp.Expr, where: Sequence[sp.Basic]) -> bool:
+    """Whether z3 shows that an expression is zero wherever the conditions hold, as in `sign_by_z3`."""
+    term = _Term(opaque(contract(sp.sympify(expression, strict=True))), where)
+    return bool(term.can_be(lambda value: value != 0) == z3.unsat)
+
+
 class _Term:
     """An expression without sums as a term of z3, and the facts that are known of the generators in it.
 
-    The generators are the symbols, one exp(m / n) for each monomial m in an exponent, the logarithms, the inverses of
-    the denominators, and whatever else z3 does not know.
+    Conditions, if there are any, are among the facts. The generators are the symbols, one exp(m / n) for each monomial
+    m in an exponent, the logarithms, the inverses of the denominators, and whatever else z3 does not know.
     """
 
-    def __init__(self, expression: sp.Expr) -> None:
-        expression = expression.rewrite([sp.sinh, sp.cosh, sp.tanh], sp.exp)
-        expression = sp.expand_power_exp(sp.expand_log(expression))
+    def __init__(self, expression: sp.Expr, where: Sequence[sp.Basic] = ()) -> None:
+        expression, *conditions = (_in_exponentials(node) for node in (expression, *where))
+        self._conditional = bool(where)
         self._facts: list[z3.BoolRef] = []
         self._generators: dict[sp.Expr, z3.ArithRef] = {}
         self._roots: dict[sp.Expr, int] = {}  # n for each m
-        for exponential in expression.atoms(sp.exp):
+        for exponential in sp.Tuple(expression, *conditions).atoms(sp.exp):
             for monomial, coefficient in _monomials(exponential.args[0]):
                 self._roots[monomial] = lcm(self._roots.get(monomial, 1), int(coefficient.q))
         self._value = self._translate(expression)
+        self._facts += [self._condition(condition) for condition in conditions]
 
     @property
     def is_algebraic(self) -> bool:
@@ -105,10 +118,21 @@ class _Term:
             self._facts += [argument > 0, (argument > 1) == (value > 0), (argument < 1) == (value < 0)]
         return self._generator(node)
 
+    def _condition(self, node: sp.Basic) -> z3.BoolRef:
+        if isinstance(node, sp.logic.boolalg.BooleanAtom):
+            return z3.BoolVal(node == sp.true)
+        if isinstance(node, sp.And | sp.Or | sp.Not):
+            parts = [self._condition(part) for part in node.args]
+            return z3.Not(parts[0]) if isinstance(node, sp.Not) else (z3.And, z3.Or)[isinstance(node, sp.Or)](parts)
+        return RELATIONS[node.func](self._translate(node.lhs), self._translate(node.rhs))
+
     def _exponential(self, monomial: sp.Expr, coefficient: sp.Rational) -> z3.ArithRef:
         root = self._roots[monomial]
         generator = sp.exp(monomial / root, evaluate=False)
-        self._generator(generator)
+        if generator not in self._generators:
+            exponent, value = self._translate(monomial), self._generator(generator)
+            if self._conditional:  # what they say of an exponent is to be known of the exponential
+                self._facts += [(exponent > 0) == (value > 1), (exponent < 0) == (value < 1)]
         return self._power(generator, int(coefficient * root))
 
     def _power(self, base: sp.Expr, exponent: int) -> z3.ArithRef:
@@ -130,6 +154,13 @@ class _Term:
             elif node.is_nonnegative:
                 self._facts.append(variable >= 0)
         return self._generators[node]
+
+
+def _in_exponentials(node: sp.Basic) -> sp.Basic:
+    """Hyperbolic functions as exponentials; a product in place of the exponential of a sum."""
+    if not isinstance(node, sp.Expr):
+        return node.func(*map(_in_exponentials, node.args)) if node.args else node
+    return sp.expand_power_exp(sp.expand_log(node.rewrite([sp.sinh, sp.cosh, sp.tanh], sp.exp)))
 
 
 def _monomials(exponent: sp.Expr) -> list[tuple[sp.Expr, sp.Rational]]:
