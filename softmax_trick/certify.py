@@ -122,7 +122,7 @@ def _decided(components: Sequence[sp.Expr], scores: Sequence[sp.Symbol]) -> Iter
     import sympy as sp
 
     from softmax_trick.certification import loss, ranges, smoothness, softmax_type
-    from softmax_trick.certification.subject import Subject, property_of
+    from softmax_trick.certification.subject import YES, Subject, property_of
 
     subject = Subject(components, scores)
     smooth = smoothness.differentiable(subject)
@@ -131,7 +131,8 @@ def _decided(components: Sequence[sp.Expr], scores: Sequence[sp.Symbol]) -> Iter
     if smooth.holds is False:
         p2, form = Property(False, "exact", smooth.witness, "F is not differentiable", dict(softmax_type.NOTHING)), None
     yield "softmax_type", p2
-    unity = property_of(subject.zero(sp.Add(*subject.components) - 1))
+    has_unity = form is not None and form.slack == 0  # then 1 - sum y, divided by y_1 exp(-d_1 x_1), is 0
+    unity = property_of(YES if has_unity else subject.zero(sp.Add(*subject.components) - 1))
     yield "unity", unity
     positive = ranges.positive(subject, form)
     yield "positive", positive
