@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify mutants errata test peers train lint wheel bench notebooks clean
+.PHONY: verify mutants errata test peers train lint wheel bench bench-tau notebooks clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
@@ -44,6 +44,9 @@ wheel: .venv/all.stamp
 
 bench: .venv/all.stamp
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+bench-tau: .venv/all.stamp
+	$(BIN)/python benchmarks/tau.py
 
 notebooks: .venv/all.stamp
 	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
