@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify mutants errata test peers train lint wheel bench bench-tau notebooks clean
+.PHONY: verify mutants errata test peers train lint wheel bench bench-tau notebooks lab clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
@@ -49,7 +49,10 @@ bench-tau: .venv/all.stamp
 	$(BIN)/python benchmarks/tau.py
 
 notebooks: .venv/all.stamp
-	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	$(BIN)/python notebooks/execute.py
+
+lab: .venv/all.stamp
+	OMP_WAIT_POLICY=passive $(BIN)/jupyter lab notebooks
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

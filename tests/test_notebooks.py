@@ -1,26 +1,219 @@
-"""The notebooks run from top to bottom; their assertions hold."""
+"""The notebooks run from top to bottom, their assertions hold, and they show what is committed."""
 
 from __future__ import annotations
 
+import ast
+import re
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
+import sympy as sp
 from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+from softmax_trick import certify
+from softmax_trick.cli import main as cli
+from softmax_trick.report.notebook import certificate_as_text, in_brief, in_full
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MEMORY = 2**20  # KiB
+PEAK = "import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+USERS_OWN = "04_certify_your_own"  # where functions are written as a user would write them
+
+
+def load() -> Any:
+    spec = spec_from_file_location("execute_notebooks", ROOT / "notebooks" / "execute.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+run = load()
+
+
+def notebook(*cells: str) -> NotebookNode:
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+
+
+def code(found: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in found.cells if cell.cell_type == "code"]
+
+
+def shown(found: NotebookNode) -> list[list[Any]]:
+    """What the outputs say, cell by cell; of a figure, that there is one."""
+    return [[said(output) for output in cell.outputs] for cell in code(found)]
+
+
+def said(output: NotebookNode) -> Any:
+    if output.output_type == "stream":
+        return output.name, output.text
+    data = output.data
+    return {kind: data[kind] if kind.startswith("text/") else "a figure" for kind in sorted(data)}
+
+
+@pytest.fixture(autouse=True)
+def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(tmp_path))  # Hypothesis would keep it in the working folder
+
+
+# --- the notebooks ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook(path):
-    notebook = nbformat.read(path, as_version=4)
-    assert all(cell.outputs for cell in notebook.cells[2:] if cell.cell_type == "code" and "print(" in cell.source)
-    NotebookClient(notebook, timeout=120).execute()
+def test_a_notebook_shows_what_is_committed(path: Path) -> None:
+    committed = nbformat.read(path, as_version=4)
+    fresh = nbformat.read(path, as_version=4)
+    fresh.cells.append(nbformat.v4.new_code_cell(PEAK))
+    executed = run.execute(fresh)
+    peak = int(executed.cells.pop().outputs[0].text)
+    assert shown(executed) == shown(committed)
+    assert peak < MEMORY
 
 
-def test_a_notebook_whose_text_is_contradicted_fails():
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_committed_notebook_is_without_noise(path: Path) -> None:
+    committed = nbformat.read(path, as_version=4)
+    text = path.read_text(encoding="utf-8")
+    nbformat.validate(committed)
+    assert run.cleaned(nbformat.read(path, as_version=4)) == committed
+    assert len(text) < 2**20
+    assert all(output.get("name") != "stderr" for cell in code(committed) for output in cell.outputs)
+    words = str(shown(committed))
+    for noise in (r"\b\d+\.\d+ s\b", r"0x[0-9a-f]{6}", r"\b[0-9a-f]{16}\b", r"/(home|root|tmp|usr|work)/", r"\x1b"):
+        assert not re.search(noise, words), noise
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_explains_and_asserts_and_hides_no_helpers(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    assert sum(cell.source.count("assert ") for cell in cells if cell.cell_type == "code") >= 10
+    assert sum("image/svg+xml" in output.get("data", {}) for cell in code_of(cells) for output in cell.outputs) >= 2
+    if path.stem != USERS_OWN:
+        trees = [node for cell in code_of(cells) for node in ast.walk(ast.parse(cell.source))]
+        assert not any(isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef) for node in trees)
+
+
+def code_of(cells: list[NotebookNode]) -> list[NotebookNode]:
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+# --- without the extra ------------------------------------------------------------------------------------------------
+
+
+def first_cell_without(package: str, path: Path) -> subprocess.CompletedProcess[str]:
+    first = code(nbformat.read(path, as_version=4))[0].source
+    hidden = f"import sys; sys.modules[{package!r}] = None\n"
+    return subprocess.run([sys.executable, "-c", hidden + first], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_first_cell_says_what_to_install(path: Path) -> None:
+    done = first_cell_without("matplotlib", path)
+    assert done.returncode == 1
+    assert re.fullmatch(r".*needs matplotlib, which is not installed.*softmax-trick\[notebooks\]'\)\n", done.stderr)
+
+
+@pytest.mark.parametrize("package", ["hypothesis", "softmax_trick"])
+def test_whatever_is_missing(package: str) -> None:
+    done = first_cell_without(package, ROOT / "notebooks" / f"{USERS_OWN}.ipynb")
+    assert done.returncode == 1
+    assert re.fullmatch(r".*needs: pip install 'softmax-trick\[notebooks\]'\)\n", done.stderr)
+
+
+# --- planted errors ---------------------------------------------------------------------------------------------------
+
+
+def test_text_that_is_contradicted_fails() -> None:
     """Planted: an assertion that does not hold."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("assert 1 == 2")])
     with pytest.raises(CellExecutionError):
-        NotebookClient(notebook, timeout=60).execute()
+        run.execute(notebook("assert 1 == 2"))
+
+
+def test_a_difference_of_the_outputs_is_noticed() -> None:
+    """Planted: another text, another formula, a figure less."""
+    one = NotebookNode(output_type="execute_result", data={"text/latex": "$x$", "image/svg+xml": "<svg>1</svg>"})
+    same = NotebookNode(output_type="execute_result", data={"text/latex": "$x$", "image/svg+xml": "<svg>2</svg>"})
+    assert said(one) == said(same)
+    assert said(one) != said(NotebookNode(output_type="execute_result", data={"text/latex": "$y$"}))
+    assert said(one) != said(NotebookNode(output_type="execute_result", data={"text/latex": "$x$"}))
+    assert said(NotebookNode(output_type="stream", name="stdout", text="1")) != said(
+        NotebookNode(output_type="stream", name="stdout", text="2")
+    )
+
+
+def test_noise_is_taken_out() -> None:
+    """Planted: counts, times of execution, a version of Python."""
+    noisy = notebook("1 + 1")
+    noisy.cells[0].execution_count = 7
+    noisy.cells[0].metadata = NotebookNode(execution={"iopub.execute_input": "2024-01-04T00:00:00Z"})
+    noisy.cells[0].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "2"}, execution_count=7)]
+    noisy.metadata = NotebookNode(language_info={"name": "python", "version": "3.11.7"})
+    text = nbformat.writes(run.cleaned(noisy))
+    assert not re.search(r"7|2024|3\.11", text.replace(noisy.cells[0].id, ""))
+
+
+def test_a_notebook_that_fails_is_left_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "planted.ipynb"
+    nbformat.write(notebook("1", "raise ValueError('planted')"), path)
+    before = path.read_bytes()
+    assert run.main([str(path)]) == 1
+    assert path.read_bytes() == before
+    assert list(tmp_path.glob("*.part")) == []
+    assert capsys.readouterr().out.strip() == (
+        "planted.ipynb fails and is left as it was: ValueError: planted (make lab shows where)"
+    )
+
+
+@pytest.mark.parametrize("content", [None, "no notebook"])
+def test_what_is_no_notebook_is_named(content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "other.ipynb"
+    if content is not None:
+        path.write_text(content)
+    assert run.main([str(path)]) == 1
+    assert re.fullmatch(r"other.ipynb fails and is left as it was: .+\n", capsys.readouterr().out)
+
+
+# --- claims and certificates as notebooks show them -------------------------------------------------------------------
+
+
+def test_a_refuted_claim_in_full(ledger: Any) -> None:
+    found = in_full(ledger.result("T1.1"))
+    text = found._repr_markdown_()
+    assert text.startswith("**T1.1**: ∂CE/∂y\\_i = t\\_i / y\\_i, as printed. *refuted, see T1.1r* (exact;")
+    assert r"$\displaystyle \frac{\partial CE(y^\circ, y)}{\partial y_i} = \frac{y_i^\circ}{y_i}$" in text
+    assert "  ✗ dCE/dy_i = t_i / y_i\n" in text
+    assert "  at K = 2, i = 1, t1 = 1/3, t2 = 2/3, y1 = 3/4, y2 = 1/4, left - right = -8/9\n" in text
+    assert repr(found) == "T1.1 refuted"
+
+
+def test_a_proved_claim_in_full_shows_the_steps_for_every_k(ledger: Any) -> None:
+    text = in_full(ledger.result("A1c")).markdown
+    assert "index calculus (general, every K): holds\n  ✓ " in text
+    assert "\n  · zero gradient on R^K" in text
+    assert "also explicit algebra (exact, K = 1..6): holds" in text
+    assert r"$ $\displaystyle \iff \left[" in text  # a long chain may break
+
+
+def test_claims_in_brief_keep_their_columns(ledger: Any) -> None:
+    """The title of this claim has bars, which separate columns."""
+    table = in_brief(ledger.result("X.gradient.normalize")).markdown
+    head, line, row = table.splitlines()
+    assert {len(re.findall(r"(?<!\\)\|", one)) for one in (head, line, row)} == {5}
+
+
+def test_a_certificate_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    x1, x2 = sp.symbols("x1 x2", real=True)
+    certificate = certify([1 / (1 + sp.exp(x2 - x1)), 1 / (1 + sp.exp(x1 - x2))], [x1, x2])
+    cli(["certify", "--component", "1/(1+exp(x2-x1))", "--component", "1/(1+exp(x1-x2))"])
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert certificate_as_text(certificate).splitlines() == printed

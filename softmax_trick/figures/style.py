@@ -1,0 +1,70 @@
+"""How figures look: readable in print, in black and white, and by the colour-blind; and the same SVG every time.
+
+The colours are those of Okabe and Ito (Color Universal Design, 2008). A line is told from another by its dashes too.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import ContextDecorator
+from typing import Any
+
+from cycler import cycler
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+BLACK, GREY = "#000000", "#767676"
+SOLID, DASHED, DASH_DOTTED, DOTTED, LONG = "-", (0, (5, 2)), (0, (6, 2, 1, 2)), (0, (1, 1.5)), (0, (9, 3))
+
+LOOK: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.prop_cycle": cycler(color=[BLUE, VERMILION, GREEN, PURPLE, ORANGE])
+    + cycler(linestyle=[SOLID, DASHED, DASH_DOTTED, DOTTED, LONG]),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "legend.handlelength": 3.2,
+    "lines.linewidth": 1.6,
+    "svg.fonttype": "path",  # a reader may not have the fonts
+    "svg.hashsalt": "softmax-trick",  # else the identifiers inside are random
+}
+HEIGHT = 3.2  # inches
+WIDTH = 3.7  # inches of a panel
+
+
+class Drawing(Figure):
+    """A figure that notebooks show as SVG, without pyplot and its global state."""
+
+    def svg(self) -> str:
+        """The figure as SVG: the same text every time, without a date."""
+        text = io.StringIO()
+        with rc_context(LOOK):
+            self.draw_without_rendering()
+            self.set_layout_engine("none")  # laid out once: again would move what is drawn by a millionth of a point
+            self.savefig(text, format="svg", metadata={"Date": None})
+        return text.getvalue()
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+
+def panels(count: int, height: float = HEIGHT, width: float = WIDTH) -> tuple[Drawing, list[Axes]]:
+    """A drawing with so many panels in a row; sizes in inches, the width that of a panel.
+
+    The functions that fill it are decorated with `styled`, since matplotlib asks for the look as it draws.
+    """
+    drawing = Drawing(figsize=(width * count, height))
+    axes = drawing.subplots(1, count, squeeze=False)
+    return drawing, list(axes[0])
+
+
+def styled() -> ContextDecorator:
+    """The look of these figures, as a decorator of the functions that draw them."""
+    return rc_context(LOOK)
