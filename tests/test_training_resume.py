@@ -4,6 +4,7 @@ Run as a script, this module is the trainer on noise that kills itself at a give
 `python test_training_resume.py "fsync 3" --epochs 2 ...` dies halfway through the third file that it writes.
 """
 
+import io
 import json
 import os
 import resource
@@ -12,20 +13,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import noise
 from torch import Tensor
 
 from softmax_trick import train
-from softmax_trick.training import loop
+from softmax_trick.training import TrainingError, loop
 from softmax_trick.training.data import DataSet
+from softmax_trick.training.folder import RunFolder
+from softmax_trick.training.loop import Settings
 from softmax_trick.training.step import training_step
 
 Trainer = Callable[..., int]
+COMPLETE = {"config.json", "metrics.jsonl", "checkpoint.pt", "predictions.npy"}
 
 
 def state(folder: Path) -> dict[str, Any]:
@@ -45,6 +51,12 @@ def state(folder: Path) -> dict[str, Any]:
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     state: dict[str, Any] = plain({"checkpoint": checkpoint, "metrics": metrics})
     return state
+
+
+def saved(array: Any) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -139,7 +151,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(whole: dict[str, A
     _, errors = final.communicate()
     assert final.returncode == 0, errors
     assert state(parts) == whole
-    assert contents(parts).keys() == {"config.json", "metrics.jsonl", "checkpoint.pt"}, "no half-written file is left"
+    assert contents(parts).keys() == COMPLETE, "no half-written file is left"
 
 
 @pytest.fixture
@@ -221,7 +233,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
         f"error: {begun / 'checkpoint.pt'} cannot be written (File too large), what it held before is kept: "
         "make room or choose another --out, and run again with --resume"
     )
-    assert contents(begun).keys() == before.keys()
+    assert contents(begun).keys() == before.keys() - {"predictions.npy"}, "those are out of date"
     assert contents(begun)["checkpoint.pt"] == before["checkpoint.pt"]
     assert trainer("--epochs", "3", "--resume") == 0
     assert state(begun) == in_one_go
@@ -258,8 +270,47 @@ def test_a_complete_run_reports_again_and_changes_nothing(
     assert trainer("--epochs", "3", "--resume") == 0
     before, said = contents(begun), capsys.readouterr().out.splitlines()[-1]
     assert trainer("--epochs", "3", "--resume") == 0
-    assert capsys.readouterr().out.splitlines()[-1] == said
+    notice, *result = capsys.readouterr().out.splitlines()
+    assert notice == f"{begun} holds this run complete: nothing is left to do"
+    assert result == [said], "the data are not even loaded"
     assert contents(begun) == before
+    (begun / "predictions.npy").unlink()
+    assert trainer("--epochs", "3", "--resume") == 0
+    assert contents(begun) == before, "predictions that are missing are made from the checkpoint"
+
+
+def test_a_run_is_finished_with_its_epochs_and_predictions(trainer: Trainer, begun: Path) -> None:
+    folder = RunFolder(begun)
+    settings = Settings(**json.loads((begun / "config.json").read_text())["settings"])
+    assert folder.finished(settings)
+    assert not folder.finished(replace(settings, epochs=2))
+    assert not folder.finished(replace(settings, seed=1))
+    assert folder.predictions.shape == (64,)
+    assert trainer("--epochs", "2", "--resume") == 0
+    assert not folder.finished(settings)
+    assert folder.finished(replace(settings, epochs=2))
+    (begun / "predictions.npy").unlink()
+    assert not folder.finished(replace(settings, epochs=2))
+    assert not RunFolder(begun / "absent").finished(settings)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"NUMPY", np.zeros(3).tobytes(), saved(np.zeros(3)), saved(np.array([{}])), saved(np.int16(3))]
+)
+def test_damaged_predictions_are_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "predictions.npy").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"predictions.npy is damaged \(.*\): remove it, and run"):
+        _ = RunFolder(tmp_path).predictions
+
+
+def test_predictions_of_fewer_epochs_do_not_outlive_a_kill(
+    trainer: Trainer, begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the last checkpoint, before the predictions are written."""
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "predict", lambda net, test: os.kill(os.getpid(), signal.SIGINT))
+        assert trainer("--epochs", "3", "--resume") == 130
+    assert not (begun / "predictions.npy").exists()
 
 
 @pytest.mark.parametrize(
@@ -386,7 +437,7 @@ def test_a_resumed_run_keeps_to_the_data_that_auto_chose(
         return noise()
 
     monkeypatch.setattr(train, "load", load)
-    assert trainer("--epochs", "1", "--resume") == 0
+    assert trainer("--epochs", "2", "--resume") == 0
     assert asked == ["mnist-5k"]
     assert capsys.readouterr().out.splitlines()[-3].endswith("test images), as when this run began")
 

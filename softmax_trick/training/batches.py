@@ -1,7 +1,7 @@
 """The examples on the device, and in which order they come.
 
-Everything random in an epoch, the order of the examples and the dropout masks, is a function of the seed and the number
-of the epoch, so a run resumed from the checkpoint of an epoch goes on exactly as it would have.
+Everything random in an epoch, the order of the examples, the augmentation and the dropout masks, is a function of the
+seed and the number of the epoch, so a run resumed from the checkpoint of an epoch goes on exactly as it would have.
 """
 
 from __future__ import annotations
@@ -13,26 +13,49 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from softmax_trick.training.data import Split
+from softmax_trick.training.augmentation import random_affine, transform
+from softmax_trick.training.parallel import Part
+from softmax_trick.training.split import Split
 
 
 @dataclass(frozen=True)
 class Examples:
-    """A split on the device: images (n, 1, 28, 28) of floats in [0, 1], labels (n,) of int64."""
+    """A split on the device, a byte a pixel: images (n, channels, height, width) of uint8, labels (n,) of int64."""
 
     images: Tensor
     labels: Tensor
+    dtype: torch.dtype = torch.float32
 
     @classmethod
     def of(cls, split: Split, device: torch.device, dtype: torch.dtype = torch.float32) -> Examples:
         """The split as tensors; a copy."""
-        images = torch.from_numpy(split.images.copy()).to(device).unsqueeze(1).to(dtype) / 255
-        return cls(images, torch.from_numpy(split.labels.astype(np.int64)).to(device))
+        images = torch.from_numpy(split.images.copy()).view(-1, *split.image).to(device)
+        return cls(images, torch.from_numpy(split.labels.astype(np.int64)).to(device), dtype)
 
-    def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All examples once, in an order drawn from torch's CPU generator; the last batch may be smaller."""
+    def batches(
+        self, batch_size: int, augment: bool = False, part: Part | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """All examples once, in an order drawn from torch's CPU generator; the last batch may be smaller.
+
+        The pixels become floats in [0, 1]. With `augment` each image is transformed by a random affine map. Of every
+        batch only the rows of this process are given.
+        """
+        part = part or Part()
+        # Drawn on the CPU, so that it is the same on every device, and moved before the first step.
         for batch in torch.randperm(len(self.labels)).to(self.labels.device).split(batch_size):
-            yield self.images[batch], self.labels[batch]
+            rows = part.take(len(batch))
+            images = self._floats(self.images.index_select(0, batch[rows]))
+            if augment:
+                images = transform(images, random_affine(len(batch), images)[rows])
+            yield images, self.labels[batch[rows]]
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """All examples once, as they are."""
+        for images, labels in zip(self.images.split(batch_size), self.labels.split(batch_size), strict=True):
+            yield self._floats(images), labels
+
+    def _floats(self, images: Tensor) -> Tensor:
+        return images.to(self.dtype, memory_format=torch.channels_last).div_(255)
 
 
 def seed_generators(seed: int, epoch: int) -> None:

@@ -3,6 +3,7 @@
     config.json     the settings of the run, the reason for its data set, and the environment in which it began
     metrics.jsonl   one line an epoch, see `softmax_trick.training.loop.train`
     checkpoint.pt   parameters, optimizer, schedule and epoch, after the last complete epoch
+    predictions.npy the predicted class of each test image by the final parameters, int16, shape (n,); written last
 
 Each file is replaced as a whole: the new one is written beside it under another name, and synced to the disk before it
 takes the old one's name. The metrics of an epoch are written before its checkpoint, which says what epochs count.
@@ -14,27 +15,37 @@ import io
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from softmax_trick.training import TrainingError
 
-CONFIG, METRICS, CHECKPOINT = "config.json", "metrics.jsonl", "checkpoint.pt"
+if TYPE_CHECKING:
+    from softmax_trick.training.loop import Settings
+
+CONFIG, METRICS, CHECKPOINT, PREDICTIONS = "config.json", "metrics.jsonl", "checkpoint.pt", "predictions.npy"
 
 
 class RunFolder:
     """A folder for one run; see the module.
+
+    Args:
+        path: the folder; it is made when something is written.
+        writes: whether anything is: of several processes that make one run, one does so.
 
     Raises:
         TrainingError: a file is damaged or cannot be written, or the folder holds another run; the message says which.
         OSError: a file cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
 
     @property
     def config(self) -> dict[str, Any] | None:
@@ -104,6 +115,8 @@ class RunFolder:
 
     def write(self, name: str, content: bytes) -> None:
         """Put the content into the file of that name, all of it or, on any failure, none."""
+        if not self.writes:
+            return
         # The process number keeps two runs in one folder from writing into each other's files.
         beside = self.path / f"{name}.{os.getpid()}.tmp"
         try:
@@ -125,9 +138,50 @@ class RunFolder:
         """`write` the records as JSON, one a line."""
         self.write(name, "".join(json.dumps(record) + "\n" for record in records).encode())
 
+    def finished(self, settings: Settings) -> bool:
+        """Whether the run with these settings is complete here: all its epochs, and the predictions."""
+        config = self.config
+        if config is None or config["settings"] != asdict(settings) or not (self.path / METRICS).is_file():
+            return False
+        return len((self.path / METRICS).read_bytes().splitlines()) == settings.epochs and self.has_predictions
+
+    @property
+    def has_predictions(self) -> bool:
+        """Whether the predictions have been written; they are the last thing that a run writes."""
+        return (self.path / PREDICTIONS).is_file()
+
+    @property
+    def predictions(self) -> NDArray[np.int16]:
+        """The predicted class of each test image, shape (n,).
+
+        Raises:
+            TrainingError: the file is damaged.
+        """
+        try:
+            classes: NDArray[np.int16] = np.load(self.path / PREDICTIONS, allow_pickle=False)
+            if not (isinstance(classes, np.ndarray) and classes.dtype == np.int16 and classes.ndim == 1):
+                raise ValueError("it holds something else")
+        except (ValueError, EOFError) as error:
+            reason = str(error).partition("\n")[0]
+            raise TrainingError(
+                f"{self.path / PREDICTIONS} is damaged ({reason}): remove it, and run again with --resume"
+            ) from error
+        return classes
+
+    def save_predictions(self, classes: NDArray[np.int16]) -> None:
+        """Write the predicted class of each test image."""
+        content = io.BytesIO()
+        np.save(content, classes, allow_pickle=False)
+        self.write(PREDICTIONS, content.getvalue())
+
+    def remove_predictions(self) -> None:
+        """Those of a run that is going on are out of date."""
+        if self.writes:
+            (self.path / PREDICTIONS).unlink(missing_ok=True)
+
     def _remove_leftovers(self) -> None:
         """A killed process leaves the file that it was writing."""
-        for name in (CONFIG, METRICS, CHECKPOINT):
+        for name in (CONFIG, METRICS, CHECKPOINT, PREDICTIONS):
             for leftover in self.path.glob(f"{name}.*.tmp"):
                 leftover.unlink(missing_ok=True)
 

@@ -1,6 +1,15 @@
-"""The eight options of section 4.1: ISBE with five normalizers, CrossEntropyLoss with three reductions.
+"""What a training step sends back, by name: ISBE, cross-entropy, and what is known beside them.
 
-torch is imported when a loss is used, so that their names are known without it.
+    softmax, sigmoid, tanh, hardtanh, hardsigmoid    ISBE in the direct form (section 3, second loop)
+    hardsigmoid_torch                                the same with PyTorch's hardsigmoid, as listed in Appendix B
+    implicit-softmax, ...                            the same error as the gradient of its implicit loss, by autograd
+    ce-mean, ce-none, ce-sum                         CrossEntropyLoss with that reduction (section 4.1)
+    balanced-softmax, vs-loss                        a relocation, and a dilation too, from the class counts
+    label-only                                       a constant-length error that knows the label and nothing else
+    package.module:function                          ISBE in the direct form with a normalizer of one's own
+
+The eight options of section 4.1 are the first five and the three of cross-entropy. torch is imported when a loss is
+used, so that the names are known without it.
 """
 
 from __future__ import annotations
@@ -8,6 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from softmax_trick.normalizers import NORMALIZERS
+from softmax_trick.training import TrainingError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,20 +29,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loss:
-    """What a training step does with the scores (n, 10) and the labels (n,).
+    """What a training step does with the scores (n, K) and the labels (n,).
 
     Attributes:
         start: where the backward pass starts and what is sent back from there: for the pair (tensor, gradient) that it
             returns, the step calls `tensor.backward(gradient)`. For ISBE the pair is (scores, F(scores) - t).
         values: the loss that is thereby minimised, one value an example, shape (n,). ISBE does not compute it in
-            training: it is the implicit loss P(x) - <x, t> of `softmax_trick.isbe.ISBELoss`.
+            training: it is the implicit loss P(x) - <x, t> of `softmax_trick.isbe.ISBELoss`. Of a normalizer of one's
+            own no implicit loss is known; there it is what the paper plots, ||F(x) - t||^2 (section 4.1.3).
+        cross_entropy: the values are cross-entropies in nats of soft scores that sum to 1.
+        mean: the gradient is 1/n of that of the summed values.
     """
 
     start: Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
     values: Callable[[Tensor, Tensor], Tensor]
+    cross_entropy: bool = False
+    mean: bool = False
 
 
-def _isbe(normalizer: str) -> Loss:
+def _direct(normalizer: str) -> Loss:
     """ISBE in the direct form: no loss, the error goes straight back (section 3, second loop)."""
 
     def start(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,13 +55,28 @@ def _isbe(normalizer: str) -> Loss:
 
         return scores, isbe_error(scores, labels, normalizer)
 
+    return Loss(start, _implicit_values(normalizer), cross_entropy=normalizer == "softmax")
+
+
+def _implicit(normalizer: str) -> Loss:
+    """ISBE as a loss: autograd finds the same error as the gradient of the sum (Appendix B.2 is after this)."""
+
+    def start(scores: Tensor, labels: Tensor) -> tuple[Tensor, None]:
+        from softmax_trick.isbe import ISBELoss
+
+        return ISBELoss(normalizer, reduction="sum")(scores, labels), None
+
+    return Loss(start, _implicit_values(normalizer), cross_entropy=normalizer == "softmax")
+
+
+def _implicit_values(normalizer: str) -> Callable[[Tensor, Tensor], Tensor]:
     def values(scores: Tensor, labels: Tensor) -> Tensor:
         from softmax_trick.isbe import ISBELoss
 
         value: Tensor = ISBELoss(normalizer, reduction="none")(scores, labels)
         return value
 
-    return Loss(start, values)
+    return values
 
 
 def _cross_entropy(reduction: Reduction) -> Loss:
@@ -57,21 +89,120 @@ def _cross_entropy(reduction: Reduction) -> Loss:
         loss = cross_entropy(scores, labels, reduction=reduction)
         return loss, torch.ones_like(loss) if reduction == "none" else None
 
+    return Loss(start, _cross_entropies, cross_entropy=True, mean=reduction == "mean")
+
+
+def _cross_entropies(scores: Tensor, labels: Tensor) -> Tensor:
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(scores, labels, reduction="none")
+
+
+def _label_only() -> Loss:
+    """The error e = 1/K - t, of length sqrt(1 - 1/K): it does not look at the scores, so no forward pass is needed.
+
+    After L. Li, M. Doroslovački, M. H. Loew, IEEE Access 8 (2020): errors that depend on the labels alone and have a
+    fixed length. Their formulas are not known to this project, only the abstract is; this one is our choice, the ISBE
+    error of SoftMax at scores of 0. What is minimised is <e, x>, which has no minimum (claim X.label-only).
+    """
+
+    def error(scores: Tensor, labels: Tensor) -> Tensor:
+        from torch.nn.functional import one_hot
+
+        k = scores.shape[-1]
+        return 1 / k - one_hot(labels, k).to(scores.dtype)
+
+    return Loss(
+        start=lambda scores, labels: (scores, error(scores, labels)),
+        values=lambda scores, labels: (error(scores, labels) * scores).sum(-1),
+    )
+
+
+def _relocated(dilation: Tensor, relocation: Tensor) -> Loss:
+    """ISBE with SoftMax(d * x - c): the error d * (y - t) of the dilated trick, property (P3).
+
+    y - t alone would be the gradient of no loss where the dilations differ. The values are cross-entropies of y.
+    """
+
+    def start(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        from softmax_trick.isbe import isbe_error
+
+        return scores, dilation * isbe_error(dilation * scores.detach() - relocation, labels, "softmax")
+
     def values(scores: Tensor, labels: Tensor) -> Tensor:
-        from torch.nn.functional import cross_entropy
+        return _cross_entropies(dilation * scores - relocation, labels)
 
-        return cross_entropy(scores, labels, reduction="none")
+    return Loss(start, values, cross_entropy=True)
 
-    return Loss(start, values)
+
+def _balanced_softmax(counts: Tensor) -> Loss:
+    """c = -log n for class counts n: y_i = n_i exp(x_i) / sum_k n_k exp(x_k) (Ren et al., NeurIPS 2020)."""
+    import torch
+
+    return _relocated(torch.ones_like(counts), -counts.log())
+
+
+VS_GAMMA, VS_TAU = 0.15, 1.25
+"""The exponents that Kini et al. publish for the long-tailed CIFAR-10."""
+
+
+def _vs_loss(counts: Tensor) -> Loss:
+    """d = (n / max n)^gamma and c = -tau log(n / sum n) (Kini et al., NeurIPS 2021), without weights of the labels."""
+    return _relocated((counts / counts.max()) ** VS_GAMMA, -VS_TAU * (counts / counts.sum()).log())
+
+
+def _own(name: str) -> Loss:
+    """ISBE in the direct form with F = package.module:function, (n, K) to (n, K), and targets in [0, 1]."""
+    from softmax_trick.black_box import BlackBoxError, load_function
+
+    try:
+        normalizer = load_function(name)
+    except BlackBoxError as reason:
+        raise TrainingError(f"--loss {name}: {reason}") from reason
+
+    def error(scores: Tensor, labels: Tensor) -> Tensor:
+        from torch.nn.functional import one_hot
+
+        soft_scores: object = normalizer(scores.detach())
+        if getattr(soft_scores, "shape", None) != scores.shape:
+            found = f"shape {tuple(soft_scores.shape)}" if hasattr(soft_scores, "shape") else type(soft_scores).__name__
+            raise TrainingError(f"--loss {name}: it makes {found} of scores of shape {tuple(scores.shape)}")
+        return (soft_scores - one_hot(labels, scores.shape[-1])).to(scores.dtype)  # type: ignore[operator]
+
+    return Loss(
+        start=lambda scores, labels: (scores, error(scores, labels)),
+        values=lambda scores, labels: error(scores, labels).square().sum(-1),
+    )
 
 
 LOSSES: dict[str, Loss] = {
-    "softmax": _isbe("softmax"),
-    "sigmoid": _isbe("sigmoid"),
-    "tanh": _isbe("tanh"),
-    "hardtanh": _isbe("hardtanh"),
-    "hardsigmoid": _isbe("hardsigmoid"),
+    **{name: _direct(name) for name in NORMALIZERS},
     "ce-mean": _cross_entropy("mean"),
     "ce-none": _cross_entropy("none"),
     "ce-sum": _cross_entropy("sum"),
+    **{f"implicit-{name}": _implicit(name) for name in NORMALIZERS},
+    "label-only": _label_only(),
 }
+FROM_COUNTS: dict[str, Callable[[Tensor], Loss]] = {"balanced-softmax": _balanced_softmax, "vs-loss": _vs_loss}
+NAMES = (*LOSSES, *FROM_COUNTS)
+
+
+def get_loss(name: str, counts: Tensor) -> Loss:
+    """The loss of that name, for training images with these class counts.
+
+    Args:
+        name: one of `NAMES`, or package.module:function; importing a module runs its code.
+        counts: floating-point tensor of shape (K,), how many training images each class has, on the device.
+
+    Raises:
+        TrainingError: there is no loss of that name, no such function, or the counts are wanted and one of them is 0.
+    """
+    if name in LOSSES:
+        return LOSSES[name]
+    if name in FROM_COUNTS:
+        if not counts.all():
+            raise TrainingError(f"class {int(counts.argmin())} has no training image, and {name} needs one of each")
+        return FROM_COUNTS[name](counts)
+    if ":" in name:
+        return _own(name)
+    raise TrainingError(f"no loss is called {name!r}: choose one of {', '.join(NAMES)}, or package.module:function")

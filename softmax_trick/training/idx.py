@@ -1,0 +1,100 @@
+"""MNIST and Fashion-MNIST: four gzipped IDX files each, of the same names and sizes."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_trick.training import TrainingError
+from softmax_trick.training.files import Origin, set_aside
+from softmax_trick.training.split import Split
+
+MNIST = Origin(
+    "mnist",
+    {
+        "train-images-idx3-ubyte.gz": "sha256:440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "train-labels-idx1-ubyte.gz": "sha256:3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "t10k-images-idx3-ubyte.gz": "sha256:8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "t10k-labels-idx1-ubyte.gz": "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    },
+    (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+)
+FASHION_MNIST = Origin(
+    "fashion-mnist",
+    {
+        "train-images-idx3-ubyte.gz": "sha256:3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "train-labels-idx1-ubyte.gz": "sha256:a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "t10k-images-idx3-ubyte.gz": "sha256:346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "t10k-labels-idx1-ubyte.gz": "sha256:67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    },
+    ("https://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+)
+IMAGES_MAGIC, LABELS_MAGIC = 2051, 2049
+
+
+def load_idx(origin: Origin, folder: Path | None) -> tuple[Split, Split]:
+    """The 60,000 training and the 10,000 test images.
+
+    Raises:
+        TrainingError: a file is faulty, or cannot be had.
+        MissingExtra: a file has to be downloaded, and the package for that is not installed.
+    """
+    train_images, train_labels, test_images, test_labels = (origin.file(name, folder) for name in origin.digests)
+    return read_pair(train_images, train_labels, origin), read_pair(test_images, test_labels, origin)
+
+
+def read_pair(images: Path, labels: Path, origin: Origin) -> Split:
+    """The images and labels of two gzipped IDX files, the originals and no others.
+
+    The files are parsed before their SHA-256 is looked at, so that the message names the fault itself; a file that is
+    not the original is set aside in either case.
+
+    Raises:
+        TrainingError: a file is truncated or corrupt, of another format or not the original, or the two do not fit.
+    """
+    fault = None
+    try:
+        split = _parse(images, labels)
+    except ValueError as error:
+        fault = str(error)
+    altered = [path for path in (images, labels) if origin.altered(path)]
+    if altered:
+        fault = fault or f"{altered[0]}: its SHA-256 is not that of the original of {origin.name}"
+        remedy = "run again to download it anew, or put the original there"
+        raise TrainingError(f"{fault}; {' and '.join(set_aside(path) for path in altered)}: {remedy}")
+    if fault:
+        raise TrainingError(fault)
+    return split
+
+
+def _parse(images: Path, labels: Path) -> Split:
+    pixels, classes = _read_idx(images, IMAGES_MAGIC, 3), _read_idx(labels, LABELS_MAGIC, 1)
+    try:
+        return Split(pixels, classes)
+    except ValueError as error:
+        raise ValueError(f"{images} and {labels.name}: {error}") from error
+
+
+def _read_idx(path: Path, magic: int, dimensions: int) -> NDArray[np.uint8]:
+    """IDX: the magic number and the size of each dimension as big-endian 32-bit integers, then the bytes."""
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: truncated or corrupt gzip file ({error})") from error
+    header = 4 * (1 + dimensions)
+    if len(content) < header:
+        raise ValueError(f"{path}: {len(content)} bytes are too few for an IDX header of {header}")
+    found, *shape = (int(number) for number in np.frombuffer(content[:header], ">u4"))
+    if found != magic:
+        raise ValueError(f"{path}: magic number {found} instead of {magic}")
+    values = np.frombuffer(content, np.uint8, offset=header)
+    if values.size != int(np.prod(shape, dtype=object)):
+        raise ValueError(f"{path}: {values.size:,} bytes of data, but its header announces {'x'.join(map(str, shape))}")
+    return values.reshape(shape)
