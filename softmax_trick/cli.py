@@ -1,13 +1,16 @@
-"""The command line: `softmax-trick verify`, `certify` and `mutants`."""
+"""The command line: `softmax-trick verify`, `certify`, `mutants`, `sweep` and `report`."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from softmax_trick.certificate import Certificate
+    from softmax_trick.experiments.definitions import Experiment
     from softmax_trick.ledger import Ledger, Result
 
 OK, DIFFERENT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -31,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status.
 
     0: every verdict was reached and equals the recorded one; 1: one is undecided, crashed or differs, a mutant
-    survived, or something could not be written; 2: wrong usage; 130: interrupted.
+    survived, a run failed, or something could not be written; 2: wrong usage; 130: interrupted.
     """
     options = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -83,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_certify(commands)
     _add_mutants(commands)
+    _add_sweep(commands)
+    _add_report(commands)
     return parser
 
 
@@ -195,6 +201,164 @@ def _mutants(options: argparse.Namespace) -> int:
     return DIFFERENT if failed else OK
 
 
+# --- sweep ------------------------------------------------------------------------------------------------------------
+
+
+def _add_sweep(commands: Any) -> None:
+    sweep = commands.add_parser(
+        "sweep",
+        help="run an experiment of the paper anew",
+        description="Train all runs of an experiment, on processes of this machine or on a dask cluster. What is "
+        "complete is skipped, what was interrupted goes on from its last epoch, so that the same command can be "
+        "repeated until all is done. At the end DIR/results.json has what `softmax-trick report` and "
+        "`softmax-trick verify --results` read.",
+        epilog="A run's folder, below DIR, is that of `python -m softmax_trick.train`. Exit status: 0 if all runs are "
+        "complete; 1 if one failed; 2 for wrong usage; 130 after Ctrl-C.",
+    )
+    sweep.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="its name, such as table3 (--list)")
+    sweep.add_argument("--list", action="store_true", help="list the experiments; run nothing")
+    sweep.add_argument("--seeds", type=_count, default=5, metavar="S", help="seeds 0 to S - 1 (default: 5)")
+    jobs = "runs at a time (default: as many as there are cores; on a GPU, or for time shares, 1)"
+    sweep.add_argument("--jobs", type=_count, metavar="J", help=jobs)
+    only = "train this network only; repeat it for more (default: all of the experiment)"
+    sweep.add_argument("--net", action="append", metavar="NAME", help=only)
+    sweep.add_argument("--epochs", type=_count, metavar="N", help="train so many (default: as listed)")
+    sweep.add_argument("--data", metavar="NAME", help="train on these data, such as mnist-5k (default: as listed)")
+    data_dir = sweep.add_argument("--data-dir", type=Path, metavar="DIR", help="where the data lie")
+    devices = ("auto", "cpu", "cuda")
+    sweep.add_argument("--device", default="auto", choices=devices, help="auto (default): cuda if there, else cpu")
+    scheduler = "a running dask scheduler, such as tcp://host:8786; its workers must see --out under the same path"
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help=scheduler)
+    out = sweep.add_argument("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs/EXPERIMENT)")
+    data_dir.complete = out.complete = FILES
+    sweep.set_defaults(run=_sweep, if_interrupted="; complete epochs are kept: the same command goes on")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from softmax_trick.experiments.definitions import EXPERIMENTS
+    from softmax_trick.experiments.tables import list_of_experiments
+    from softmax_trick.report.console import show
+
+    if options.list:
+        show(Console(width=_width(sys.stdout)), list_of_experiments(options.seeds))
+        return OK
+    name = options.experiment
+    if name not in EXPERIMENTS:
+        near = difflib.get_close_matches(name or "", EXPERIMENTS, n=2, cutoff=0.5)
+        hint = f": did you mean {' or '.join(near)}?" if near else ""
+        what = f"there is no experiment {name!r}{hint}" if name else "name an experiment, such as table3"
+        raise _WrongUsage(f"{what} (softmax-trick sweep --list shows all)")
+    return _train(EXPERIMENTS[name], options)
+
+
+def _train(experiment: Experiment, options: argparse.Namespace) -> int:
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is imported, as `softmax_trick.train` does
+    from rich.console import Console
+
+    from softmax_trick.experiments.sweep import RESULTS, SweepError, collect, sweep
+    from softmax_trick.extras import MissingExtra
+    from softmax_trick.results import ResultsError
+    from softmax_trick.training import TrainingError
+
+    out = options.out or Path("runs") / experiment.name
+    device = _device(options.device)
+    jobs = options.jobs or (1 if experiment.alone or device == "cuda" else os.cpu_count() or 1)
+    try:
+        runs = experiment.settings(options.seeds, device, options.epochs, options.data, options.net)
+    except ValueError as error:
+        raise _WrongUsage(f"--net: {error}") from error
+    print(f"{experiment.name}, {experiment.title}: {len(runs)} runs of {runs[0].epochs} epochs, in {out}", flush=True)
+    try:
+        with _progress(Console(stderr=True, width=_width(sys.stderr))) as progress:
+            task = progress.add_task("", total=len(runs) * runs[0].epochs)
+
+            def show_progress(epochs: int, complete: int) -> None:
+                progress.update(task, completed=epochs, description=f"{complete} runs complete; epochs")
+
+            outcomes = sweep(runs, out, jobs, options.scheduler, options.data_dir, show_progress)
+        for outcome in outcomes:
+            if outcome.status == "failed":
+                print(f"softmax-trick: {outcome.run} failed: {outcome.reason}", file=sys.stderr)
+        count = Counter(outcome.status for outcome in outcomes)
+        print(f"{count['done']} done, {count['complete before']} complete before, {count['failed']} failed")
+        kept = collect(out)
+    except (SweepError, TrainingError, MissingExtra) as error:
+        raise _WrongUsage(str(error)) from error
+    except (ResultsError, OSError) as error:
+        print(f"softmax-trick: {error}", file=sys.stderr)
+        return DIFFERENT
+    print(f"{out / RESULTS}: {len(kept)} runs; softmax-trick report {out} shows what they say")
+    return DIFFERENT if count["failed"] else OK
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise _WrongUsage("--device cuda: torch finds no GPU here: choose auto or cpu")
+    return name
+
+
+# --- report -----------------------------------------------------------------------------------------------------------
+
+
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser(
+        "report",
+        help="set the runs of a sweep beside the paper's tables and figures",
+        description="The paper's tables and figures of training, from runs of one's own: the paper's figures beside "
+        "ours, intervals over seeds, paired tests, and on how many test images two models differ.",
+        epilog="A folder is that of a sweep, complete or not, or holds results files. Exit status: 0 if there is a "
+        "report; 1 if something could not be written; 2 for wrong usage.",
+    )
+    sources = report.add_argument("sources", nargs="+", metavar="DIR", type=Path, help="folders, or results files")
+    sources.complete = FILES
+    page = report.add_argument("--html", metavar="FILE", help="write it as one page, with charts; - is standard output")
+    plain = report.add_argument("--json", metavar="FILE", help="write all figures as JSON; - is standard output")
+    page.complete = plain.complete = FILES
+    report.set_defaults(run=_report, if_interrupted="")
+
+
+def _report(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from softmax_trick.experiments.analysis import analyse
+    from softmax_trick.experiments.page import page
+    from softmax_trick.experiments.sources import find
+    from softmax_trick.experiments.tables import report
+    from softmax_trick.extras import MissingExtra
+    from softmax_trick.report.console import show
+    from softmax_trick.results import ResultsError, load_results
+
+    outputs = {name: vars(options)[name] for name in ("html", "json") if vars(options)[name]}
+    _check_outputs(outputs.values())
+    try:
+        found = find(options.sources)
+        results = replace(load_results(*found.files), source=", ".join(map(str, options.sources)))
+        analysis = analyse(results)
+        rendered = {
+            file: page(analysis) if kind == "html" else json.dumps(analysis.as_json(), indent=2) + "\n"
+            for kind, file in outputs.items()
+        }
+    except (ResultsError, MissingExtra) as error:
+        raise _WrongUsage(str(error)) from error
+    if found.unfinished:
+        print(f"softmax-trick: not complete and left out: {found.unfinished} runs", file=sys.stderr)
+    show(Console(width=_width(sys.stdout), stderr="-" in outputs.values()), report(analysis))
+    written = [_write(text, file) for file, text in rendered.items()]
+    return OK if all(written) else DIFFERENT
+
+
 # --- verify -----------------------------------------------------------------------------------------------------------
 
 
@@ -211,7 +375,9 @@ def _add_verify(commands: Any) -> None:
     ids = verify.add_argument("ids", nargs="*", metavar="ID", help="claims to decide, such as T1.4a (default: all)")
     verify.add_argument("--list", action="store_true", help="list claims and what is known of them; decide nothing")
     verify.add_argument("--fresh", action="store_true", help="ignore evidence of earlier runs")
-    results = verify.add_argument("--results", metavar="FILE", type=Path, help="our runs, for the measured claims")
+    results = verify.add_argument(
+        "--results", metavar="FILE", type=Path, help="runs for the measured claims (default: those of this project)"
+    )
     results.complete = FILES
     for name, what in (("json", "as JSON"), ("html", "as one page"), ("errata", "that are false, as Markdown")):
         output = verify.add_argument(f"--{name}", metavar="FILE", help=f"write the claims {what}; - is standard output")
@@ -230,10 +396,7 @@ def _verify(options: argparse.Namespace) -> int:
 
     console, errors = Console(width=_width(sys.stdout)), Console(stderr=True, width=_width(sys.stderr))
     outputs = {name: vars(options)[name] for name in ("json", "html", "errata") if vars(options)[name]}
-    for file in outputs.values():
-        _check_writable(file)
-    if list(outputs.values()).count("-") > 1:
-        raise _WrongUsage("only one output can go to standard output: name a file for the others")
+    _check_outputs(outputs.values())
     cache = Cache()
     ledger = Ledger(cache=cache, results=_results(options.results), run=not options.list, fresh=options.fresh)
     try:
@@ -260,10 +423,10 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _results(file: Path | None) -> Any:
-    from softmax_trick.results import ResultsError, load_results
+    from softmax_trick.results import ResultsError, committed_results, load_results
 
     try:
-        return load_results(file) if file else None
+        return load_results(file) if file else committed_results()
     except ResultsError as error:
         raise _WrongUsage(str(error)) from error
 
@@ -280,6 +443,14 @@ def _rendered(kind: str, results: Sequence[Result]) -> str:
     from softmax_trick.ledger import as_json
 
     return json.dumps(as_json(results), indent=2) + "\n"
+
+
+def _check_outputs(files: Collection[str]) -> None:
+    """Before the work: would it be possible to write these files?"""
+    for file in files:
+        _check_writable(file)
+    if list(files).count("-") > 1:
+        raise _WrongUsage("only one output can go to standard output: name a file for the others")
 
 
 def _check_writable(file: str) -> None:

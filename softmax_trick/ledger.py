@@ -20,7 +20,7 @@ from softmax_trick.claims import Check, Claim, Evidence, Judgement, Outcome, Run
 from softmax_trick.digests import Digest, digest, libraries
 from softmax_trick.facts import Facts
 from softmax_trick.proof import EXACT, Algebra, Proof
-from softmax_trick.results import Results
+from softmax_trick.results import Results, committed_results
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK
 
 
@@ -261,12 +261,12 @@ def _sampled(claim: Claim) -> Iterator[Evidence]:
 
 
 def verify(*ids: str) -> list[Result]:
-    """Decide the claims of these IDs, or all of them.
+    """Decide the claims of these IDs, or all of them; what is measured, by the project's own results.
 
     Raises:
         UnknownClaim: there is no claim of such an ID.
     """
-    ledger = Ledger()
+    ledger = Ledger(results=committed_results())
     return [ledger.result(name) for name in ledger.select(ids)]
 
 

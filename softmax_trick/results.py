@@ -1,25 +1,34 @@
 """Our own experiments, as a results file keeps them: what the measured claims of the ledger are held against.
 
-A results file is JSON in the shape of softmax_trick/report/results.schema.json: the version that made it, and one entry
-a training run. The paper gives one figure for each setting, from one run; a figure of the paper agrees with ours if it
-lies in the 95 % prediction interval for one further run like ours (Student's t, the runs differing by their seeds).
+A results file is JSON in the shape of softmax_trick/report/results.schema.json: the number of that shape, the version
+of softmax-trick that wrote it (for information), and one entry a training run. The paper gives one figure for each
+setting, from one run; a figure of the paper agrees with ours if it lies in the 95 % prediction interval for one further
+run like ours (Student's t, the runs differing by their seeds).
+
+The files that are committed in results/ are installed as `softmax_trick.results_data`.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import softmax_trick
 from softmax_trick.claims import Figure
+from softmax_trick.experiments.statistics import interval, prediction_interval
 
-CONFIDENCE = 0.95
+SCHEMA = 1
+"""The number of the shape of results files; it grows when a file of the old shape can no longer be read as the new."""
+
+DIGITS = 6  # significant digits of a curve's values in a file
+
+Protocol = tuple[Any, ...]
 
 
 class ResultsError(ValueError):
@@ -31,17 +40,24 @@ class Run:
     """One training run.
 
     Attributes:
-        network: n0, n1, n1r or vgg16.
-        loss: ce-mean, ce-none, ce-sum, softmax, sigmoid, tanh, hardtanh or hardsigmoid.
-        dataset: mnist, fashion-mnist or cifar10.
+        network: n0, n1, n1r, vgg16 or linear.
+        loss: a loss of the trainer: ce-mean, ce-none, ce-sum, softmax, sigmoid, tanh, hardtanh, hardsigmoid, ...
+        dataset: mnist, mnist-5k, fashion-mnist or cifar10.
         seed: of the random generators.
         epochs: how many were trained.
         correct: test images classified correctly by the final parameters.
         test_images: how many there are.
         tau: the share of backpropagation in the time of inference and backpropagation, percent (equation (7)).
-        train_loss: the loss on the training data after each epoch.
-        test_loss: the loss on the test data after each epoch.
-        test_accuracy: the success rate after each epoch, percent (equation (8)).
+        workers: how many runs could go on at the same time; a share of time is measured well by one alone.
+        settings: the others of the settings that determine the run, such as lr, augment, imbalance and device.
+        wrong: each test image that is classified wrongly, as its index and the class predicted; None if not kept.
+        train_loss: after each epoch the loss on the training data, taken in passing. As the paper draws it: for
+            cross-entropy the mean per example, for ISBE the squared error (1 / n) |Y - T|^2 (section 4.1.3).
+        validation_loss: the same on the validation data, after the epoch.
+        test_loss: the same on the test data, after the epoch.
+        train_accuracy: the success rate in passing, percent (equation (8)).
+        validation_accuracy: the same on the validation data, after the epoch.
+        test_accuracy: the same on the test data, after the epoch.
     """
 
     network: str
@@ -52,8 +68,14 @@ class Run:
     correct: int
     test_images: int
     tau: float | None = None
+    workers: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    wrong: tuple[tuple[int, int], ...] | None = None
     train_loss: tuple[float, ...] = ()
+    validation_loss: tuple[float, ...] = ()
     test_loss: tuple[float, ...] = ()
+    train_accuracy: tuple[float, ...] = ()
+    validation_accuracy: tuple[float, ...] = ()
     test_accuracy: tuple[float, ...] = ()
 
     @property
@@ -61,61 +83,181 @@ class Run:
         """The success rate of the final parameters, percent (equation (8))."""
         return 100 * self.correct / self.test_images
 
+    @property
+    def protocol(self) -> Protocol:
+        """The epochs and all other settings but network, loss, data and seed: what compared runs have in common."""
+        return self.epochs, *sorted(self.settings.items())
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the training data are all of the data set, as in the paper, and not a long-tailed part of it."""
+        return bool(self.settings.get("imbalance", 1) == 1)
+
+    @property
+    def timed_alone(self) -> bool:
+        """Whether its share of time was measured, and no other run of its sweep could go on beside it."""
+        return self.tau is not None and self.workers == 1
+
 
 @dataclass(frozen=True)
 class Results:
-    """Training runs, and the name of the file that they come from."""
+    """Training runs, and the names of the files that they come from."""
 
     source: str
     runs: tuple[Run, ...]
 
     def of(self, network: str, loss: str, dataset: str = "mnist") -> list[Run]:
-        """The runs of one setting, one a seed."""
-        return [run for run in self.runs if (run.network, run.loss, run.dataset) == (network, loss, dataset)]
+        """The runs of one setting, one a seed.
+
+        Where the network was trained on the data set by several protocols, those of the protocol with the most epochs
+        count (then: with the most runs), whatever the loss, so that losses are compared under one protocol. Runs on
+        long-tailed data do not count.
+        """
+        return self._of_one_protocol([run for run in self.runs if run.balanced], network, loss, dataset)
+
+    def timed(self, network: str, loss: str, dataset: str = "mnist") -> list[Run]:
+        """As `of`, from the runs that had their machine to themselves."""
+        alone = [run for run in self.runs if run.balanced and run.timed_alone]
+        return self._of_one_protocol(alone, network, loss, dataset)
+
+    @staticmethod
+    def _of_one_protocol(runs: Iterable[Run], network: str, loss: str, dataset: str) -> list[Run]:
+        there = [run for run in runs if (run.network, run.dataset) == (network, dataset)]
+        counts = Counter(run.protocol for run in there)
+        longest = max(counts, key=lambda protocol: (protocol[0], counts[protocol]), default=None)
+        return [run for run in there if run.loss == loss and run.protocol == longest]
 
 
-def load_results(path: Path) -> Results:
-    """Read a results file.
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def load_results(*paths: Path, validate: bool = True) -> Results:
+    """Read results files; a run that several of them hold counts once.
+
+    Args:
+        paths: the files.
+        validate: whether they are held against the schema, which takes a second or two.
 
     Raises:
-        ResultsError: it cannot be read, does not fit the schema, or was made by another version.
+        ResultsError: one cannot be read, does not fit the schema, or is of another schema.
     """
-    import jsonschema
+    runs: dict[tuple[Any, ...], Run] = {}
+    for path in paths:
+        for run in _runs(path, validate):
+            runs.setdefault((run.network, run.loss, run.dataset, run.seed, run.protocol), run)
+    return Results(", ".join(path.name for path in paths), tuple(runs.values()))
 
+
+def write_results(runs: Sequence[Run]) -> str:
+    """The text of a results file, one run a line."""
+    head = f'{{"schema": {SCHEMA}, "version": {json.dumps(softmax_trick.__version__)}, "runs": ['
+    lines = [json.dumps(_entry(run), allow_nan=False) for run in runs]
+    return head + ",".join("\n" + line for line in lines) + "\n]}\n"
+
+
+def committed_results() -> Results | None:
+    """The results files in the repository's results/, which are installed with the package; None if there are none.
+
+    The tests hold them against the schema, so that it need not be done each time.
+
+    Raises:
+        ResultsError: one cannot be read, or is of another schema.
+    """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        folder = Path(str(files("softmax_trick.results_data")))
+    except ModuleNotFoundError:  # an installation from before the package held results
+        return None
+    paths = sorted(folder.glob("*.json"))
+    return load_results(*paths, validate=False) if paths else None
+
+
+def _runs(path: Path, validate: bool) -> list[Run]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise ResultsError(f"cannot read the results file {path}: {error.strerror}") from error
     except ValueError as error:
         raise ResultsError(f"the results file {path} is not JSON: {error}") from error
-    schema = json.loads(files("softmax_trick.report").joinpath("results.schema.json").read_text(encoding="utf-8"))
-    misfit = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(entries))
+    if isinstance(content, dict) and "version" in content and content.get("schema") != SCHEMA:
+        made = f"by softmax-trick {content['version']} with schema {content.get('schema', '0, which had no number')}"
+        raise ResultsError(
+            f"the results file {path} was made {made}, this version reads schema {SCHEMA}: run softmax-trick sweep "
+            "into its folder again, which writes it anew and trains only what is missing"
+        )
+    if validate:
+        _check(content, path)
+    return list(map(_run, content["runs"]))
+
+
+def _check(content: Any, path: Path) -> None:
+    import jsonschema
+
+    misfit = jsonschema.exceptions.best_match(_validator().iter_errors(content))
     if misfit:
         place = "".join(f"[{part!r}]" for part in misfit.absolute_path) or "its top"
         raise ResultsError(f"the results file {path} does not fit its schema: at {place}: {misfit.message}")
-    if entries["version"] != softmax_trick.__version__:
-        made, now = entries["version"], softmax_trick.__version__
-        raise ResultsError(f"the results file {path} was made by softmax-trick {made}, this is {now}: run it again")
-    runs = [Run(**{name: _frozen(value) for name, value in run.items()}) for run in entries["runs"]]
-    return Results(path.name, tuple(runs))
+    for number, run in enumerate(content["runs"]):
+        if fault := _fault_of_wrong(run):
+            raise ResultsError(f"the results file {path} contradicts itself: at ['runs'][{number}]['wrong']: {fault}")
 
 
-def beside(name: str, paper: float | None, values: Sequence[float], unit: str = "%") -> Figure:
-    """The mean of our values beside the paper's figure, with its confidence interval and the test of the paper's.
+def _fault_of_wrong(run: Mapping[str, Any]) -> str:
+    """What is wrong with the list of wrong images of an entry, if anything is."""
+    if "wrong" not in run:
+        return ""
+    pairs, images = run["wrong"], run["test_images"]
+    if not all(isinstance(pair, list) and len(pair) == 2 and {int} == set(map(type, pair)) for pair in pairs):
+        return "it does not hold pairs of whole numbers, the index of an image and a class"
+    if any(not (0 <= image < images and predicted >= 0) for image, predicted in pairs):
+        return f"there are {images} test images, with indices from 0, and classes from 0"
+    if len({image for image, _ in pairs}) != len(pairs) or len(pairs) != images - run["correct"]:
+        return f"{images - run['correct']} of {images} images are not correct, and {len(pairs)} are listed, each once"
+    return ""
 
-    With a single value there is neither interval nor test.
-    """
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return Figure(name, mean, unit, paper, runs=len(values))
-    from scipy.stats import t
 
-    quantile = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
-    deviation = statistics.stdev(values)
-    half = quantile * deviation / math.sqrt(len(values))
-    agrees = None if paper is None else abs(paper - mean) <= quantile * deviation * math.sqrt(1 + 1 / len(values))
-    return Figure(name, mean, unit, paper, mean - half, mean + half, len(values), agrees)
+@cache
+def _validator() -> Any:
+    import jsonschema
+
+    schema = json.loads(files("softmax_trick.report").joinpath("results.schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator(schema)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _run(entry: Mapping[str, Any]) -> Run:
+    return Run(**{name: _frozen(value) for name, value in entry.items()})
+
+
+def _entry(run: Run) -> dict[str, Any]:
+    """The run as JSON has it; what is empty is left out."""
+    return {name: _rounded(value) for name, value in asdict(run).items() if value not in (None, ())}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    return list(map(_rounded, value)) if isinstance(value, tuple) else value
 
 
 def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+# --- beside the paper's figures ---------------------------------------------------------------------------------------
+
+
+def beside(name: str, paper: float | None, values: Sequence[float], unit: str = "%", tests: int = 1) -> Figure:
+    """The mean of our values beside the paper's figure, with its confidence interval and the test of the paper's.
+
+    With a single value there is neither interval nor test. Where the figure is one of several, the level of 5 % is
+    divided by their number, `tests`: else one of the 24 in a table would fail by chance in most sweeps.
+    """
+    ours = interval(values)
+    agrees = None
+    if paper is not None and len(values) > 1:
+        low, high = prediction_interval(values, tests)
+        agrees = low <= paper <= high
+    return Figure(name, ours.mean, unit, paper, ours.low, ours.high, len(values), agrees)

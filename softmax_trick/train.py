@@ -49,16 +49,11 @@ def _run(options: argparse.Namespace) -> int:
     # one that waits by spinning on a core that another process needs: 20 ms a step became 150 ms on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # torch is imported once the command line is known to be right: it takes seconds.
-    import torch
-
     from softmax_trick.training.folder import RunFolder
+    from softmax_trick.training.loop import make_reproducible
     from softmax_trick.training.parallel import joined
 
-    # What is computed is to be the same bits every time, and float32 to be float32.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.allow_tf32 = False
-
+    make_reproducible()
     options.device = _device(options.device)
     with joined(options.device) as part:
         if options.check and part.processes > 1:

@@ -17,6 +17,7 @@ import sympy
 
 import softmax_trick
 import softmax_trick.proofs as proofs
+from softmax_trick import results as our_results
 from softmax_trick.cli import main
 from softmax_trick.ledger import Ledger
 
@@ -94,7 +95,7 @@ def test_measured_claims_are_listed_apart_until_there_are_results(capsys, tmp_pa
         for n in range(3)
     ]
     results = tmp_path / "results.json"
-    results.write_text(json.dumps({"version": softmax_trick.__version__, "runs": runs}))
+    results.write_text(json.dumps({"schema": our_results.SCHEMA, "version": softmax_trick.__version__, "runs": runs}))
     main(["verify", "Tab3", "--results", str(results), "--json", "-"])
     [claim] = valid(capsys.readouterr().out)["claims"]
     assert claim["verdict"] == "measured"

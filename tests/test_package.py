@@ -48,4 +48,4 @@ def test_the_version_stands_in_one_place_or_agrees():
 def test_every_folder_of_the_package_is_packaged():
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "softmax_trick").rglob("__init__.py")}
-    assert set(packages) == found | {"softmax_trick.proofs"}
+    assert set(packages) == found | {"softmax_trick.proofs", "softmax_trick.results_data"}

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import pytest
 
 import softmax_trick
 from softmax_trick.claims import Claim, Verdict
+from softmax_trick.cli import main
 from softmax_trick.ledger import Ledger
-from softmax_trick.results import Results, ResultsError, Run, beside, load_results
+from softmax_trick.results import (
+    SCHEMA,
+    Results,
+    ResultsError,
+    Run,
+    beside,
+    committed_results,
+    load_results,
+    write_results,
+)
 
 RUN = {
     "network": "n0",
@@ -24,7 +38,7 @@ RUN = {
 
 def write(folder, **content):
     file = folder / "results.json"
-    file.write_text(json.dumps({"version": softmax_trick.__version__, "runs": [RUN], **content}))
+    file.write_text(json.dumps({"schema": SCHEMA, "version": softmax_trick.__version__, "runs": [RUN], **content}))
     return file
 
 
@@ -44,13 +58,136 @@ def test_a_file_is_read(tmp_path):
         ({"runs": [{**RUN, "correct": -1}]}, r"\['correct'\]"),
         ({"runs": [{k: v for k, v in RUN.items() if k != "seed"}]}, "'seed' is a required property"),
         ({"runs": 3}, r"\['runs'\]"),
-        ({"version": "0.0.9"}, r"made by softmax-trick 0\.0\.9.*run it again"),
+        (
+            {"schema": 2, "version": "9.9"},
+            r"made by softmax-trick 9\.9 with schema 2, this version reads schema 1: ",
+        ),
+        ({"schema": "1"}, "with schema 1"),
+        ({"runs": [{**RUN, "tau": 101}]}, r"\['tau'\]"),
+        (
+            {"runs": [{**RUN, "correct": 9_999, "wrong": [[1, 2], [3, 4]]}]},
+            r"contradicts itself.*\['wrong'\]: 1 of",
+        ),
+        ({"runs": [{**RUN, "correct": 9_998, "wrong": [[1, 2], [1, 3]]}]}, "contradicts itself.*each once"),
+        ({"runs": [{**RUN, "correct": 9_999, "wrong": [[10_000, 2]]}]}, "contradicts itself.*indices from 0"),
+        ({"runs": [{**RUN, "correct": 9_999, "wrong": [[1]]}]}, "contradicts itself.*pairs of whole numbers"),
+        ({"runs": [{**RUN, "correct": 9_999, "wrong": [[1, True]]}]}, "contradicts itself.*pairs of whole numbers"),
         ({"surprise": 1}, "surprise"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_with_the_place(tmp_path, content, message):
     with pytest.raises(ResultsError, match=message):
         load_results(write(tmp_path, **content))
+
+
+def test_a_file_without_a_number_of_its_schema_is_refused(tmp_path):
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps({"version": "0.1.0", "runs": [RUN]}))
+    with pytest.raises(ResultsError, match=r"made by softmax-trick 0\.1\.0 with schema 0, which had no number"):
+        load_results(file)
+
+
+def test_the_version_is_for_information(tmp_path):
+    assert len(load_results(write(tmp_path, version="7.0")).runs) == 1
+
+
+def test_what_is_written_is_read(tmp_path):
+    full = Run(
+        "n1", "tanh", "fashion-mnist", 3, 2, 98, 100, 51.5, 2, {"lr": 0.01, "augment": True}, ((7, 1), (40, 9)),
+        *[(0.5, 0.25)] * 6,
+    )  # fmt: skip
+    bare = Run("n0", "my.module:function", "cifar10", 0, 1, 5, 10)
+    file = tmp_path / "results.json"
+    file.write_text(write_results([full, bare]))
+    assert load_results(file).runs == (full, bare)
+    assert len(file.read_text().splitlines()) == 4  # a run a line, so that a commit shows what changed
+
+
+def test_a_run_in_several_files_counts_once(tmp_path):
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    one.write_text(write_results(runs_with(9941, 9942).runs))
+    two.write_text(write_results(runs_with(9941, 9942, 9943).runs))
+    assert [run.seed for run in load_results(one, two).runs] == [0, 1, 2]
+    assert load_results(one, two).source == "one.json, two.json"
+
+
+def test_what_is_no_number_of_json_is_neither_read_nor_written(tmp_path):
+    file = write(tmp_path)
+    file.write_text(file.read_text().replace("9941", "NaN"))
+    with pytest.raises(ResultsError, match="not JSON: NaN"):
+        load_results(file)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_results([replace(runs_with(1).runs[0], tau=math.nan)])
+
+
+def test_the_longest_protocol_counts_whatever_the_loss_and_no_long_tail():
+    short, long = {"lr": 0.1}, {"lr": 0.1, "augment": True}
+    runs = (
+        Run("n0", "softmax", "mnist", 0, 3, 1, 10, tau=50.0, settings=short),
+        Run("n0", "tanh", "mnist", 0, 3, 2, 10, tau=51.0, settings=short),
+        Run("n0", "softmax", "mnist", 0, 40, 3, 10, tau=52.0, workers=2, settings=long),
+        Run("n0", "softmax", "mnist", 0, 90, 4, 10, settings={"imbalance": 100.0}),
+    )
+    results = Results("made-up.json", runs)
+    assert [run.correct for run in results.of("n0", "softmax")] == [3]
+    assert results.of("n0", "tanh") == []  # it was not trained as long
+    # Shares of time are those of the runs that had their machine to themselves.
+    assert [run.tau for run in results.timed("n0", "softmax")] == [50.0]
+    assert [run.tau for run in results.timed("n0", "tanh")] == [51.0]
+
+
+def committed(monkeypatch, folder):
+    """Lets the package softmax_trick.results_data be this folder; None for an installation without it."""
+
+    def files(package):
+        if package != "softmax_trick.results_data":
+            return resources.files(package)
+        if folder is None:
+            raise ModuleNotFoundError(package)
+        return folder
+
+    monkeypatch.setattr("softmax_trick.results.files", files)
+
+
+def test_committed_results_are_those_in_the_package(tmp_path, monkeypatch):
+    for folder in (None, tmp_path):
+        committed(monkeypatch, folder)
+        assert committed_results() is None
+    (tmp_path / "b.json").write_text(write_results(runs_with(9941).runs))
+    (tmp_path / "a.json").write_text(write_results(runs_with(9941, 9942).runs))
+    found = committed_results()
+    assert found is not None
+    assert (found.source, len(found.runs)) == ("a.json, b.json", 2)
+
+
+def test_the_committed_files_fit_their_schema():
+    for path in (Path(__file__).parents[1] / "results").glob("*.json"):
+        assert load_results(path).runs
+
+
+def test_verify_takes_the_committed_results_a_named_file_and_each_change_of_them(tmp_path, monkeypatch, capsys):
+    def ours():
+        main(["verify", "Tab3", "--json", "-", *arguments])
+        [claim] = json.loads(capsys.readouterr().out)["claims"]
+        return [round(100 * figure["ours"]) for figure in claim["evidence"][0]["figures"]]
+
+    committed(monkeypatch, tmp_path)
+    arguments = []
+    assert ours() == []
+    (tmp_path / "table3.json").write_text(write_results(runs_with(9941, 9943).runs))
+    assert ours() == [9942]
+    (tmp_path / "table3.json").write_text(write_results(runs_with(9941, 9949).runs))
+    assert ours() == [9945]
+    (tmp_path / "mine.txt").write_text(write_results(runs_with(9800, 9802).runs))
+    arguments = ["--results", str(tmp_path / "mine.txt")]
+    assert ours() == [9801]
+
+
+def test_a_committed_file_that_cannot_be_used_is_named(tmp_path, monkeypatch, capsys):
+    committed(monkeypatch, tmp_path)
+    (tmp_path / "table3.json").write_text("{")
+    assert main(["verify", "Tab3"]) == 2
+    assert "table3.json is not JSON" in capsys.readouterr().err
 
 
 def test_what_is_no_json_or_not_there_is_refused(tmp_path):
@@ -76,6 +213,14 @@ def test_the_interval_is_students():
     figure = beside("x", None, [1.0, 2.0, 3.0], "")
     assert (figure.low, figure.high) == pytest.approx((2 - 2.484138, 2 + 2.484138), abs=1e-5)
     assert figure.agrees is None
+
+
+def test_one_of_many_tests_is_given_its_share_of_the_level():
+    """Of the 95 % of one test a figure is outside; of 24 tests it would be too often."""
+    values = [99.38, 99.45, 99.40, 99.42]
+    assert beside("accuracy", 99.55, values).agrees is False
+    assert beside("accuracy", 99.55, values, tests=24).agrees
+    assert beside("accuracy", 98.0, values, tests=24).agrees is False
 
 
 def test_one_run_is_no_test():

@@ -430,7 +430,7 @@ def made_up(train=None, test=None, spread=None, accuracy=None, tau=None, seeds=(
     runs = []
     settings = [("n0", "mnist"), ("n1", "mnist"), ("n1r", "mnist"), ("vgg16", "cifar10")]
     for network, dataset in settings:
-        for loss in EVERY:
+        for loss in (*EVERY, *section_4_experiments.THROUGH_AUTOGRAD):
             for seed in seeds:
                 noise = random.Random(f"{network} {loss} {seed}").uniform(-1e-4, 1e-4)
                 final = (accuracy or {}).get(loss, 93.0)
@@ -486,7 +486,10 @@ WORLDS = {
         {"accuracy": {"hardtanh": 95.0}},
     ),
     "S4.2.tanh": ({"accuracy": {"tanh": 94.0}}, {"accuracy": {"sigmoid": 94.0}}),
-    "S4.2.autograd": ({"tau": dict.fromkeys(ISBE, 51.0)}, {"tau": dict.fromkeys(ISBE, 49.0)}),
+    "S4.2.autograd": (
+        {"tau": dict.fromkeys(section_4_experiments.THROUGH_AUTOGRAD, 51.0)},
+        {"tau": dict.fromkeys(section_4_experiments.THROUGH_AUTOGRAD, 49.0)},
+    ),
 }
 
 

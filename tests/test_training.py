@@ -101,7 +101,21 @@ def test_the_tally_takes_means_over_examples() -> None:
         "loss": pytest.approx(expected),
         "accuracy": 20 * right,
         "information": pytest.approx(2 - expected),
+        "squared_error": None,
     }
+
+
+def test_the_squared_error_is_that_of_what_is_sent_back() -> None:
+    """What the paper draws as the loss of ISBE (section 4.1.3); Tanh has the targets 2 t - 1."""
+    torch.manual_seed(0)
+    scores, labels = torch.randn(5, 10), torch.randint(10, (5,))
+    one_hot = nn.functional.one_hot(labels, 10)
+    for name, error in {"softmax": scores.softmax(-1) - one_hot, "tanh": scores.tanh() - (2 * one_hot - 1)}.items():
+        for prefix in ("", "implicit-"):
+            tally = Tally(LOSSES[prefix + name], 2.0, CPU)
+            tally.add(scores[:4], labels[:4])
+            tally.add(scores[4:], labels[4:])
+            assert tally.result()["squared_error"] == pytest.approx(error.square().sum(-1).mean().item())
 
 
 def test_information_is_that_of_the_labels_less_the_cross_entropy() -> None:

@@ -6,6 +6,7 @@ batch size: `LR_DECAY` and the default batch size are this project's choice. Ima
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,13 @@ class Settings:
     augment: bool = False
 
 
+def make_reproducible() -> None:
+    """Have torch compute the same bits every time, and float32 as float32; to be called before CUDA is used."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def environment(part: Part | None = None) -> str:
     """What, besides the settings, decides the last bits of the result on a CPU."""
     processes = f", {part.processes} processes" if part and part.processes > 1 else ""
@@ -75,10 +83,11 @@ def train(
     """Train from the folder's last checkpoint, or from the start, to the last epoch; the metrics of all epochs.
 
     Each record has the keys `epoch` (from 1), `lr`, `train`, `validation` and `test` (each with the mean `loss` per
-    example, the `accuracy` in percent and the `information` in nats, see `Tally.result`), `seconds` (in `forward`:
-    network and normalisation or loss; `backward`; `step`: the optimizer), `tau` in percent, formula (7), and the
-    `environment`. The figures of `train` are taken in passing, with dropout and while the parameters move; the others
-    after the epoch, without dropout. At last the predicted classes of the test images are written.
+    example, the `accuracy` in percent, the `information` in nats and the `squared_error`, see `Tally.result`),
+    `seconds` (in `forward`: network and normalisation or loss; `backward`; `step`: the optimizer), `tau` in percent,
+    formula (7), and the `environment`. The figures of `train` are taken in passing, with dropout and while the
+    parameters move; the others after the epoch, without dropout. At last the predicted classes of the test images are
+    written.
 
     Args:
         settings: what determines the run.

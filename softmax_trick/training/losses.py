@@ -37,12 +37,14 @@ class Loss:
         values: the loss that is thereby minimised, one value an example, shape (n,). ISBE does not compute it in
             training: it is the implicit loss P(x) - <x, t> of `softmax_trick.isbe.ISBELoss`. Of a normalizer of one's
             own no implicit loss is known; there it is what the paper plots, ||F(x) - t||^2 (section 4.1.3).
+        error: the ISBE error F(x) - t of the scores and labels, (n, K), where that is what is sent back; else None.
         cross_entropy: the values are cross-entropies in nats of soft scores that sum to 1.
         mean: the gradient is 1/n of that of the summed values.
     """
 
     start: Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
     values: Callable[[Tensor, Tensor], Tensor]
+    error: Callable[[Tensor, Tensor], Tensor] | None = None
     cross_entropy: bool = False
     mean: bool = False
 
@@ -50,12 +52,13 @@ class Loss:
 def _direct(normalizer: str) -> Loss:
     """ISBE in the direct form: no loss, the error goes straight back (section 3, second loop)."""
 
-    def start(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        from softmax_trick.isbe import isbe_error
-
-        return scores, isbe_error(scores, labels, normalizer)
-
-    return Loss(start, _implicit_values(normalizer), cross_entropy=normalizer == "softmax")
+    error = _isbe_error(normalizer)
+    return Loss(
+        start=lambda scores, labels: (scores, error(scores, labels)),
+        values=_implicit_values(normalizer),
+        error=error,
+        cross_entropy=normalizer == "softmax",
+    )
 
 
 def _implicit(normalizer: str) -> Loss:
@@ -66,7 +69,16 @@ def _implicit(normalizer: str) -> Loss:
 
         return ISBELoss(normalizer, reduction="sum")(scores, labels), None
 
-    return Loss(start, _implicit_values(normalizer), cross_entropy=normalizer == "softmax")
+    return Loss(start, _implicit_values(normalizer), _isbe_error(normalizer), cross_entropy=normalizer == "softmax")
+
+
+def _isbe_error(normalizer: str) -> Callable[[Tensor, Tensor], Tensor]:
+    def error(scores: Tensor, labels: Tensor) -> Tensor:
+        from softmax_trick.isbe import isbe_error
+
+        return isbe_error(scores, labels, normalizer)
+
+    return error
 
 
 def _implicit_values(normalizer: str) -> Callable[[Tensor, Tensor], Tensor]:
@@ -172,6 +184,7 @@ def _own(name: str) -> Loss:
     return Loss(
         start=lambda scores, labels: (scores, error(scores, labels)),
         values=lambda scores, labels: error(scores, labels).square().sum(-1),
+        error=error,
     )
 
 

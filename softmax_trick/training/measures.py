@@ -26,8 +26,8 @@ class Tally:
 
     def __init__(self, loss: Loss, entropy: float, device: torch.device, part: Part | None = None) -> None:
         self._loss, self._entropy, self._part = loss, entropy, part or Part()
-        # Loss, correct ones, examples, and batches until the first one with a score that is not finite.
-        self._sums = torch.zeros(4, dtype=torch.float64, device=device)
+        # Loss, correct ones, examples, batches until the first one with a score that is not finite, squared error.
+        self._sums = torch.zeros(5, dtype=torch.float64, device=device)
         self._finite = torch.ones((), dtype=torch.bool, device=device)
         self._batches = 0
 
@@ -40,23 +40,31 @@ class Tally:
             self._sums[1] += (scores.argmax(-1) == labels).sum()
             self._sums[2] += len(labels)
             self._sums[3] += self._finite
+            if self._loss.error:
+                self._sums[4] += self._loss.error(scores, labels).square().sum()
 
     def result(self) -> dict[str, float | None]:
-        """`loss`, `accuracy` and `information`.
+        """`loss`, `accuracy`, `information` and `squared_error`.
 
-        The mean per example of what is minimised; the accuracy in percent (formula 8); and H(Y) - CE in nats, for
-        losses that are a cross-entropy and else None. With examples drawn like those to come it estimates a lower bound
-        of the mutual information I(X; Y) (claim X.information).
+        The mean per example of what is minimised; the accuracy in percent (formula 8); H(Y) - CE in nats, for losses
+        that are a cross-entropy and else None: with examples drawn like those to come it estimates a lower bound of the
+        mutual information I(X; Y) (claim X.information); and the mean of ||F(x) - t||^2, which the paper draws as the
+        loss of ISBE (section 4.1.3), None where no such error is sent back.
 
         Raises:
             FloatingPointError: a score was infinite or not a number.
         """
-        loss, correct, examples, finite = self._part.sum(self._sums.clone()).tolist()
+        loss, correct, examples, finite, squared = self._part.sum(self._sums.clone()).tolist()
         if finite < self._batches * self._part.processes:
             since = int(finite) // self._part.processes + 1
             raise FloatingPointError(f"the scores are not finite, from batch {since} of {self._batches} on")
         information = self._entropy - loss / examples if self._loss.cross_entropy else None
-        return {"loss": loss / examples, "accuracy": 100 * correct / examples, "information": information}
+        return {
+            "loss": loss / examples,
+            "accuracy": 100 * correct / examples,
+            "information": information,
+            "squared_error": squared / examples if self._loss.error else None,
+        }
 
 
 def evaluate(net: nn.Module, loss: Loss, examples: Examples, entropy: float) -> dict[str, float | None]:

@@ -1,0 +1,273 @@
+"""The paper's figures of learning, drawn anew from our runs, as SVG.
+
+A line is the mean over the seeds, the band around it the 95 % confidence interval of that mean; a single seed has no
+band. The colours are those of Okabe and Ito, which the colour-blind can tell apart, and the dashes say the same.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from softmax_trick.experiments.analysis import Group
+from softmax_trick.experiments.definitions import EVERY, ISBE
+from softmax_trick.experiments.statistics import interval
+from softmax_trick.extras import require
+from softmax_trick.proofs.section_4_curves import NOT_SHOWN, PANELS, PANELS_OF_FIGURE_4
+from softmax_trick.results import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+STYLES = {
+    "ce-mean": ("#000000", "-"),
+    "ce-none": ("#555555", "--"),
+    "ce-sum": ("#888888", ":"),
+    "softmax": ("#0072B2", "-"),
+    "sigmoid": ("#E69F00", "-"),
+    "tanh": ("#009E73", "-"),
+    "hardsigmoid": ("#CC79A7", "--"),
+    "hardtanh": ("#D55E00", "--"),
+}
+OTHERS = (("#56B4E9", "-."), ("#B0A000", "-."), ("#7A4B00", "-."))  # of losses that are not in the paper
+LOSS = "loss (CE, nats; ISBE, ‖Y − Y°‖²/n)"
+TRAINING_ACCURACY, TEST_ACCURACY = "accuracy in training, %", "test accuracy α, %"
+STAGES = ((40, 80), (80, 120))  # epochs, Figures 7 and 8
+MODELS_OF_FIGURE_1 = ("ce-mean", "softmax", "sigmoid")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure: what it shows, and its drawing as SVG."""
+
+    caption: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line of a panel: its runs, one a seed, the curve of them that it shows, and how it is drawn and called."""
+
+    label: str
+    runs: Sequence[Run]
+    curve: str
+    colour: str
+    dashes: str
+    reference: float | None = None  # a horizontal line in the same colour
+
+    @property
+    def curves(self) -> list[tuple[float, ...]]:
+        """A value after each epoch, for each run."""
+        return [getattr(run, self.curve) for run in self.runs]
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One pair of axes: title, name of the vertical axis, lines; and the epochs shown, all if not given."""
+
+    title: str
+    axis: str
+    lines: Sequence[_Line]
+    epochs: tuple[int, int] | None = None
+
+
+def charts(group: Group) -> list[Chart]:
+    """The figures for which a group has curves.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    require("matplotlib", "plot", "a chart")
+    found = []
+    for caption, panels, columns in _figures(group):
+        drawn = [panel for panel in panels if panel.lines]
+        if drawn:
+            found.append(Chart(caption, _draw(drawn, columns)))
+    return found
+
+
+# --- what the figures show --------------------------------------------------------------------------------------------
+
+
+def _figures(group: Group) -> Iterator[tuple[str, list[_Panel], int]]:
+    """Captions, panels and the panels in a row."""
+    for network in group.networks:
+        if group.dataset == "cifar10":
+            yield from _figures_of_cifar(group, network)
+            continue
+        yield f"As Figure 1, {network}: learning curves on training and validation data.", _figure_1(group, network), 3
+        losses = [_set_of_panel(group, network, panel, "train_loss", LOSS, NOT_SHOWN) for panel in PANELS]
+        yield f"As Figure 2, {network}: loss in training.", _distinct(losses), 3
+        accuracies = [_set_of_panel(group, network, panel, "test_accuracy", TEST_ACCURACY) for panel in PANELS]
+        yield f"As Figure 3, {network}: accuracy on the test data.", _distinct(accuracies), 3
+    if {"n0", "n1"} <= set(group.networks):
+        yield "As Figure 4: accuracy on the test data, N0 (dotted) and N1.", _figure_4(group), 3
+
+
+def _figure_1(group: Group, network: str) -> list[_Panel]:
+    """For each model its losses, below them its accuracies, with the final accuracy on the test data."""
+    models = [loss for loss in MODELS_OF_FIGURE_1 if group.of(network, loss)] or list(group.losses[:3])
+    panels = []
+    for axis, curves in (
+        (LOSS, (("training", "train_loss"), ("validation", "validation_loss"))),
+        ("accuracy, %", (("training", "train_accuracy"), ("validation", "validation_accuracy"))),
+    ):
+        for loss in models:
+            runs = group.of(network, loss)
+            lines = [
+                _Line(label, runs, curve, *STYLES[style])
+                for (label, curve), style in zip(curves, ("softmax", "sigmoid"), strict=True)
+            ]
+            if axis != LOSS and runs:
+                final = interval([run.accuracy for run in runs]).mean
+                lines.append(_Line("test, at the end", [], "test_accuracy", "#000000", ":", final))
+            panels.append(_Panel(loss, axis, _with_curves(lines)))
+    return panels
+
+
+def _figure_4(group: Group) -> list[_Panel]:
+    panels = []
+    for panel in PANELS_OF_FIGURE_4:
+        lines = []
+        for network, dashes in (("n0", ":"), ("n1", "-")):
+            for loss in _named(panel):
+                colour = STYLES[loss][0]
+                lines.append(_Line(f"{network} {loss}", group.of(network, loss), "test_accuracy", colour, dashes))
+        panels.append(_Panel(panel, TEST_ACCURACY, _with_curves(lines)))
+    return panels
+
+
+def _figures_of_cifar(group: Group, network: str) -> Iterator[tuple[str, list[_Panel], int]]:
+    every = [
+        _panel(group, network, "training", LOSS, "train_loss"),
+        _panel(group, network, "test", LOSS, "test_loss"),
+        _panel(group, network, "training", TRAINING_ACCURACY, "train_accuracy"),
+        _panel(group, network, "test", TEST_ACCURACY, "test_accuracy"),
+    ]
+    yield f"As Figure 6, {network}: loss and accuracy.", every, 2
+    losses, accuracies = [], []
+    for first, last in STAGES:
+        for title, loss, accuracy in (
+            ("training", "train_loss", "train_accuracy"),
+            ("test", "test_loss", "test_accuracy"),
+        ):
+            name = f"{title}, epochs {first} to {last}"
+            losses.append(_panel(group, network, name, LOSS, loss, ISBE, (first, last)))
+            axis = TEST_ACCURACY if title == "test" else TRAINING_ACCURACY
+            accuracies.append(_panel(group, network, name, axis, accuracy, EVERY, (first, last), best=True))
+    yield f"As Figure 7, {network}: loss of the ISBE options.", losses, 2
+    yield (
+        f"As Figure 8, {network}: accuracy; a horizontal line is the best epoch of any seed of its option.",
+        accuracies,
+        2,
+    )
+
+
+def _set_of_panel(
+    group: Group, network: str, panel: str, curve: str, axis: str, left_out: set[str] | None = None
+) -> _Panel:
+    """One of the paper's sets of curves; the one of all options holds those that are not in the paper, too."""
+    named = _named(panel)
+    wanted = group.losses if named == EVERY else named
+    return _panel(group, network, panel, axis, curve, [loss for loss in wanted if loss not in (left_out or ())])
+
+
+def _panel(
+    group: Group,
+    network: str,
+    title: str,
+    axis: str,
+    curve: str,
+    losses: Sequence[str] = EVERY,
+    epochs: tuple[int, int] | None = None,
+    best: bool = False,
+) -> _Panel:
+    new = [loss for loss in group.losses if loss not in STYLES]
+    lines = []
+    for loss in losses:
+        style = STYLES.get(loss) or OTHERS[new.index(loss) % len(OTHERS)]
+        runs = group.of(network, loss)
+        most = max((value for run in runs for value in getattr(run, curve)), default=None) if best else None
+        lines.append(_Line(loss, runs, curve, *style, most))
+    shown = [line for line in _with_curves(lines) if epochs is None or len(line.curves[0]) > epochs[0]]
+    return _Panel(title, axis, shown, epochs)
+
+
+def _named(panel: str) -> tuple[str, ...]:
+    """The losses that a caption of the paper names."""
+    if panel.startswith("all options"):
+        return EVERY
+    return tuple(name.casefold().replace(" ", "-") for name in re.split(r", | versus ", panel))
+
+
+def _with_curves(lines: Sequence[_Line]) -> list[_Line]:
+    """Those that have something to draw; none, if that is only a horizontal line."""
+    drawn = [line for line in lines if line.runs and all(line.curves)]
+    return [line for line in lines if line in drawn or (not line.runs and line.reference)] if drawn else []
+
+
+def _distinct(panels: Sequence[_Panel]) -> list[_Panel]:
+    """Without panels that show, for want of runs, the same lines as one before, or a single one."""
+    seen: list[list[str]] = []
+    kept: list[_Panel] = []
+    for panel in panels:
+        labels = [line.label for line in panel.lines]
+        if labels not in seen and (len(labels) > 1 or not kept):
+            seen.append(labels)
+            kept.append(panel)
+    return kept
+
+
+# --- how they are drawn -----------------------------------------------------------------------------------------------
+
+
+def _draw(panels: Sequence[_Panel], columns: int) -> str:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "softmax-trick", "font.size": 9}):
+        figure = Figure(figsize=(4.2 * columns, 3.2 * rows), layout="constrained")
+        for place, panel in enumerate(panels, start=1):
+            _fill(figure.add_subplot(rows, columns, place), panel)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()
+
+
+def _fill(axes: Axes, panel: _Panel) -> None:
+    first, last = panel.epochs or (1, None)
+    shown: list[float] = []
+    for line in panel.lines:
+        if line.runs:
+            epochs, means, lows, highs = _points(line, first, last)
+            axes.plot(epochs, means, line.dashes, color=line.colour, label=line.label, linewidth=1.3)
+            axes.fill_between(epochs, lows, highs, color=line.colour, alpha=0.18, linewidth=0)
+            shown += means[len(means) // 4 :]
+        if line.reference is not None:
+            label = None if line.runs else line.label
+            axes.axhline(line.reference, color=line.colour, linestyle=line.dashes, linewidth=0.7, label=label)
+            shown.append(line.reference)
+    if panel.axis != LOSS and shown and max(shown) > min(shown):
+        margin = 0.1 * (max(shown) - min(shown))
+        axes.set_ylim(min(shown) - margin, min(100.0, max(shown) + margin))
+    axes.set_title(panel.title, fontsize=9)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(panel.axis)
+    axes.ticklabel_format(useOffset=False)
+    axes.grid(alpha=0.25, linewidth=0.5)
+    axes.legend(fontsize=7, frameon=False)
+
+
+def _points(line: _Line, first: int, last: int | None) -> tuple[range, list[float], list[float], list[float]]:
+    """Epochs, and for each the mean over the seeds with its interval."""
+    by_epoch = list(zip(*line.curves, strict=True))[first - 1 : last]
+    intervals = [interval(values) for values in by_epoch]
+    means = [one.mean for one in intervals]
+    lows = [one.mean if one.low is None else one.low for one in intervals]
+    highs = [one.mean if one.high is None else one.high for one in intervals]
+    return range(first, first + len(means)), means, lows, highs

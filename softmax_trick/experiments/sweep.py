@@ -1,0 +1,199 @@
+"""All runs of an experiment, independent of each other, on dask.distributed: a cluster on this machine, or any other.
+
+A task is one run (`softmax_trick.experiments.work`). It can be repeated at any time: what is complete is skipped, what
+was interrupted goes on from its last checkpoint. So a worker that dies loses its unfinished epoch and nothing else: the
+scheduler gives its run to another. Progress is read from the run folders, which is right whoever wrote there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import softmax_trick
+from softmax_trick.experiments.sources import RESULT, results_of, run_folders
+from softmax_trick.experiments.work import Outcome, finished, folder_name, run_one
+from softmax_trick.extras import require
+from softmax_trick.results import Run, load_results, write_results
+from softmax_trick.training.data import load
+from softmax_trick.training.folder import METRICS
+from softmax_trick.training.loop import Settings
+
+RESULTS = "results.json"
+PATIENCE = 10  # seconds for a scheduler to answer, and for its first worker
+INTERVAL = 1.0  # seconds between two looks at the folders
+
+Progress = Callable[[int, int], None]
+
+
+class SweepError(Exception):
+    """A fault that keeps a whole sweep from running: its message, one line, names the input and the remedy."""
+
+
+def sweep(
+    runs: Sequence[Settings],
+    out: Path,
+    jobs: int,
+    scheduler: str | None = None,
+    data_dir: Path | None = None,
+    progress: Progress = lambda epochs, runs: None,
+) -> list[Outcome]:
+    """Bring all runs to their end.
+
+    Args:
+        runs: their settings.
+        out: where their folders are, or are to be; on a file system that all workers see.
+        jobs: workers of the cluster on this machine, each a process with one run at a time.
+        scheduler: the address of a running scheduler; its workers then do the work, and `jobs` says nothing.
+        data_dir: where the data lie; None for the usual places.
+        progress: told now and then how many epochs and how many runs are complete.
+
+    Returns:
+        how each run ended, in the order given.
+
+    Raises:
+        SweepError: the scheduler does not answer, or its workers cannot do the work.
+        TrainingError: the data cannot be had.
+        MissingExtra: dask.distributed is not installed.
+        OSError: the folder cannot be written.
+    """
+    out = out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    before = {one: Outcome(folder_name(one), "complete before") for one in runs if finished(one, out)}
+    missing = [one for one in runs if one not in before]
+    if not missing:
+        return list(before.values())
+    require("distributed", "sweeps", "softmax-trick sweep")
+    if scheduler is None:
+        load(missing[0].data, data_dir)  # what is wrong with the data is known at once, and downloaded but once
+    with _client(scheduler, min(jobs, len(missing)), out) as client:
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        threads = max(1, (os.cpu_count() or 1) // workers) if scheduler is None else 1
+        futures = {
+            one: client.submit(run_one, one, out, data_dir, workers, threads, key=f"{folder_name(one)}-{uuid.uuid4()}")
+            for one in missing
+        }
+        while any(future.status == "pending" for future in futures.values()):
+            progress(*_progress(runs, out))
+            time.sleep(INTERVAL)
+        if any(future.status in ("cancelled", "lost") for future in futures.values()):
+            place = scheduler or "on this machine"
+            raise SweepError(f"the scheduler {place} was lost; complete epochs are kept: the same command goes on")
+        progress(*_progress(runs, out))
+        return [before.get(one) or _outcome(one, futures[one]) for one in runs]
+
+
+def collect(out: Path) -> list[Run]:
+    """Write the complete runs of a sweep's folder to its `results.json`; returns them.
+
+    Raises:
+        ResultsError: a result is damaged or of another schema.
+        OSError: the file cannot be written.
+    """
+    runs = load_results(*results_of(run_folders(out))).runs
+    beside = out / f"{RESULTS}.{os.getpid()}.tmp"
+    beside.write_text(write_results(runs), encoding="utf-8")
+    beside.replace(out / RESULTS)
+    return list(runs)
+
+
+def _progress(runs: Sequence[Settings], out: Path) -> tuple[int, int]:
+    """How many epochs and how many runs are complete, by the folders."""
+    complete = [one for one in runs if (out / folder_name(one) / RESULT).exists()]
+    epochs = sum(one.epochs for one in complete)
+    return epochs + sum(_epochs(out / folder_name(one)) for one in runs if one not in complete), len(complete)
+
+
+def _epochs(folder: Path) -> int:
+    try:
+        return (folder / METRICS).read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+def _outcome(settings: Settings, future: Any) -> Outcome:
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        outcome: Outcome = future.result()
+        return outcome
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        reason = f"{error.allowed_failures + 1} workers died while they trained it (too little memory?): run again"
+    else:
+        reason = f"{type(error).__name__}: {error}"
+    return Outcome(folder_name(settings), "failed", reason)
+
+
+# --- clusters ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _client(scheduler: str | None, jobs: int, out: Path) -> Iterator[Any]:
+    """A client of a cluster on this machine, or of the scheduler at that address."""
+    from distributed import Client, LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong there is said here, in one line
+    if scheduler is None:
+        environment = {"OMP_WAIT_POLICY": "passive"}
+        with (
+            LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=jobs,
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=":0",
+                silence_logs="CRITICAL",
+                env=environment,
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise SweepError(
+            f"no scheduler answers at {scheduler} ({reason}): start one with `dask scheduler`, or leave --scheduler out"
+        ) from error
+    with client:
+        _check_workers(client, scheduler, out)
+        yield client
+
+
+def _check_workers(client: Any, scheduler: str, out: Path) -> None:
+    """There are workers, they have this version of softmax-trick, and they see the folder."""
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError as error:
+        raise SweepError(
+            f"the scheduler {scheduler} has no workers: start some with `dask worker {scheduler} --nthreads 1`"
+        ) from error
+    mark = out / f".seen-by-workers-{uuid.uuid4()}"
+    mark.touch()
+    try:
+        found = client.run(_look, mark)
+    except Exception as error:  # whatever keeps a worker from importing this module
+        raise SweepError(
+            f"the workers of {scheduler} cannot run softmax-trick ({type(error).__name__}: {error}): install "
+            f"softmax-trick {softmax_trick.__version__} there"
+        ) from error
+    finally:
+        mark.unlink(missing_ok=True)
+    for worker, (version, seen) in found.items():
+        if version != softmax_trick.__version__:
+            here = softmax_trick.__version__
+            raise SweepError(f"the worker {worker} has softmax-trick {version}, this is {here}: install {here} there")
+        if not seen:
+            raise SweepError(f"the worker {worker} does not see {out}: choose an --out on a file system that all share")
+
+
+def _look(mark: Path) -> tuple[str, bool]:
+    """What a worker finds: its version of softmax-trick, and whether it sees this file."""
+    return softmax_trick.__version__, mark.exists()

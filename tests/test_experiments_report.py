@@ -1,0 +1,430 @@
+"""The report of training runs: statistics against other routes, figures beside the paper's, tables, charts, page."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from dataclasses import replace
+from fractions import Fraction
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from softmax_trick.cli import main
+from softmax_trick.experiments.analysis import analyse
+from softmax_trick.experiments.charts import STYLES, _Line, _named, _points, charts
+from softmax_trick.experiments.definitions import EVERY
+from softmax_trick.experiments.page import page
+from softmax_trick.experiments.statistics import (
+    compare_models,
+    holm,
+    interval,
+    mcnemar,
+    paired_p,
+    prediction_interval,
+)
+from softmax_trick.experiments.tables import statements, tables
+from softmax_trick.proofs.section_4_curves import PANELS, PANELS_OF_FIGURE_4
+from softmax_trick.proofs.tables import LOSSES, TABLE_3, TABLE_4
+from softmax_trick.results import Results, Run, write_results
+
+
+def half(one):
+    """Half the length of an interval."""
+    assert one.low is not None
+    return (one.high - one.low) / 2
+
+
+# --- statistics -------------------------------------------------------------------------------------------------------
+
+
+def test_intervals_are_students():
+    """Mean 2, standard deviation 1, n = 3; the table of t has 4.302653 for two degrees of freedom."""
+    found = interval([1, 2, 3])
+    assert (found.low, found.high) == pytest.approx((2 - 4.302653 / math.sqrt(3), 2 + 4.302653 / math.sqrt(3)))
+    assert prediction_interval([1, 2, 3]) == pytest.approx((2 - 4.968275, 2 + 4.968275))
+    assert interval([5.0]).mean == 5
+    assert interval([5.0]).low is None
+
+
+def test_intervals_cover_as_often_as_they_say():
+    """Of 4,000 normal samples of five; 95 % within four standard errors of a share, 1.4 %."""
+    draws = np.random.default_rng(0).normal(size=(4000, 6))
+    means = [interval(row[:5]) for row in draws.tolist()]
+    assert np.mean([half(one) >= abs(one.mean) for one in means]) == pytest.approx(0.95, abs=0.014)
+    further = [prediction_interval(row[:5])[0] <= row[5] <= prediction_interval(row[:5])[1] for row in draws.tolist()]
+    assert np.mean(further) == pytest.approx(0.95, abs=0.014)
+    # Ten at a time: all ten hold in 95 % of the cases at least.
+    ten = [prediction_interval(row[:5], tests=10)[0] <= row[5] <= prediction_interval(row[:5], 10)[1] for row in draws]
+    assert np.mean(ten) == pytest.approx(0.995, abs=0.0045)
+
+
+def test_the_paired_test_is_students():
+    """With two degrees of freedom p = 1 - t / sqrt(t^2 + 2); here t = 2 sqrt(3)."""
+    assert paired_p([1.0, 2.0, 3.0]) == pytest.approx(1 - math.sqrt(12) / math.sqrt(14))
+    assert paired_p([-1.0, -2.0, -3.0]) == paired_p([1.0, 2.0, 3.0])
+    assert paired_p([1.0]) is None
+    assert paired_p([0.5, 0.5]) is None
+
+
+@pytest.mark.parametrize("counts", [(0, 0), (0, 5), (1, 9), (9, 1), (5, 5), (12, 20), (40, 21)])
+def test_mcnemar_is_the_exact_binomial_test(counts):
+    """The sum of the probabilities, as fractions, of all splits that are no likelier than this one."""
+    first, both = counts[0], sum(counts)
+    weights = [math.comb(both, one) for one in range(both + 1)]
+    exact = Fraction(sum(weight for weight in weights if weight <= weights[first]), 2**both)
+    assert mcnemar(*counts) == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_holm_on_an_example_by_hand():
+    """4 x 0.005, 3 x 0.01, 2 x 0.03 and 1 x 0.04, the last raised to the one before it."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_two_models_are_compared_image_by_image():
+    """Against a count over all predictions."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 3, 500)
+    first, second = (np.where(rng.random(500) < 0.3, rng.integers(0, 3, 500), labels) for _ in range(2))
+    mistakes = [{int(i): int(made[i]) for i in np.flatnonzero(made != labels)} for made in (first, second)]
+    found = compare_models(*mistakes)
+    right = first == labels, second == labels
+    assert found.first_only == (right[0] & ~right[1]).sum()
+    assert found.second_only == (right[1] & ~right[0]).sum()
+    assert found.differ == (first != second).sum() > found.first_only + found.second_only
+    assert found.p == mcnemar(found.first_only, found.second_only)
+
+
+# --- analysis ---------------------------------------------------------------------------------------------------------
+
+
+def made_up(networks=("n0", "n1"), losses=EVERY, seeds=3, epochs=8, dataset="mnist", offset=0, **settings):
+    """Runs around Table 3 (around 90 % where it has no entry), with curves and mistakes."""
+    options = {loss: option for option, loss in LOSSES.items()}
+    runs = []
+    for network in networks:
+        for loss in losses:
+            for seed in range(seeds):
+                draw = random.Random(f"{network} {loss} {seed} {dataset}")
+                printed = TABLE_3.get((network.upper().replace("R", "r"), options.get(loss, "")), 9000)
+                correct = printed + offset + draw.randint(-5, 5)
+                images = sorted(draw.sample(range(10_000), 10_000 - correct))
+                curve = tuple(1 / (epoch + 1) + draw.uniform(0, 0.01) for epoch in range(epochs))
+                accuracy = tuple(correct / 100 - value for value in curve)
+                run = Run(network, loss, dataset, seed, epochs, correct, 10_000, 50 + draw.random(), 1, settings)
+                run = replace(run, wrong=tuple((image, image % 10) for image in images))
+                run = replace(run, train_loss=curve, validation_loss=curve, test_loss=curve)
+                runs.append(replace(run, train_accuracy=accuracy, validation_accuracy=accuracy, test_accuracy=accuracy))
+    return Results("made-up.json", tuple(runs))
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    return analyse(made_up())
+
+
+def test_the_papers_figures_stand_beside_ours(analysis):
+    [group] = analysis.groups
+    cells = {(cell.network, cell.loss): cell.figure for cell in group.accuracies}
+    assert len(cells) == 16
+    assert cells["n0", "softmax"].paper == 99.41
+    assert cells["n0", "softmax"].ours == pytest.approx(
+        np.mean([run.accuracy for run in group.runs if (run.network, run.loss) == ("n0", "softmax")])
+    )
+    assert all(figure.agrees for figure in cells.values())
+    papers = {(one.network, one.reference, one.loss): one.figure.paper for one in group.accuracy_differences}
+    assert papers["n0", "ce-sum", "hardsigmoid"] == TABLE_4["N0", "sum", "Hsigmoid"] / 100 == 0.13
+    assert len(papers) == len(TABLE_4)
+
+
+def test_figures_far_from_the_papers_do_not_agree():
+    [group] = analyse(made_up(seeds=5, offset=-100)).groups
+    assert not any(cell.figure.agrees for cell in group.accuracies)
+
+
+@pytest.mark.parametrize("other", [{"dataset": "mnist-5k"}, {"imbalance": 100.0}])
+def test_what_the_paper_did_not_train_has_no_figure_of_the_paper(other):
+    [group] = analyse(made_up(**other)).groups
+    assert all(cell.figure.paper is None and cell.figure.agrees is None for cell in group.accuracies)
+
+
+def test_differences_are_taken_by_seed():
+    """Both losses scatter by whole percents and their differences by hundredths: paired, these are seen."""
+    runs = []
+    for seed, level in enumerate((9000, 9300, 9700)):
+        runs += [
+            Run("n0", "ce-mean", "mnist-5k", seed, 1, level, 10_000),
+            Run("n0", "tanh", "mnist-5k", 2 - seed, 1, (9700, 9300, 9000)[seed] + 10 + seed, 10_000),
+        ]
+    runs.append(Run("n0", "tanh", "mnist-5k", 7, 1, 1000, 10_000))  # a seed that cross-entropy does not have
+    [group] = analyse(Results("made-up.json", tuple(runs))).groups
+    [difference] = group.accuracy_differences
+    assert difference.figure.ours == pytest.approx(0.11)
+    assert difference.figure.runs == 3
+    assert half(difference.figure) < 0.05
+    assert difference.p is not None
+    assert difference.p < 0.01
+
+
+def test_adjusted_p_count_all_tests_of_the_group(analysis):
+    [group] = analysis.groups
+    pairs = [one.agreement.p for one in group.disagreements]
+    assert len(pairs) == 2 * 3 * 5 * 3  # networks, cross-entropies, ISBE options, seeds
+    assert min(one.adjusted for one in group.disagreements) == pytest.approx(min(1, len(pairs) * min(pairs)))
+    raw = [one.p for one in group.accuracy_differences]
+    assert min(one.adjusted for one in group.accuracy_differences) == pytest.approx(min(1, len(raw) * min(raw)))
+
+
+def test_runs_of_different_settings_are_not_mixed():
+    """And only the runs that had their machine to themselves tell a time share."""
+    alone, beside = made_up(("n0",), lr=0.01), made_up(("n0",), lr=0.1)
+    beside = tuple(replace(run, workers=2) for run in beside.runs)
+    found = analyse(Results("made-up.json", (*alone.runs, *beside))).groups
+    assert [len(group.runs) for group in found] == [24, 24]
+    assert [group.title for group in found] == ["mnist, 8 epochs, lr 0.01", "mnist, 8 epochs, lr 0.1"]
+    assert [len(group.shares) for group in found] == [8, 0]
+    assert [bool(group.share_differences) for group in found] == [True, False]
+
+
+def outcomes(results):
+    return {one.claim: one.outcome for one in analyse(results).statements}
+
+
+def test_the_papers_statements_have_outcomes():
+    assert outcomes(made_up())["Tab3"] == "reproduced"
+    assert outcomes(made_up(offset=-100))["Tab3"] == "contradicted"
+    assert outcomes(made_up(seeds=1))["Tab3"] == "open"
+    assert outcomes(made_up(dataset="mnist-5k"))["Tab3"] == "not run"
+    assert outcomes(made_up())["S4.2.hard"] == "not run"
+
+
+def test_a_statement_that_cannot_be_measured_crashes_alone(monkeypatch):
+    from softmax_trick.proofs import CLAIMS
+
+    def crash(results):
+        raise ZeroDivisionError("no epochs")
+
+    monkeypatch.setitem(CLAIMS, "Tab3", replace(CLAIMS["Tab3"], measure=crash))
+    found = outcomes(made_up())
+    assert found["Tab3"] == "crashed: ZeroDivisionError: no epochs"
+    assert found["Tab1"] != "not run"
+
+
+# --- tables, charts, page ---------------------------------------------------------------------------------------------
+
+
+def test_the_tables_show_paper_and_ours(analysis):
+    [group] = analysis.groups
+    table_3, table_4, images, table_1, table_2 = tables(group)
+    assert table_3.headings == ("network", "", *EVERY)
+    assert table_3.rows[0] == ("n0", "paper", "99.45", "99.41", "99.47", "99.50", "99.50", "99.56", "99.41", "99.45")
+    assert [row[:2] for row in table_3.rows[1:3]] == [("", "ours"), ("", "±")]
+    assert "16 of 16 do" in table_3.note
+    assert table_4.rows[0] == ("n0", "ce-mean", "paper", "+0.05", "+0.05", "+0.11", "-0.04", "+0.00")
+    assert "over 30 tests" in table_4.note
+    assert len(images.rows) == 30
+    assert "over 90 tests" in images.note
+    assert table_1.rows[0][2] == "60.61"
+    assert table_2.rows[0][3] == "-2.30"
+    for table in tables(group):
+        assert {len(row) for row in table.rows} == {len(table.headings)}
+
+
+def test_a_single_run_makes_a_table_without_intervals():
+    [group] = analyse(made_up(("linear",), ("softmax",), seeds=1, dataset="mnist-5k")).groups
+    accuracies, _ = tables(group)
+    assert [row[1] for row in accuracies.rows] == ["ours"]
+    assert accuracies.note == "ours: mean over 1 seed."
+
+
+def test_statements_without_runs_are_counted_and_left_out(analysis):
+    found = statements(analysis)
+    claims = [row[0] for row in found.rows]
+    assert "Tab3" in claims
+    assert "S4.2.hard" not in claims
+    assert f"For {len(analysis.statements) - len(claims)} more there are no runs." in found.note
+
+
+def test_the_captions_of_the_paper_name_losses():
+    assert _named(PANELS[0]) == EVERY
+    assert _named("CE none, CE mean versus SoftMax") == ("ce-none", "ce-mean", "softmax")
+    assert {loss for panel in (*PANELS, *PANELS_OF_FIGURE_4) for loss in _named(panel)} == set(STYLES) == set(EVERY)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """In the place of a drawing, the titles, axes and labels of its panels: drawing takes seconds."""
+
+    def told(panels, columns):
+        found = (text for panel in panels for text in (panel.title, panel.axis, *(one.label for one in panel.lines)))
+        return "<svg>" + "".join(f"<text>{text}</text>" for text in found) + "</svg>"
+
+    monkeypatch.setattr("softmax_trick.experiments.charts._draw", told)
+
+
+def texts(svg):
+    return {element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")}
+
+
+def test_the_charts_are_those_of_the_paper(analysis, undrawn):
+    found = charts(analysis.groups[0])
+    assert [chart.caption.partition(":")[0] for chart in found] == [
+        *("As Figure 1, n0", "As Figure 2, n0", "As Figure 3, n0"),
+        *("As Figure 1, n1", "As Figure 2, n1", "As Figure 3, n1"),
+        "As Figure 4",
+    ]
+    one, two, three = (texts(chart.svg) for chart in found[:3])
+    assert {"training", "validation", "test, at the end", "accuracy, %", "sigmoid"} <= one
+    assert set(PANELS) <= two
+    assert "ce-sum" not in two  # Figure 2 leaves it out
+    assert "ce-sum" in three
+    assert {"n0 ce-none", "n1 ce-none"} <= texts(found[6].svg)
+
+
+def test_the_charts_of_cifar_are_of_the_epochs_named(undrawn):
+    [group] = analyse(made_up(("vgg16",), ("ce-mean", *EVERY[3:]), 2, 90, "cifar10")).groups
+    captions = [chart.caption for chart in charts(group)]
+    assert [caption.partition(",")[0] for caption in captions] == ["As Figure 6", "As Figure 7", "As Figure 8"]
+    seven = texts(charts(group)[1].svg)
+    assert {"training, epochs 40 to 80", "test, epochs 80 to 120"} <= seven
+    assert "ce-mean" not in seven
+
+
+def test_without_curves_there_are_no_charts():
+    runs = [Run("n0", "softmax", "mnist", seed, 3, 9900, 10_000) for seed in range(2)]
+    [group] = analyse(Results("made-up.json", tuple(runs))).groups
+    assert charts(group) == []
+
+
+def test_charts_are_drawn_with_names_on_the_axes_and_the_same_each_time():
+    [group] = analyse(made_up(("n0",), ("softmax", "tanh"), 2, 3)).groups
+    drawn = charts(group)
+    assert {"epoch", "test accuracy α, %", "softmax", "tanh"} <= texts(drawn[-1].svg)
+    assert drawn == charts(group)
+
+
+def test_a_line_is_the_mean_over_the_seeds_and_the_band_its_interval():
+    runs = [replace(run, test_accuracy=(0.0, 10.0 + run.seed)) for run in made_up(("n0",), ("tanh",), 3, 2).runs]
+    line = _Line("tanh", runs, "test_accuracy", "#000", "-")
+    epochs, means, lows, highs = _points(line, 2, None)
+    assert (list(epochs), means) == ([2], [11.0])
+    assert (lows[0], highs[0]) == (interval([10, 11, 12]).low, interval([10, 11, 12]).high)
+
+
+def test_the_page_is_well_formed_and_needs_no_network():
+    content = page(analyse(made_up(("n0",), ("ce-mean", "softmax"), 2, 3)))
+    tree = ElementTree.fromstring(content.replace("<!DOCTYPE html>", ""))
+    sources = [element.get("src", "") for element in tree.iter("img")]
+    assert sources
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert all(image.get("alt") for image in tree.iter("img"))
+    assert [a.get("href") for a in tree.iter("a")] == ["https://doi.org/10.3390/e26010065", "#group-1"]
+    assert not list(tree.iter("script"))
+    assert "99.41" in content
+
+
+def test_text_from_a_file_cannot_become_markup():
+    results = made_up(("n0",), ("ce-mean", "<script>alert(1)</script>"), 1, 2, comment="<b>")
+    content = page(analyse(replace(results, source="<i>.json")))
+    assert "<script" not in content
+    assert "<b>" not in content
+    assert "<i>" not in content
+    ElementTree.fromstring(content.replace("<!DOCTYPE html>", ""))
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def results_file(tmp_path):
+    file = tmp_path / "few.json"
+    file.write_text(write_results(made_up(("n0",), ("ce-mean", "softmax"), 2, 3).runs))
+    return file
+
+
+def test_the_report_of_a_file(results_file, capsys):
+    assert main(["report", str(results_file)]) == 0
+    out = capsys.readouterr().out
+    assert "mnist, 3 epochs: 4 runs" in out
+    assert "99.41" in out
+    assert "Tab3" in out
+
+
+def test_the_report_as_page_and_as_json(results_file, tmp_path, capsys):
+    file = tmp_path / "report.html"
+    assert main(["report", str(results_file), "--html", str(file), "--json", "-"]) == 0
+    assert "As Figure 3, n0" in file.read_text()
+    found = json.loads(capsys.readouterr().out)
+    [group] = found["groups"]
+    assert group["accuracies"][1]["figure"]["paper"] == 99.41
+    assert group["disagreements"][0]["agreement"]["p"] <= 1
+    assert found["source"] == str(results_file)
+
+
+def test_the_report_of_a_sweep_reads_its_complete_runs(tmp_path, capsys):
+    runs = made_up(("n0",), ("ce-mean", "softmax"), 2, 3).runs
+    for number, run in enumerate(runs):
+        folder = tmp_path / f"run{number}"
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        if number != 3:
+            (folder / "result.json").write_text(write_results([run]))
+    (tmp_path / "results.json").write_text("older than the runs, and damaged")
+    assert main(["report", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert "mnist, 3 epochs: 3 runs" in captured.out
+    assert "not complete and left out: 1 runs" in captured.err
+
+
+def test_the_report_of_a_folder_of_results_files(tmp_path, capsys):
+    runs = made_up(("n0",), ("ce-mean", "softmax"), 2, 3).runs
+    (tmp_path / "a.json").write_text(write_results(runs[:3]))
+    (tmp_path / "b.json").write_text(write_results(runs[2:]))
+    assert main(["report", str(tmp_path)]) == 0
+    assert "mnist, 3 epochs: 4 runs" in capsys.readouterr().out
+
+
+def test_results_of_another_schema_are_refused_with_the_remedy(results_file, capsys):
+    results_file.write_text(results_file.read_text().replace('"schema": 1', '"schema": 7'))
+    assert main(["report", str(results_file)]) == 2
+    err = capsys.readouterr().err
+    assert "few.json was made by softmax-trick" in err
+    assert "with schema 7, this version reads schema 1: run softmax-trick sweep" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "it does not exist"),
+        ("nothing", "it holds no runs and no results files"),
+        ("unfinished", "none of its 1 runs is complete"),
+    ],
+)
+def test_a_folder_without_runs_is_named(tmp_path, capsys, content, message):
+    place = tmp_path / "runs"
+    if content:
+        place.mkdir()
+    if content == "unfinished":
+        (place / "run").mkdir()
+        (place / "run" / "config.json").write_text("{}")
+    assert main(["report", str(place)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_without_matplotlib_the_extra_is_named_and_the_tables_stay(results_file, tmp_path, capsys, monkeypatch):
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(__import__("sys").modules, name, None)
+    assert main(["report", str(results_file), "--html", str(tmp_path / "x.html")]) == 2
+    assert "softmax-trick[plot]" in capsys.readouterr().err
+    assert not (tmp_path / "x.html").exists()
+    assert main(["report", str(results_file)]) == 0
+
+
+def test_outputs_are_looked_at_before_the_work(results_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("softmax_trick.experiments.analysis.analyse", lambda _: pytest.fail("it began"))
+    assert main(["report", str(results_file), "--html", str(tmp_path / "no" / "x.html")]) == 2
+    assert main(["report", str(results_file), "--html", "-", "--json", "-"]) == 2
