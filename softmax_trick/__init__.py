@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from softmax_trick.certificate import Certificate
     from softmax_trick.certify import certify
-    from softmax_trick.isbe import ISBELoss, isbe_error
+    from softmax_trick.isbe import ISBELoss, isbe_error, isbe_gradient, isbe_linear
     from softmax_trick.ledger import verify
     from softmax_trick.normalizers import NORMALIZERS, Normalizer, get_normalizer
     from softmax_trick.symbolic import decide
@@ -27,6 +27,8 @@ _HOME = {
     "Certificate": "softmax_trick.certificate",
     "ISBELoss": "softmax_trick.isbe",
     "isbe_error": "softmax_trick.isbe",
+    "isbe_gradient": "softmax_trick.isbe",
+    "isbe_linear": "softmax_trick.isbe",
     "NORMALIZERS": "softmax_trick.normalizers",
     "Normalizer": "softmax_trick.normalizers",
     "get_normalizer": "softmax_trick.normalizers",
@@ -44,6 +46,8 @@ __all__ = [
     "decide",
     "get_normalizer",
     "isbe_error",
+    "isbe_gradient",
+    "isbe_linear",
     "verify",
 ]
 

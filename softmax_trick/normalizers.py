@@ -9,9 +9,11 @@ Neither SymPy nor torch is imported until a form is asked for.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ class Normalizer:
         target_range: (0, 1) or (-1, 1). Targets t in [0, 1] are mapped affinely onto it (paper, section 3: 2t - 1).
         symbolic: the K-vector F(x) for a K-vector x, symbolic or given K.
         symbolic_potential: the expression P(x).
-        torch: F for scores of shape (..., K); a new tensor of the same shape and dtype.
+        torch: F for scores of shape (..., K); a new tensor of the same shape and dtype, of any strides. It may
+            take a keyword `out`, a tensor into which F(x) is then written, without a graph; `write` uses it.
         torch_potential: P for scores of shape (..., K); a tensor of shape (...).
     """
 
@@ -40,13 +43,23 @@ class Normalizer:
     target_range: tuple[int, int]
     symbolic: Callable[[Vector], Vector]
     symbolic_potential: Callable[[Vector], sp.Expr]
-    torch: Callable[[Tensor], Tensor]
+    torch: Callable[..., Tensor]
     torch_potential: Callable[[Tensor], Tensor]
 
     def map_target(self, target: Any) -> Any:
         """A target in [0, 1], moved into this normalizer's range: low + (high - low) * target."""
         low, high = self.target_range
         return low + (high - low) * target
+
+    def write(self, scores: Tensor, out: Tensor) -> Tensor:
+        """F(scores), written into `out`, which may be the scores themselves."""
+        if self._takes_out:
+            return self.torch(scores, out=out)
+        return out.copy_(self.torch(scores))
+
+    @cached_property
+    def _takes_out(self) -> bool:
+        return "out" in inspect.signature(self.torch).parameters
 
 
 # --- SymPy forms ------------------------------------------------------------------------------------------------------
@@ -105,12 +118,51 @@ def _huber(s: sp.Expr) -> sp.Expr:
 # --- torch forms ------------------------------------------------------------------------------------------------------
 
 
-def _torch_softmax(x: Tensor) -> Tensor:
-    return x.softmax(-1)
+MANY_ROWS = 128
+"""For fewer, looking how long a vector is takes as long as is gained by it."""
+
+
+def _torch_softmax(x: Tensor, out: Tensor | None = None) -> Tensor:
+    if x.dim() == 2 and len(x) >= MANY_ROWS and x.shape[1] < _vector_length(x):
+        # Rows that do not fill a vector register torch's kernel for CPUs computes number by number. Transposed, the
+        # registers are filled with rows: 256 x 10 takes a fifth of the time.
+        y = x.t().softmax(0).t()
+        return y if out is None else out.copy_(y)
+    if out is None:
+        return x.softmax(-1)
+    import torch
+
+    return torch.softmax(x, -1, out=out)
+
+
+def _vector_length(x: Tensor) -> int:
+    """How many scores a vector register holds; 0 where torch writes its own kernels."""
+    import torch
+
+    return 0 if torch.compiler.is_compiling() or x.device.type != "cpu" else _vector_bytes() // x.element_size()
+
+
+@cache
+def _vector_bytes() -> int:
+    import torch
+
+    return 64 if "AVX512" in torch.backends.cpu.get_cpu_capability() else 32
 
 
 def _torch_log_sum_exp(x: Tensor) -> Tensor:
-    return x.logsumexp(-1)
+    from softmax_trick.eager import is_eager
+
+    if not is_eager(x):
+        return x.logsumexp(-1)
+    # The same in a third of the time for many scores: softmax is one kernel, logsumexp five. The largest soft score is
+    # at least 1 / K.
+    return x.amax(-1) - x.softmax(-1).amax(-1).log()
+
+
+def _torch_sigmoid(x: Tensor, out: Tensor | None = None) -> Tensor:
+    import torch
+
+    return torch.sigmoid(x, out=out)
 
 
 def _torch_softplus(x: Tensor) -> Tensor:
@@ -120,23 +172,43 @@ def _torch_softplus(x: Tensor) -> Tensor:
     return -logsigmoid(-x).sum(-1)
 
 
+def _torch_tanh(x: Tensor, out: Tensor | None = None) -> Tensor:
+    import torch
+
+    return torch.tanh(x, out=out)
+
+
 def _torch_log_cosh(x: Tensor) -> Tensor:
     import torch
 
     return (torch.logaddexp(x, -x) - math.log(2)).sum(-1)
 
 
-def _torch_hardtanh(x: Tensor) -> Tensor:
+# In a buffer no derivative is taken, so that there the hard forms may be made of operations whose derivatives, at the
+# kinks or in float64, are not those wanted.
+
+
+def _torch_hardtanh(x: Tensor, out: Tensor | None = None) -> Tensor:
+    import torch
     from torch.nn.functional import hardtanh
 
-    return hardtanh(x)
+    return hardtanh(x) if out is None else torch.clamp(x, -1, 1, out=out)
 
 
-def _torch_hardsigmoid(x: Tensor) -> Tensor:
+def _torch_hardsigmoid(x: Tensor, out: Tensor | None = None) -> Tensor:
+    import torch
+
+    if out is None:
+        return (_torch_hardtanh(x / 2) + 1) / 2
+    return torch.clamp(x, -2, 2, out=out).add_(2).div_(4)
+
+
+def _torch_hardsigmoid_of_torch(x: Tensor, out: Tensor | None = None) -> Tensor:
+    import torch
     from torch.nn.functional import relu6
 
     # F.hardsigmoid is this, but its derivative in float64 is 1/6 rounded to float32.
-    return relu6(x + 3) / 6
+    return relu6(x + 3) / 6 if out is None else torch.ops.aten.hardsigmoid.out(x, out=out)
 
 
 def _torch_huber(x: Tensor) -> Tensor:
@@ -166,7 +238,7 @@ NORMALIZERS: dict[str, Normalizer] = {
             target_range=(0, 1),
             symbolic=_symbolic_sigmoid,
             symbolic_potential=_symbolic_softplus,
-            torch=lambda x: x.sigmoid(),
+            torch=_torch_sigmoid,
             torch_potential=_torch_softplus,
         ),
         Normalizer(
@@ -175,7 +247,7 @@ NORMALIZERS: dict[str, Normalizer] = {
             target_range=(-1, 1),
             symbolic=_symbolic_tanh,
             symbolic_potential=_symbolic_log_cosh,
-            torch=lambda x: x.tanh(),
+            torch=_torch_tanh,
             torch_potential=_torch_log_cosh,
         ),
         Normalizer(
@@ -193,7 +265,7 @@ NORMALIZERS: dict[str, Normalizer] = {
             target_range=(0, 1),
             symbolic=lambda x: x.map(lambda s: (_clip(s / 2) + 1) / 2),
             symbolic_potential=lambda x: x.map(lambda s: _huber(s / 2) + s / 2).sum(),
-            torch=lambda x: (_torch_hardtanh(x / 2) + 1) / 2,
+            torch=_torch_hardsigmoid,
             torch_potential=lambda x: (_torch_huber(x / 2) + x / 2).sum(-1),
         ),
         Normalizer(
@@ -202,7 +274,7 @@ NORMALIZERS: dict[str, Normalizer] = {
             target_range=(0, 1),
             symbolic=lambda x: x.map(lambda s: (_clip(s / 3) + 1) / 2),
             symbolic_potential=lambda x: x.map(lambda s: 3 * _huber(s / 3) / 2 + s / 2).sum(),
-            torch=_torch_hardsigmoid,
+            torch=_torch_hardsigmoid_of_torch,
             torch_potential=lambda x: (1.5 * _torch_huber(x / 3) + x / 2).sum(-1),
         ),
     )

@@ -561,18 +561,22 @@ def test_torch_func_grad_and_per_sample_gradients(name: str, targets: Tensor) ->
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch's own, in forward mode
 @EACH
 @BOTH
-def test_forward_mode_is_refused_or_right(name: str, targets: Tensor) -> None:
+def test_forward_mode(name: str, targets: Tensor) -> None:
     p = problem(name, targets)
 
     def total(x: Tensor) -> Tensor:
         return p.reference(x).sum()
 
     direction = torch.cos(torch.arange(12).double()).reshape(3, 4)
-    with pytest.raises(NotImplementedError, match="jvp"):
-        torch.func.jvp(at(ISBELoss(name), targets), (X,), (direction,))
     expected = torch.func.jvp(torch.func.grad(total), (X,), (direction,))[1]
     error = partial(isbe_error, targets=targets, normalizer=name, blurring=0.1)
     close(torch.func.jvp(error, (X,), (direction,))[1], expected, 4 * p.tolerance)
+    reductions: tuple[tuple[Any, float], ...] = (("sum", 1), ("mean", 1 / 3))
+    for reduction, factor in reductions:
+        slope = torch.func.jvp(at(ISBELoss(name, reduction, 0.1), targets), (X,), (direction,))[1]
+        close(slope, factor * (p.reference_error() * direction).sum(), 12 * p.tolerance)
+    hessian = torch.func.hessian(at(ISBELoss(name, "sum", 0.1), targets))(X)
+    close(hessian, torch.func.hessian(total)(X), 4 * p.tolerance)
 
 
 @pytest.mark.parametrize("name", ["softmax", "tanh"])
@@ -715,7 +719,7 @@ def test_unknown_names_are_refused() -> None:
 
 
 def test_a_normalizer_may_be_given_itself_and_is_shown() -> None:
-    doubled = replace(NORMALIZERS["softmax"], name="doubled", torch=lambda x: (2 * x).softmax(-1))
+    doubled = replace(NORMALIZERS["softmax"], name="doubled", torch=lambda x: NORMALIZERS["softmax"].torch(2 * x))
     close(isbe_error(X, LABELS, doubled), isbe_error(2 * X, LABELS), 0)
     assert repr(ISBELoss("tanh", "none", 0.1)) == "ISBELoss(normalizer='tanh', reduction='none', blurring=0.1)"
 

@@ -1,0 +1,37 @@
+"""ISBE for torch: normalise the scores, send the error F(x) - t straight back (paper, section 3 and Appendix B).
+
+Direct form, no loss at all (`softmax_trick.isbe.error`):
+
+    scores = net(images)
+    scores.backward(isbe_error(scores, labels, "softmax"))
+
+Wrapped form, for the usual training loop; its value is the implicit loss P(x) - <x, t>, whose gradient is that error
+(`softmax_trick.isbe.loss`):
+
+    loss = ISBELoss("softmax", reduction="sum")(net(images), labels)
+    loss.backward()
+
+For very many classes, the last linear layer and the error in chunks of rows (`softmax_trick.isbe.linear`):
+
+    loss = isbe_linear(hidden, weight, labels)
+    loss.backward()
+
+Shapes: scores (..., K), classes last; targets (...) of class indices or (..., K) of soft targets in [0, 1].
+When to use which form, and what each costs: docs/isbe.md.
+"""
+
+from softmax_trick.isbe.error import isbe_error, isbe_gradient
+from softmax_trick.isbe.linear import isbe_linear
+from softmax_trick.isbe.loss import ISBELoss
+from softmax_trick.isbe.values import REDUCTIONS, VALUES, Reduction, Value
+
+__all__ = [
+    "REDUCTIONS",
+    "VALUES",
+    "ISBELoss",
+    "Reduction",
+    "Value",
+    "isbe_error",
+    "isbe_gradient",
+    "isbe_linear",
+]

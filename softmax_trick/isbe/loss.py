@@ -1,0 +1,189 @@
+"""The wrapped form: ISBE as a loss module, whose gradient is grad_output * (F(x) - t).
+
+The forward pass computes a value, if one is asked for, and keeps nothing but its inputs; the backward pass computes the
+error. So the error is not paid for where no gradient is wanted, no score matrix is kept besides the scores, and a
+second derivative goes through F. (An error kept from the forward pass would be a constant to autograd, and second
+derivatives silently wrong.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from softmax_trick.eager import is_eager
+from softmax_trick.isbe.error import textbook_error, write_error
+from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_inputs, explained, rule_for
+from softmax_trick.isbe.values import (
+    REDUCTIONS,
+    VALUES,
+    Reduction,
+    Value,
+    denominator,
+    no_value,
+    reduce,
+    row_scale,
+    value_rows,
+)
+from softmax_trick.normalizers import Normalizer
+
+
+class ISBELoss(nn.Module):
+    """ISBE as a loss module: its value is the implicit loss P(x) - <x, t>, its gradient grad_output * (F(x) - t).
+
+    For SoftMax and targets that sum to one the value is the cross-entropy after SoftMax; for Sigmoid it is the binary
+    cross-entropy with logits, summed over the classes; for Tanh sum log cosh x - <x, 2t - 1>; for the hard forms
+    clipped least squares. The potentials P stand in `softmax_trick.normalizers`.
+
+    Args:
+        normalizer: a name in `softmax_trick.normalizers.NORMALIZERS`, or an entry of that table.
+        reduction: "sum" (the default: the gradient is then the ISBE error itself), "mean" over the rows that count, for
+            labels with class weights divided by the sum of their weights, as in F.cross_entropy; or "none" for one
+            value a row. The mean of no rows is NaN, as torch's, and its gradient 0.
+        blurring: mu in [0, 1], as in `isbe_error`.
+        value: what the forward pass computes; the gradient is the same for all three. "implicit", the loss that is
+            minimised; "mse", half the squared error ||F(x) - t||^2 / 2, for monitoring; "none", nothing: then the
+            value is NaN, which nobody takes for a loss.
+        weight, ignore_index, label_smoothing, check_targets: as in `isbe_error`. The weight is a buffer of the module
+            and moves with it.
+
+    Calling it with scores (..., K) and targets as in `isbe_error` gives a scalar, or a tensor of shape (...) for
+    reduction "none", of the dtype of the scores (float32 under torch.autocast). Second derivatives are right, F being
+    differentiated by torch. Gradients with respect to the targets are refused. A dilation needs no option here:
+    `loss(d * scores - c, targets)` has the gradient d * (F(d * x - c) - t).
+
+    Raises:
+        ValueError, TypeError: as `isbe_error`; also for an unknown reduction or value, and for targets that require a
+            gradient.
+    """
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        normalizer: str | Normalizer = "softmax",
+        reduction: Reduction = "sum",
+        blurring: float = 0.0,
+        *,
+        value: Value = "implicit",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        check_targets: bool = False,
+    ) -> None:
+        super().__init__()
+        check_choices(reduction, value)
+        self.rule = rule_for(normalizer, blurring, label_smoothing, ignore_index, check_targets)
+        self.reduction = reduction
+        self.value = value
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """The reduced value for the scores (..., K) and the targets."""
+        rule, weight = self.rule, self.weight
+        check_inputs(scores, targets, rule, weight)
+        if targets.requires_grad:
+            raise ValueError("the targets require a gradient, which ISBE does not define: pass targets.detach()")
+        try:
+            return apply_loss(scores, targets, weight, rule, self.value, self.reduction)
+        except (RuntimeError, IndexError) as error:
+            raise explained(error, targets, rule, scores.shape[-1]) from None
+
+    def extra_repr(self) -> str:
+        """What `print(module)` shows."""
+        rule = self.rule
+        shown = f"normalizer={rule.normalizer.name!r}, reduction={self.reduction!r}, blurring={rule.blurring}"
+        for name, value, usual in (
+            ("value", self.value, "implicit"),
+            ("ignore_index", rule.ignore_index, None),
+            ("label_smoothing", rule.label_smoothing, 0),
+        ):
+            shown += f", {name}={value!r}" if value != usual else ""
+        return shown
+
+
+def check_choices(reduction: Reduction, value: Value) -> None:
+    """Refuse an unknown reduction or value."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"unknown reduction {reduction!r}: choose one of {', '.join(REDUCTIONS)}")
+    if value not in VALUES:
+        raise ValueError(f"unknown value {value!r}: choose one of {', '.join(VALUES)}")
+
+
+def apply_loss(
+    scores: Tensor, targets: Tensor, weight: Tensor | None, rule: Rule, value: Value, reduction: Reduction
+) -> Tensor:
+    """The reduced value, part of a graph. Wrong class indices raise what torch raises."""
+    if torch.compiler.is_compiling():
+        apply = _Loss.apply
+    elif is_eager():
+        apply = _apply_eagerly
+    else:
+        apply = _LossWithForwardMode.apply
+    found: Tensor = apply(scores, targets, weight, rule, value, reduction)  # type: ignore[no-untyped-call]
+    return found
+
+
+def in_dtype_of(scores: Tensor, value: Tensor) -> Tensor:
+    """The value in the dtype of the scores; in float32 under autocast, so that a scaled loss does not overflow."""
+    if scores.dtype not in HALF_TYPES:
+        return value
+    return value.to(torch.float32 if torch.is_autocast_enabled(scores.device.type) else scores.dtype)
+
+
+class _Loss(torch.autograd.Function):
+    """(x, t) -> the reduced value, with backward grad_output * (F(x) - t)."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        scores: Tensor, targets: Tensor, weight: Tensor | None, rule: Rule, value: Value, reduction: Reduction
+    ) -> Tensor:
+        if value == "none":
+            return in_dtype_of(scores, no_value(scores, scores.shape[:-1], reduction))
+        count = denominator(rule, reduction, targets, weight, scores.shape[-1])
+        rows = value_rows(rule, value, scores, targets, weight)
+        return in_dtype_of(scores, reduce(rows, reduction, count))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        scores, targets, weight, ctx.rule, _, ctx.reduction = inputs
+        ctx.save_for_backward(scores, targets, weight)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        scores, targets, weight = ctx.saved_tensors
+        count = denominator(ctx.rule, ctx.reduction, targets, weight, scores.shape[-1])
+        scale = row_scale(grad_output, ctx.reduction, count)
+        if not is_eager(scores, grad_output):
+            gradient = (scale * textbook_error(ctx.rule, scores, targets, weight)).to(scores.dtype)
+        else:
+            try:
+                gradient = write_error(ctx.rule, scores, targets, weight, scale=scale)
+            except (RuntimeError, IndexError) as error:  # the first look at the targets, if no value was asked for
+                raise explained(error, targets, ctx.rule, scores.shape[-1]) from None
+        return gradient, None, None, None, None, None
+
+
+# torch's own `apply` looks up the signature of `forward` each time, for the sake of torch.func: with ten classes that
+# takes longer than everything else.
+_apply_eagerly = super(torch.autograd.Function, _Loss).apply
+
+
+class _LossWithForwardMode(_Loss):
+    """The same with a derivative in forward mode, which torch.compile does not trace."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _Loss.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs[:3])
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        scores, targets, weight = ctx.saved_tensors
+        count = denominator(ctx.rule, ctx.reduction, targets, weight, scores.shape[-1])
+        error = textbook_error(ctx.rule, scores, targets, weight)
+        return in_dtype_of(scores, reduce((error * tangent).sum(-1), ctx.reduction, count))
