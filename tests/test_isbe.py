@@ -605,7 +605,7 @@ def test_a_second_backward_needs_a_retained_graph() -> None:
 
 def test_scores_changed_between_the_passes_are_noticed() -> None:
     x = (2 * X.clone().requires_grad_()).clone()
-    loss = ISBELoss()(x, LABELS)
+    loss = ISBELoss(value="none")(x, LABELS)
     x.zero_()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
@@ -634,7 +634,8 @@ def test_every_leading_dimension_is_a_batch_dimension(name: str, shape: tuple[in
         assert rows.shape == shape[:-1]
         close(error, flat.reference_error().reshape(shape), flat.tolerance)
         close(rows, flat.reference(flat.scores).reshape(rows.shape), flat.value_tolerance)
-        close(gradient(at(ISBELoss(name), targets), x), error, 0)
+        # Of few labels the loss is torch's own cross-entropy, rounded in its own way.
+        close(gradient(at(ISBELoss(name), targets), x), error, flat.tolerance if name == "softmax" else 0)
 
 
 @EACH

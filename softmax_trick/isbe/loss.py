@@ -4,6 +4,8 @@ The forward pass computes a value, if one is asked for, and keeps nothing but it
 error. So the error is not paid for where no gradient is wanted, no score matrix is kept besides the scores, and a
 second derivative goes through F. (An error kept from the forward pass would be a constant to autograd, and second
 derivatives silently wrong.)
+
+Where the loss is the cross-entropy of few scores it is torch's own: a Function in Python would take twice as long.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from softmax_trick.eager import is_eager
-from softmax_trick.isbe.error import textbook_error, write_error
+from softmax_trick.isbe.error import BLOCK, textbook_error, write_error
 from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_inputs, explained, rule_for
 from softmax_trick.isbe.values import (
     REDUCTIONS,
@@ -28,6 +31,9 @@ from softmax_trick.isbe.values import (
     value_rows,
 )
 from softmax_trick.normalizers import Normalizer
+
+NO_CLASS = -(2**63)
+"""A label that torch is told to ignore, so that it ignores none."""
 
 
 class ISBELoss(nn.Module):
@@ -79,14 +85,17 @@ class ISBELoss(nn.Module):
         self.reduction = reduction
         self.value = value
         self.register_buffer("weight", weight, persistent=False)
+        self._is_cross_entropy = value == "implicit" and weight is None and self.rule.is_plain_softmax
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
         """The reduced value for the scores (..., K) and the targets."""
         rule, weight = self.rule, self.weight
-        check_inputs(scores, targets, rule, weight)
-        if targets.requires_grad:
-            raise ValueError("the targets require a gradient, which ISBE does not define: pass targets.detach()")
         try:
+            if self._is_cross_entropy and _is_small(scores, targets):
+                return cross_entropy(scores, targets, reduction=self.reduction, ignore_index=NO_CLASS)
+            check_inputs(scores, targets, rule, weight)
+            if targets.requires_grad:
+                raise ValueError("the targets require a gradient, which ISBE does not define: pass targets.detach()")
             return apply_loss(scores, targets, weight, rule, self.value, self.reduction)
         except (RuntimeError, IndexError) as error:
             raise explained(error, targets, rule, scores.shape[-1]) from None
@@ -124,6 +133,12 @@ def apply_loss(
         apply = _LossWithForwardMode.apply
     found: Tensor = apply(scores, targets, weight, rule, value, reduction)  # type: ignore[no-untyped-call]
     return found
+
+
+def _is_small(scores: Tensor, targets: Tensor) -> bool:
+    """Whether these are labels, and so few scores that a Function in Python costs more than it saves."""
+    shapes_fit = scores.dim() == 2 and targets.shape == scores.shape[:1] and 0 < scores.numel() <= BLOCK
+    return shapes_fit and targets.dtype is torch.int64 and scores.dtype in (torch.float32, torch.float64)
 
 
 def in_dtype_of(scores: Tensor, value: Tensor) -> Tensor:

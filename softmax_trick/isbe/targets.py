@@ -61,6 +61,12 @@ class Rule:
     def _sharp(self) -> tuple[float, float]:
         return self.normalizer.map_target(1.0), self.normalizer.map_target(0.0)
 
+    @cached_property
+    def is_plain_softmax(self) -> bool:
+        """Whether the implicit loss of labels is the cross-entropy after SoftMax, without any option."""
+        options = self.blurring, self.label_smoothing, self.ignore_index, self.check_targets
+        return self.normalizer.name == "softmax" and options == (0, 0, None, False)
+
     def kept(self, labels: Tensor) -> Tensor | None:
         """Which rows count; None if all do."""
         return None if self.ignore_index is None else labels != self.ignore_index
