@@ -20,7 +20,7 @@ from softmax_trick.claims import Check, Claim, Evidence, Judgement, Outcome, Run
 from softmax_trick.digests import Digest, digest, libraries
 from softmax_trick.facts import Facts
 from softmax_trick.proof import EXACT, Algebra, Proof
-from softmax_trick.results import Results, committed_results
+from softmax_trick.results import LONG_ENOUGH, Results, committed_results
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK
 
 
@@ -236,7 +236,7 @@ def _measured(measure: Callable[[Results], tuple[Any, ...]], results: Results | 
     except Exception as error:
         return replace(nothing, outcome="crashed", reason=f"{type(error).__name__}: {error}")
     if not figures:
-        return nothing
+        return replace(nothing, reason=f"not run, or for less than {LONG_ENOUGH} epochs")
     outcome: Outcome = "fails" if any(figure.agrees is False for figure in figures) else "holds"
     scope = f"{results.source}: {max(figure.runs for figure in figures)} runs a figure"
     seconds = time.perf_counter() - start

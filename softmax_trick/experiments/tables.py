@@ -19,6 +19,7 @@ from softmax_trick.experiments.statistics import CONFIDENCE
 
 if TYPE_CHECKING:
     from softmax_trick.experiments.analysis import Analysis, Cell, Difference, Disagreement, Group
+    from softmax_trick.report.notebook import Shown
 
 LEVEL = 1 - CONFIDENCE
 
@@ -66,7 +67,7 @@ def statements(analysis: Analysis) -> Plain:
     waiting = sum(not one.figures for one in analysis.statements)
     note = (
         "reproduced: every figure passes the test that the claim names; contradicted: one fails it; open: neither. "
-        f"For {waiting} more there are no runs."
+        f"For {waiting} more there are no runs, or too short ones."
     )
     return Plain("The paper's statements about experiments", ("claim", "statement", "outcome", "ours"), rows, note, 4)
 
@@ -193,6 +194,32 @@ def experiments(seeds: int) -> Plain:
         (one.name, one.title, one.data, f"{one.epochs}", f"{one.runs_a_seed * seeds}") for one in EXPERIMENTS.values()
     )
     return Plain("", ("experiment", "what it is for", "data", "epochs", "runs"), rows, f"runs: for {seeds} seeds", 3)
+
+
+# --- in a notebook ----------------------------------------------------------------------------------------------------
+
+
+def shown(table: Plain) -> Shown:
+    """The table as Markdown; its title stands for it where that is not rendered."""
+    from softmax_trick.report.notebook import SPECIAL, Shown
+
+    def plain(text: str) -> str:
+        return SPECIAL.sub(r"\\\g<0>", text)
+
+    def row(texts: Sequence[str]) -> str:
+        return "| " + " | ".join(map(plain, texts)) + " |"
+
+    aligned = "|" + "|".join(":--" if place < table.words else "--:" for place in range(len(table.headings))) + "|"
+    lines = [
+        f"**{plain(table.title)}**",
+        "",
+        row(table.headings),
+        aligned,
+        *map(row, table.rows),
+        "",
+        plain(table.note),
+    ]
+    return Shown("\n".join(lines), table.title)
 
 
 # --- on the console ---------------------------------------------------------------------------------------------------

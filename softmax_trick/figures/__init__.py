@@ -4,6 +4,7 @@ style            the palette, line styles and sizes, and how a drawing becomes a
 softmax          section 2 of the paper: cross-entropy and its gradient, alone and after SoftMax
 converse         Appendix A: what has the Jacobian of SoftMax, and the counterexamples
 implicit_losses  what ISBE minimises; errors that are no gradient
+training         runs of one method side by side; the images on which trained networks differ
 
 Scores and soft scores are pure numbers; losses are in nats, logarithms being natural.
 """

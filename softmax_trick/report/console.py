@@ -34,7 +34,8 @@ def ledger_table(results: Sequence[Result]) -> RenderableType:
     if waiting := [result for result in results if not_run(result)]:
         apart = _table("claim", "statement about experiments", "verdict", "reason")
         for result in waiting:
-            apart.add_row(result.claim.id, Text(result.claim.title), _verdict_word(result), "not run")
+            reason = result.judgement.reason.removeprefix("experiment: ")
+            apart.add_row(result.claim.id, Text(result.claim.title), _verdict_word(result), reason)
         parts += [apart, Text("")]
     parts.append(Text(counts(results)))
     if cached := sum(result.cached for result in results):
