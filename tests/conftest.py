@@ -11,6 +11,7 @@ import pytest
 from softmax_trick import train
 from softmax_trick.cache import Cache
 from softmax_trick.ledger import Ledger
+from softmax_trick.results import committed_results
 from softmax_trick.training.data import DataSet, Split
 
 # Before torch is imported, here and in subprocesses: on tensors this small, OpenMP's threads that wait by spinning take
@@ -24,7 +25,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 @pytest.fixture(scope="session")
 def ledger() -> Ledger:
     """The paper's claims, each run once in a test session."""
-    return Ledger(cache=Cache())
+    return Ledger(cache=Cache(), results=committed_results())
 
 
 def noise() -> DataSet:

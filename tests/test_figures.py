@@ -40,7 +40,8 @@ def made_up_check(steps: int = 4) -> list[dict[str, Any]]:
     runs += [("float64", "ce-mean", epsilon) for epsilon in epsilons(50)]
     size = {"float64": 1e-15, "float32": 1e-6}
     return [
-        {"dtype": dtype, "step": step, "loss": loss, "epsilon": epsilon, "parameters": step * size[dtype] + epsilon}
+        {"dtype": dtype, "step": step, "loss": loss, "epsilon": epsilon}
+        | {"parameters": step * size[dtype] + (epsilon / 2 if loss == "ce-mean" else epsilon)}
         for step in range(1, steps + 1)
         for dtype, loss, epsilon in runs
     ]
@@ -254,10 +255,10 @@ def test_a_difference_of_zero_is_not_drawn_and_breaks_nothing() -> None:
 def test_the_drift_of_the_mean_is_that_after_the_last_step() -> None:
     """Planted, in effect: the first step, and the runs that are compared with the bound."""
     found = training.drift_by_epsilon(made_up_check())
-    assert found == {epsilon: 4e-15 + epsilon for epsilon in epsilons(50)}
+    assert found == {epsilon: 4e-15 + epsilon / 2 for epsilon in epsilons(50)}
     assert list(found) == sorted(epsilons(50))
     [axes] = drawn("drift_of_the_mean").axes
-    assert line(axes, "n0").tolist() == [[epsilon, 4e-15 + epsilon] for epsilon in sorted(epsilons(50))]
+    assert line(axes, "n0").tolist() == [[epsilon, 4e-15 + epsilon / 2] for epsilon in sorted(epsilons(50))]
     assert line(axes, "$10^{-8}")[0, 0] == check.EPSILON / 50
 
 
@@ -283,7 +284,7 @@ def test_images_that_differ_are_counted_by_pairs_of_a_kind() -> None:
         "ce-sum, another seed": tuple(differ(("ce-sum", a), ("ce-sum", b)) for a, b in ((0, 1), (0, 2), (1, 2))),
     }
     [axes] = drawn("disagreement").axes
-    marks = [list(one.get_xdata()) for one in axes.lines]
+    marks = [np.asarray(one.get_xdata(), float).tolist() for one in axes.lines]
     assert marks[0] == list(training.images_that_differ(group, "n0")["ce-none, same seed"])
     assert marks[1] == [np.median(marks[0])]
 

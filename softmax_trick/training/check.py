@@ -134,8 +134,10 @@ def _flat(tensors: Iterable[Tensor]) -> Tensor:
     return torch.cat([tensor.detach().flatten() for tensor in tensors])
 
 
-def side_by_side(settings: Settings, data: DataSet) -> list[dict[str, Any]]:
+def side_by_side(settings: Settings, data: DataSet, progress: bool = True) -> list[dict[str, Any]]:
     """Train them side by side, at a constant learning rate; a record for every dtype, step and compared run.
+
+    A progress bar is shown on stderr, unless told otherwise.
 
     Its keys: `dtype`, `step` (from 1), `loss`, `epsilon` (Adam's); `gradient` and `parameters`, the relative
     differences |a - b| / |b| in the 2-norm of all parameters' gradients in the step and of the parameters after it, b
@@ -151,7 +153,7 @@ def side_by_side(settings: Settings, data: DataSet) -> list[dict[str, Any]]:
     seed_generators(settings.seed, 0)
     initial = build_for(settings.net, data).to(device)
     steps = settings.epochs * -(-len(split.labels) // settings.batch_size)
-    with progress_bar("check", steps * len(DTYPES)) as advance:
+    with progress_bar("check", steps * len(DTYPES), shown=progress) as advance:
         for name, dtype in DTYPES.items():
             net = copy.deepcopy(initial).to(dtype)
             reference = _Run.begin(REFERENCE, EPSILON, net, settings.lr)

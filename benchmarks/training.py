@@ -1,0 +1,146 @@
+"""What an epoch of the trainer costs beside the network itself, and beside a plain loop over a DataLoader.
+
+    python benchmarks/training.py [--repeats N] [--net NAME]...
+
+Three ways through one epoch, ISBE SoftMax, batches of 256, on random bytes of the shape of MNIST's images, on a CPU:
+
+    network      the trainer's network and optimizer on one resident batch, as often as an epoch has steps, and the
+                 forward passes of an evaluation: what no trainer can do without
+    trainer      `softmax_trick.training.loop.train`: batches drawn anew, sums, the check for finite scores, times,
+                 evaluations, metrics, checkpoint
+    plain loop   DataLoader over a TensorDataset of floats, the same layers as torch makes them (contiguous), Adam as
+                 torch chooses it, F.cross_entropy, and an evaluation by a DataLoader
+
+Evidence: the three take turns within each repeat, after one that warms up; medians, and the ratio to the network in the
+same repeat. It holds for the machine printed, not beyond.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.optim import Adam
+from torch.utils.data import DataLoader, TensorDataset
+
+from softmax_trick.training.batches import Examples
+from softmax_trick.training.data import DataSet
+from softmax_trick.training.folder import RunFolder
+from softmax_trick.training.loop import Settings, train
+from softmax_trick.training.losses import LOSSES
+from softmax_trick.training.measures import EVALUATION_BATCH
+from softmax_trick.training.networks import build
+from softmax_trick.training.split import Split
+
+BATCH = 256
+SIZES = {"n0": 20_480, "n1": 5_120}  # training images; a fifth as many are evaluated
+LOSS = LOSSES["softmax"]
+
+
+def images(count: int) -> Split:
+    """Random bytes of the shape of MNIST's images."""
+    random = np.random.RandomState(count)
+    return Split(
+        random.randint(0, 256, (count, 28, 28)).astype(np.uint8), random.randint(0, 10, count).astype(np.uint8)
+    )
+
+
+def network(name: str, data: DataSet) -> None:
+    """Steps on one resident batch, and the forward passes of the evaluations."""
+    net = build(name)
+    optimizer = Adam(net.parameters(), lr=0.001, fused=True)
+    batch, labels = next(iter(Examples.of(data.train, torch.device("cpu")).batches(BATCH)))
+    net.train()
+    for _ in range(-(-len(data.train.labels) // BATCH)):
+        optimizer.zero_grad()
+        start, gradient = LOSS.start(net(batch), labels)
+        start.backward(gradient)
+        optimizer.step()
+    net.eval()
+    with torch.no_grad():
+        held = [batch for batch, _ in Examples.of(data.test, torch.device("cpu")).in_order(EVALUATION_BATCH)]
+        for _ in range(3):  # the validation images; the test images, once more for their predicted classes
+            for batch in held:
+                net(batch)
+
+
+def trainer(name: str, data: DataSet) -> None:
+    """One epoch, as `python -m softmax_trick.train` does it."""
+    settings = Settings(name, "softmax", data.name, epochs=1, batch_size=BATCH, lr=0.001, seed=0, device="cpu")
+    with TemporaryDirectory() as folder:
+        train(settings, data, RunFolder(Path(folder)), progress=False)
+
+
+def plain_loop(name: str, data: DataSet) -> None:
+    """What a user would write first."""
+    net = build(name).to(memory_format=torch.contiguous_format)
+    optimizer = Adam(net.parameters(), lr=0.001)
+
+    def loader(split: Split, shuffle: bool) -> DataLoader[tuple[Tensor, ...]]:
+        floats = torch.from_numpy(split.images).unsqueeze(1).float() / 255
+        return DataLoader(TensorDataset(floats, torch.from_numpy(split.labels).long()), BATCH, shuffle=shuffle)
+
+    net.train()
+    for batch, labels in loader(data.train, True):
+        optimizer.zero_grad()
+        cross_entropy(net(batch), labels).backward()
+        optimizer.step()
+    net.eval()
+    with torch.no_grad():
+        for split in (data.validation, data.test):
+            for batch, _ in loader(split, False):
+                net(batch)
+
+
+WAYS: dict[str, Callable[[str, DataSet], None]] = {"network": network, "trainer": trainer, "plain loop": plain_loop}
+
+
+def measure(name: str, repeats: int) -> dict[str, list[float]]:
+    """The seconds of each way in each repeat."""
+    size = SIZES[name]
+    data = DataSet("random", "made up", images(size), images(size // 5), images(size // 5))
+    taken: dict[str, list[float]] = {way: [] for way in WAYS}
+    for repeat in track(range(-1, repeats), description=name, console=Console(stderr=True), transient=True):
+        for way, run in WAYS.items():
+            torch.manual_seed(0)
+            start = perf_counter()
+            run(name, data)
+            if repeat >= 0:
+                taken[way].append(perf_counter() - start)
+    return taken
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=7, metavar="N", help="(default: 7)")
+    parser.add_argument("--net", action="append", choices=SIZES, help="this network only (default: both)")
+    options = parser.parse_args()
+    cpu = platform.processor() or platform.machine()
+    table = Table("network", "way", "median s", "images / s", "ratio", "least", "most")
+    table.title = f"{cpu}, {torch.get_num_threads()} threads, torch {torch.__version__}, float32"
+    for name in options.net or SIZES:
+        taken = measure(name, options.repeats)
+        for way, times in taken.items():
+            ratios = [time / base for time, base in zip(times, taken["network"], strict=True)]
+            speed = f"{SIZES[name] / median(times):,.0f}"
+            shown = (f"{value:.2f}" for value in (median(ratios), min(ratios), max(ratios)))
+            table.add_row(name, way, f"{median(times):.2f}", speed, *shown)
+        table.add_section()
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
