@@ -95,7 +95,7 @@ class Traffic(TorchDispatchMode):
     """Counts the operations on tensors, without those that only look at one, and the bytes of what goes in and out."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations, self.bytes = 0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -85,7 +85,7 @@ def trainer(name: str, data: DataSet) -> None:
 
 def plain_loop(name: str, data: DataSet) -> None:
     """What a user would write first."""
-    net = build(name).to(memory_format=torch.contiguous_format)
+    net = build(name).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     optimizer = Adam(net.parameters(), lr=0.001)
 
     def loader(split: Split, shuffle: bool) -> DataLoader[tuple[Tensor, ...]]:
