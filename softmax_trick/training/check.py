@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,41 +147,50 @@ def side_by_side(settings: Settings, data: DataSet, progress: bool = True) -> li
     Raises:
         TrainingError: the scores cease to be finite, or the settings do not fit the data.
     """
-    records = []
     device = torch.device(settings.device)
     split = data.train.long_tailed(settings.imbalance)
     seed_generators(settings.seed, 0)
     initial = build_for(settings.net, data).to(device)
     steps = settings.epochs * -(-len(split.labels) // settings.batch_size)
     with progress_bar("check", steps * len(DTYPES), shown=progress) as advance:
-        for name, dtype in DTYPES.items():
-            net = copy.deepcopy(initial).to(dtype)
-            reference = _Run.begin(REFERENCE, EPSILON, net, settings.lr)
-            others = [_Run.begin(loss, EPSILON, net, settings.lr) for loss in COMPARED]
-            if name == "float64":
-                others += [_Run.begin("ce-mean", eps, net, settings.lr) for eps in epsilons(settings.batch_size)]
-            for step, (images, labels) in enumerate(_batches(Examples.of(split, device, dtype), settings), start=1):
-                try:
-                    for run in (reference, *others):
-                        # The same dropout masks for each.
-                        seed_generators(settings.seed, step)
-                        run.step(images, labels)
-                except FloatingPointError as error:
-                    raise TrainingError(f"{name}, step {step}: {error}: try a smaller --lr") from error
-                records += [
-                    {
-                        "dtype": name,
-                        "step": step,
-                        "loss": run.loss,
-                        "epsilon": run.epsilon,
-                        "gradient": _relative(run.gradient, reference.gradient),
-                        "parameters": _relative(run.parameters, reference.parameters),
-                        "of_bound": _of_bound(run, reference, step) if run.loss in COMPARED else None,
-                    }
-                    for run in others
-                ]
-                advance(name)
-    return records
+        return [
+            record
+            for name, dtype in DTYPES.items()
+            for record in _in_one_dtype(
+                name, copy.deepcopy(initial).to(dtype), Examples.of(split, device, dtype), settings, advance
+            )
+        ]
+
+
+def _in_one_dtype(
+    name: str, net: nn.Module, examples: Examples, settings: Settings, advance: Callable[[str], None]
+) -> Iterator[dict[str, Any]]:
+    """The records of all steps. Of the gradients only two are kept at a time: there may be ten networks."""
+    reference = _Run.begin(REFERENCE, EPSILON, net, settings.lr)
+    others = [_Run.begin(loss, EPSILON, net, settings.lr) for loss in COMPARED]
+    if name == "float64":
+        others += [_Run.begin("ce-mean", eps, net, settings.lr) for eps in epsilons(settings.batch_size)]
+    for step, (images, labels) in enumerate(_batches(examples, settings), start=1):
+        for run in (reference, *others):
+            seed_generators(settings.seed, step)  # the same dropout masks for each
+            try:
+                run.step(images, labels)
+            except FloatingPointError as error:
+                raise TrainingError(f"{name}, step {step}: {error}: try a smaller --lr") from error
+            if run is reference:
+                gradient, parameters = run.gradient, run.parameters
+                continue
+            yield {
+                "dtype": name,
+                "step": step,
+                "loss": run.loss,
+                "epsilon": run.epsilon,
+                "gradient": _relative(run.gradient, gradient),
+                "parameters": _relative(run.parameters, parameters),
+                "of_bound": _of_bound(run, reference, step) if run.loss in COMPARED else None,
+            }
+            run.optimizer.zero_grad()
+        advance(name)
 
 
 def _batches(examples: Examples, settings: Settings) -> Iterator[tuple[Tensor, Tensor]]:
