@@ -21,7 +21,7 @@ from softmax_trick.training.batches import Examples, seed_generators
 from softmax_trick.training.check import rounding_bound
 from softmax_trick.training.data import load
 from softmax_trick.training.losses import FROM_COUNTS, LOSSES, NAMES, get_loss
-from softmax_trick.training.measures import Tally, evaluate, predict
+from softmax_trick.training.measures import Tally, evaluate
 from softmax_trick.training.networks import build
 from softmax_trick.training.split import Split
 from softmax_trick.training.step import Stopwatch, backward_share, training_step
@@ -91,7 +91,7 @@ def test_tau_is_formula_7() -> None:
 def test_the_tally_takes_means_over_examples() -> None:
     torch.manual_seed(0)
     scores, labels = torch.randn(5, 10), torch.randint(10, (5,))
-    tally = Tally(LOSSES["ce-mean"], 2.0, CPU)
+    tally = Tally(LOSSES["ce-mean"], 2.0)
     tally.add(scores[:4], labels[:4])
     tally.add(scores[4:], labels[4:])
     expected = nn.CrossEntropyLoss()(scores, labels).item()
@@ -111,7 +111,7 @@ def test_the_squared_error_is_that_of_what_is_sent_back() -> None:
     one_hot = nn.functional.one_hot(labels, 10)
     for name, error in {"softmax": scores.softmax(-1) - one_hot, "tanh": scores.tanh() - (2 * one_hot - 1)}.items():
         for prefix in ("", "implicit-"):
-            tally = Tally(LOSSES[prefix + name], 2.0, CPU)
+            tally = Tally(LOSSES[prefix + name], 2.0)
             tally.add(scores[:4], labels[:4])
             tally.add(scores[4:], labels[4:])
             assert tally.result()["squared_error"] == pytest.approx(error.square().sum(-1).mean().item())
@@ -124,22 +124,22 @@ def test_information_is_that_of_the_labels_less_the_cross_entropy() -> None:
     inputs, labels = (8 * joint).nonzero().repeat_interleave((8 * joint[joint > 0]).long(), 0).unbind(-1)
     split = Split(np.zeros((8, 28, 28), np.uint8), labels.numpy().astype(np.uint8))
     assert split.entropy == pytest.approx(math.log(2))
-    tally = Tally(LOSSES["softmax"], split.entropy, CPU)
+    tally = Tally(LOSSES["softmax"], split.entropy)
     tally.add(joint[inputs].log().clamp(min=-1e3), labels)
     between = (joint[:, :2] * (joint[:, :2] * 4).log()).sum()  # p(x) p(y) = 1/4
     assert tally.result()["information"] == pytest.approx(float(between))
-    tally = Tally(LOSSES["softmax"], split.entropy, CPU)
+    tally = Tally(LOSSES["softmax"], split.entropy)
     tally.add(joint[inputs].clamp(min=1e-9).sqrt().log(), labels)
     information = tally.result()["information"]
     assert information is not None
     assert information < float(between), "less for scores that do not"
-    tally = Tally(LOSSES["sigmoid"], split.entropy, CPU)
+    tally = Tally(LOSSES["sigmoid"], split.entropy)
     tally.add(torch.zeros(8, 10), labels)
     assert tally.result()["information"] is None
 
 
 def test_the_tally_says_since_when_scores_are_not_finite() -> None:
-    tally = Tally(LOSSES["softmax"], 2.0, CPU)
+    tally = Tally(LOSSES["softmax"], 2.0)
     for value in (0.0, 0.0, torch.nan, 0.0):
         tally.add(torch.full((4, 10), value), torch.arange(4))
     with pytest.raises(FloatingPointError, match="the scores are not finite, from batch 3 of 4 on"):
@@ -152,9 +152,9 @@ def noisy(size: int) -> Examples:
 
 def test_evaluation_is_without_dropout() -> None:
     examples, net = noisy(50), build("n0").train()
-    results = [evaluate(net, LOSSES["softmax"], examples, 2.0) for _ in range(2)]
-    assert results[0] == results[1]
-    assert results[0]["accuracy"] == 2 * (predict(net, examples) == examples.labels.numpy()).sum()
+    first, second = (evaluate(net, LOSSES["softmax"], examples, 2.0) for _ in range(2))
+    assert first.result() == second.result()
+    assert first.result()["accuracy"] == 2 * (first.classes() == examples.labels.numpy()).sum()
 
 
 def test_predictions_are_the_largest_scores_in_the_order_of_the_images() -> None:
@@ -162,7 +162,7 @@ def test_predictions_are_the_largest_scores_in_the_order_of_the_images() -> None
     net = build("linear")
     weight, bias = net.state_dict().values()
     expected = (examples.images / 255).flatten(1) @ weight.T + bias
-    predicted = predict(net, examples)
+    predicted = evaluate(net, LOSSES["softmax"], examples, 2.0).classes()
     assert predicted.dtype == np.int16
     assert predicted.tolist() == expected.argmax(-1).tolist()
 
@@ -193,7 +193,7 @@ def test_no_step_waits_for_the_device(name: str) -> None:
         loss = FROM_COUNTS[name](torch.ones(10, device=device))
     net = build("n1").to(device)
     optimizer = torch.optim.SGD(net.parameters())  # fused Adam knows no such device
-    tally, watch = Tally(loss, 2.0, device), Stopwatch(device)
+    tally, watch = Tally(loss, 2.0), Stopwatch(device)
     for images, labels in examples.batches(4, augment=True):
         tally.add(training_step(net, optimizer, loss, images, labels, watch), labels)
     with pytest.raises((RuntimeError, NotImplementedError), match="meta"):

@@ -308,11 +308,11 @@ def test_predictions_of_fewer_epochs_do_not_outlive_a_kill(
 ) -> None:
     """Killed after the last checkpoint, before the predictions are written."""
 
-    def killed(net: object, test: object) -> None:
+    def killed(folder: RunFolder, classes: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "predict", killed)
+        patch.setattr(RunFolder, "save_predictions", killed)
         assert trainer("--epochs", "3", "--resume") == 130
     assert not (begun / "predictions.npy").exists()
 

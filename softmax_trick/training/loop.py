@@ -21,7 +21,7 @@ from softmax_trick.training.batches import Examples, seed_generators
 from softmax_trick.training.data import DataSet
 from softmax_trick.training.folder import RunFolder
 from softmax_trick.training.losses import get_loss
-from softmax_trick.training.measures import Tally, evaluate, predict
+from softmax_trick.training.measures import Tally, evaluate
 from softmax_trick.training.networks import build
 from softmax_trick.training.parallel import Part
 from softmax_trick.training.progress import progress_bar
@@ -108,8 +108,11 @@ def train(
             f"a batch has fewer than {part.processes} images, one a process: choose another --batch-size"
         )
     loss = get_loss(settings.loss, torch.tensor(split.counts, dtype=torch.float32, device=device))
-    examples, test = Examples.of(split, device), Examples.of(data.test, device)
-    held_out = {"validation": (Examples.of(data.validation, device), data.validation), "test": (test, data.test)}
+    examples = Examples.of(split, device)
+    held_out = {
+        name: (Examples.of(of, device), of.entropy)
+        for name, of in {"validation": data.validation, "test": data.test}.items()
+    }
     seed_generators(settings.seed, 0)
     net = build_for(settings.net, data).to(device)
     optimizer = Adam(net.parameters(), lr=settings.lr, fused=True)
@@ -119,7 +122,7 @@ def train(
     metrics = folder.restore(parts)
     if len(metrics) == settings.epochs:
         if not folder.has_predictions:
-            folder.save_predictions(predict(net, test))
+            folder.save_predictions(evaluate(net, loss, *held_out["test"]).classes())
         return metrics
     folder.remove_predictions()
     if part.rank == 0 and any(record["environment"] != environment(part) for record in metrics):
@@ -137,7 +140,7 @@ def train(
         for epoch in range(len(metrics) + 1, settings.epochs + 1):
             seed_generators(settings.seed, epoch)
             lr = schedule.get_last_lr()[0]
-            tally, watch, step = Tally(loss, split.entropy, device, part), Stopwatch(device), 0
+            tally, watch, step = Tally(loss, split.entropy, part), Stopwatch(device), 0
             net.train()
             try:
                 batches = examples.batches(settings.batch_size, settings.augment, part)
@@ -145,9 +148,8 @@ def train(
                     scores = training_step(stepping, optimizer, sending, images, labels, watch)
                     tally.add(scores, labels)
                     advance(f"epoch {epoch} of {settings.epochs}, step {step}")
-                results = {"train": tally.result()} | {
-                    name: evaluate(net, loss, held, of.entropy) for name, (held, of) in held_out.items()
-                }
+                tallies = {"train": tally} | {name: evaluate(net, loss, *held) for name, held in held_out.items()}
+                results = {name: one.result() for name, one in tallies.items()}
             except FloatingPointError as error:
                 kept = f"the checkpoint after epoch {epoch - 1} is kept" if metrics else "there is no checkpoint yet"
                 raise TrainingError(
@@ -160,7 +162,7 @@ def train(
             )
             schedule.step()
             folder.save(parts, metrics)
-    folder.save_predictions(predict(net, test))
+    folder.save_predictions(tallies["test"].classes())
     return metrics
 
 

@@ -15,33 +15,25 @@ EVALUATION_BATCH = 2_000
 
 
 class Tally:
-    """Means over the examples seen. The sums stay on the device, and nobody waits for them before `result`.
+    """Scores of examples with their labels, kept as they come; nothing is computed before `result`.
+
+    So a step pays for none of it: a dozen operations on a batch of ten classes take longer than on all of an epoch.
 
     Args:
         loss: what is minimised.
         entropy: H(Y) of the labels, in nats.
-        device: where the scores are.
         part: sums are taken over all its processes.
     """
 
-    def __init__(self, loss: Loss, entropy: float, device: torch.device, part: Part | None = None) -> None:
+    def __init__(self, loss: Loss, entropy: float, part: Part | None = None) -> None:
         self._loss, self._entropy, self._part = loss, entropy, part or Part()
-        # Loss, correct ones, examples, batches until the first one with a score that is not finite, squared error.
-        self._sums = torch.zeros(5, dtype=torch.float64, device=device)
-        self._finite = torch.ones((), dtype=torch.bool, device=device)
-        self._batches = 0
+        self._scores: list[Tensor] = []
+        self._labels: list[Tensor] = []
 
     def add(self, scores: Tensor, labels: Tensor) -> None:
         """Count the scores (n, 10) of n more examples."""
-        with torch.no_grad():
-            self._batches += 1
-            self._finite &= scores.isfinite().all()
-            self._sums[0] += self._loss.values(scores, labels).double().sum()
-            self._sums[1] += (scores.argmax(-1) == labels).sum()
-            self._sums[2] += len(labels)
-            self._sums[3] += self._finite
-            if self._loss.error:
-                self._sums[4] += self._loss.error(scores, labels).square().sum()
+        self._scores.append(scores.detach())
+        self._labels.append(labels)
 
     def result(self) -> dict[str, float | None]:
         """`loss`, `accuracy`, `information` and `squared_error`.
@@ -54,32 +46,44 @@ class Tally:
         Raises:
             FloatingPointError: a score was infinite or not a number.
         """
-        loss, correct, examples, finite, squared = self._part.sum(self._sums.clone()).tolist()
-        if finite < self._batches * self._part.processes:
+        scores, labels = torch.cat(self._scores), torch.cat(self._labels)
+        values, error = self._loss.values(scores, labels), self._loss.error
+        sums = [
+            values.double().sum(),
+            (scores.argmax(-1) == labels).sum(),
+            torch.tensor(len(labels)),
+            self._finite_batches(scores),
+            error(scores, labels).double().square().sum() if error else torch.tensor(0),
+        ]
+        together = torch.stack([one.to(scores.device, torch.float64) for one in sums])
+        loss, correct, examples, finite, squared = self._part.sum(together).tolist()
+        if finite < len(self._scores) * self._part.processes:
             since = int(finite) // self._part.processes + 1
-            raise FloatingPointError(f"the scores are not finite, from batch {since} of {self._batches} on")
+            raise FloatingPointError(f"the scores are not finite, from batch {since} of {len(self._scores)} on")
         information = self._entropy - loss / examples if self._loss.cross_entropy else None
         return {
             "loss": loss / examples,
             "accuracy": 100 * correct / examples,
             "information": information,
-            "squared_error": squared / examples if self._loss.error else None,
+            "squared_error": squared / examples if error else None,
         }
 
+    def _finite_batches(self, scores: Tensor) -> Tensor:
+        """How many batches come before the first score that is not finite."""
+        ends = torch.tensor([len(batch) for batch in self._scores]).cumsum(0).to(scores.device)
+        finite_rows = scores.isfinite().all(-1).cumprod(0).sum()
+        return (ends <= finite_rows).sum()
 
-def evaluate(net: nn.Module, loss: Loss, examples: Examples, entropy: float) -> dict[str, float | None]:
-    """What `Tally` has of all the examples, without dropout; FloatingPointError as there."""
+    def classes(self) -> NDArray[np.int16]:
+        """The class with the largest score, for each example in its place; shape (n,)."""
+        return torch.cat(self._scores).argmax(-1).cpu().numpy().astype(np.int16)
+
+
+def evaluate(net: nn.Module, loss: Loss, examples: Examples, entropy: float) -> Tally:
+    """All the examples in their order, without dropout."""
     net.eval()
-    tally = Tally(loss, entropy, examples.labels.device)
+    tally = Tally(loss, entropy)
     with torch.no_grad():
         for images, labels in examples.in_order(EVALUATION_BATCH):
             tally.add(net(images), labels)
-    return tally.result()
-
-
-def predict(net: nn.Module, examples: Examples) -> NDArray[np.int16]:
-    """The class with the largest score, for each example in its place; shape (n,)."""
-    net.eval()
-    with torch.no_grad():
-        classes = [net(images).argmax(-1) for images, _ in examples.in_order(EVALUATION_BATCH)]
-    return torch.cat(classes).cpu().numpy().astype(np.int16)
+    return tally
