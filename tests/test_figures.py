@@ -19,6 +19,7 @@ from softmax_trick.experiments.analysis import Group, analyse
 from softmax_trick.figures import converse, implicit_losses, softmax, style, training
 from softmax_trick.figures.curves import function_of, vector_of
 from softmax_trick.figures.fields import curl_inside, field_of, work_along
+from softmax_trick.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from softmax_trick.results import Results, Run
 from softmax_trick.symbolic import GivenK
 from softmax_trick.symbolic import softmax as symbolic_softmax
@@ -126,10 +127,10 @@ def test_axes_are_named_with_units(name: str) -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_colours_are_of_the_palette_and_not_needed(name: str) -> None:
-    palette = [style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.BLACK, style.GREY]
+    colours = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY]
     for axes in drawn(name).axes:
         for one in axes.lines:
-            assert any(same_color(one.get_color(), colour) for colour in palette), one.get_color()
+            assert any(same_color(one.get_color(), colour) for colour in colours), one.get_color()
         named = [one for one in axes.lines if not str(one.get_label()).startswith("_")]
         assert len({looks(one) for one in named}) == len(named)
 
@@ -144,14 +145,14 @@ def test_lines_that_look_alike_without_colours_are_noticed() -> None:
     """Planted: two lines that differ by their colours alone."""
     _, [axes] = style.panels(1)
     first, second = axes.plot([0, 1], [[0, 1], [1, 0]], linestyle="-")
-    first.set_color(style.BLUE)
-    second.set_color(style.VERMILION)
+    first.set_color(BLUE)
+    second.set_color(VERMILION)
     assert looks(first) == looks(second)
 
 
 def test_the_palette_is_told_apart_by_those_who_do_not_see_red_or_green() -> None:
     """Luminance by Rec. 709 and the blue-yellow difference, which red-green blindness leaves: all pairs differ."""
-    cycle = [style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE]
+    cycle = [BLUE, VERMILION, GREEN, PURPLE, ORANGE]
     seen = [(0.2126 * r + 0.7152 * g + 0.0722 * b, b - (r + g) / 2) for r, g, b in map(to_rgb, cycle)]
     for n, one in enumerate(seen):
         for other in seen[:n]:

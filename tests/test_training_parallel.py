@@ -102,7 +102,7 @@ def test_what_two_processes_may_get_wrong_is_seen(planted: str, folders: dict[in
 def test_parts_are_the_rows_of_a_batch() -> None:
     for processes in (1, 2, 3, 7):
         for size in (7, 8, 20):
-            rows = [list(range(size))[Part(rank, processes).take(size)] for rank in range(processes)]
+            rows = [list(range(size))[Part(rank, processes).share(size)] for rank in range(processes)]
             assert list(itertools.chain(*rows)) == list(range(size))
             assert max(map(len, rows)) - min(map(len, rows)) <= 1
 

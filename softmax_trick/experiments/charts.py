@@ -1,7 +1,7 @@
 """The paper's figures of learning, drawn anew from our runs, as SVG.
 
 A line is the mean over the seeds, the band around it the 95 % confidence interval of that mean; a single seed has no
-band. The colours are those of Okabe and Ito, which the colour-blind can tell apart, and the dashes say the same.
+band.
 """
 
 from __future__ import annotations
@@ -16,24 +16,38 @@ from softmax_trick.experiments.analysis import Group
 from softmax_trick.experiments.definitions import EVERY, ISBE
 from softmax_trick.experiments.statistics import interval
 from softmax_trick.extras import require
+from softmax_trick.palette import (
+    BLACK,
+    BLUE,
+    DASH_DOTTED,
+    DASHED,
+    DOTTED,
+    GREEN,
+    LONG,
+    ORANGE,
+    PURPLE,
+    SKY,
+    SOLID,
+    VERMILION,
+    Dashes,
+)
 from softmax_trick.proofs.section_4_curves import NOT_SHOWN, PANELS, PANELS_OF_FIGURE_4
 from softmax_trick.results import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Dashes = str | tuple[float, tuple[float, ...]]
 STYLES: dict[str, tuple[str, Dashes]] = {
-    "ce-mean": ("#000000", "-"),
-    "ce-none": ("#555555", "--"),
-    "ce-sum": ("#888888", ":"),
-    "softmax": ("#0072B2", "-"),
-    "sigmoid": ("#E69F00", "--"),
-    "tanh": ("#009E73", "-."),
-    "hardsigmoid": ("#CC79A7", ":"),
-    "hardtanh": ("#D55E00", (0, (9, 3))),
+    "ce-mean": (BLACK, SOLID),
+    "ce-none": ("#555555", DASHED),
+    "ce-sum": ("#888888", DOTTED),
+    "softmax": (BLUE, SOLID),
+    "sigmoid": (ORANGE, DASHED),
+    "tanh": (GREEN, DASH_DOTTED),
+    "hardsigmoid": (PURPLE, DOTTED),
+    "hardtanh": (VERMILION, LONG),
 }
-OTHERS = (("#56B4E9", "-."), ("#B0A000", "-."), ("#7A4B00", "-."))  # of losses that are not in the paper
+OTHERS = ((SKY, DASH_DOTTED), ("#B0A000", DASH_DOTTED), ("#7A4B00", DASH_DOTTED))  # of losses that are not in the paper
 LOSS = "loss (CE, nats; ISBE, ‖Y − Y°‖²/n)"
 TRAINING_ACCURACY, TEST_ACCURACY = "accuracy in training, %", "test accuracy α, %"
 STAGES = ((40, 80), (80, 120))  # epochs, Figures 7 and 8

@@ -5,12 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 
 import softmax_trick
 from softmax_trick.experiments.analysis import Analysis, Group
 from softmax_trick.experiments.charts import Chart, charts
 from softmax_trick.experiments.tables import Plain, statements, tables
+from softmax_trick.report.head import head
 
 TITLE = "The experiments, run anew"
 PAPER = "https://doi.org/10.3390/e26010065"
@@ -42,7 +42,7 @@ def page(analysis: Analysis) -> str:
         [
             "<!DOCTYPE html>",
             '<html lang="en">',
-            _head(),
+            head(TITLE, CSS),
             "<body>",
             _top(analysis),
             "<main>",
@@ -54,20 +54,6 @@ def page(analysis: Analysis) -> str:
             "",
         ]
     )
-
-
-def _head() -> str:
-    css = files("softmax_trick.report").joinpath("page.css").read_text(encoding="utf-8")
-    return f"""<head>
-<meta charset="utf-8"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"/>
-<meta name="color-scheme" content="light dark"/>
-<link rel="icon" href="data:,"/>
-<title>{TITLE}</title>
-<style>
-{css}{CSS}</style>
-</head>"""
 
 
 def _top(analysis: Analysis) -> str:

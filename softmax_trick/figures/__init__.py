@@ -1,6 +1,6 @@
 """The figures of the notebooks: each a function that computes what it draws by the library and returns a `Drawing`.
 
-style            the palette, line styles and sizes, and how a drawing becomes an SVG that is the same every time
+style            line widths, fonts and sizes, and how a drawing becomes an SVG that is the same every time
 softmax          section 2 of the paper: cross-entropy and its gradient, alone and after SoftMax
 converse         Appendix A: what has the Jacobian of SoftMax, and the counterexamples
 implicit_losses  what ISBE minimises; errors that are no gradient

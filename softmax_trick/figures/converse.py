@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 
 from softmax_trick.figures.curves import Array, function_of, vector_of
 from softmax_trick.figures.softmax import DIFFERENCE, SCORE_AXIS, S
-from softmax_trick.figures.style import (
+from softmax_trick.figures.style import Drawing, panels, styled
+from softmax_trick.palette import (
     BLACK,
     BLUE,
     DASH_DOTTED,
@@ -26,9 +27,6 @@ from softmax_trick.figures.style import (
     PURPLE,
     SOLID,
     VERMILION,
-    Drawing,
-    panels,
-    styled,
 )
 from softmax_trick.proofs.theorem_a1 import dilated_error, family, trick
 from softmax_trick.symbolic import GivenK, Vector, jacobian, softmax

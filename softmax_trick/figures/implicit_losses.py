@@ -14,21 +14,9 @@ from matplotlib.axes import Axes
 
 from softmax_trick.figures.curves import Array, function_of
 from softmax_trick.figures.fields import Corners, Field, field_of, work_along
-from softmax_trick.figures.style import (
-    BLACK,
-    BLUE,
-    DASH_DOTTED,
-    DASHED,
-    DOTTED,
-    GREY,
-    LOOK,
-    SOLID,
-    VERMILION,
-    Drawing,
-    panels,
-    styled,
-)
+from softmax_trick.figures.style import LOOK, Drawing, panels, styled
 from softmax_trick.isbe import ISBELoss, isbe_error
+from softmax_trick.palette import BLACK, BLUE, DASH_DOTTED, DASHED, DOTTED, GREY, SOLID, VERMILION
 from softmax_trick.symbolic import Vector, gradient
 
 SCORE = "score $x$ (pure number)"

@@ -1,7 +1,4 @@
-"""How figures look: readable in print, in black and white, and by the colour-blind; and the same SVG every time.
-
-The colours are those of Okabe and Ito (Color Universal Design, 2008). A line is told from another by its dashes too.
-"""
+"""How the figures of the notebooks look, in the colours of `softmax_trick.palette`: the same SVG every time."""
 
 from __future__ import annotations
 
@@ -14,9 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-BLACK, GREY = "#000000", "#767676"
-SOLID, DASHED, DASH_DOTTED, DOTTED, LONG = "-", (0, (5, 2)), (0, (6, 2, 1, 2)), (0, (1, 1.5)), (0, (9, 3))
+from softmax_trick.palette import BLUE, DASH_DOTTED, DASHED, DOTTED, GREEN, LONG, ORANGE, PURPLE, SOLID, VERMILION
 
 LOOK: dict[Any, Any] = {
     "axes.axisbelow": True,

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 
 import softmax_trick
 from softmax_trick.claims import RUNGS, Evidence, Figure, Rung, Step, Verdict
 from softmax_trick.digests import libraries
 from softmax_trick.ledger import Result
 from softmax_trick.report.graph import MARKS, svg
+from softmax_trick.report.head import head
 from softmax_trick.report.mathml import quotation, statement, text
 from softmax_trick.report.parts import PARTS, by_part, not_run, part
 
@@ -55,7 +55,7 @@ def html(results: Sequence[Result]) -> str:
         [
             "<!DOCTYPE html>",
             '<html lang="en">',
-            _head(_rules_of_filters(results)),
+            head(TITLE, _rules_of_filters(results)),
             "<body>",
             '<a class="skip" href="#claims">Skip to the claims</a>',
             _top(results),
@@ -77,20 +77,6 @@ def html(results: Sequence[Result]) -> str:
 
 
 # --- the frame --------------------------------------------------------------------------------------------------------
-
-
-def _head(rules: str) -> str:
-    css = files("softmax_trick.report").joinpath("page.css").read_text(encoding="utf-8")
-    return f"""<head>
-<meta charset="utf-8"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"/>
-<meta name="color-scheme" content="light dark"/>
-<link rel="icon" href="data:,"/>
-<title>{TITLE}</title>
-<style>
-{css}{rules}</style>
-</head>"""
 
 
 def _top(results: Sequence[Result]) -> str:

@@ -26,9 +26,7 @@ def text(source: str) -> str:
 def statement(source: str) -> str:
     """The same for a claim's statement: formulas in full size, which may break before a connective."""
     return "".join(
-        " ".join(formula(part, full_size=True) for part in _cut_at_connectives(piece))
-        if latex
-        else _code(escape(piece))
+        " ".join(formula(part, full_size=True) for part in cut_at_connectives(piece)) if latex else _code(escape(piece))
         for piece, latex in split_at_formulas(source)
     )
 
@@ -68,7 +66,7 @@ def _character(reference: re.Match[str]) -> str:
     return reference[0] if character in "<>&" else character
 
 
-def _cut_at_connectives(latex: str) -> list[str]:
+def cut_at_connectives(latex: str) -> list[str]:
     """A formula cut before each connective that stands outside all braces and delimiters: A, => B, <=> C."""
     pieces, depth = [""], 0
     for token in TOKEN.findall(latex):

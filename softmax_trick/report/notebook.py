@@ -13,11 +13,10 @@ from softmax_trick.claims import RUNGS, Evidence, Verdict
 from softmax_trick.ledger import Result
 from softmax_trick.report.certificate import certificate_table
 from softmax_trick.report.console import MARKS
-from softmax_trick.report.mathml import split_at_formulas
+from softmax_trick.report.mathml import cut_at_connectives, split_at_formulas
 
 WIDTH = 120  # characters of a certificate, as of what the command writes to a file
 SPECIAL = re.compile(r"[\\*_\[\]<>|#]")  # what would mean something to Markdown; `code` is left
-AFTER_A_PROPERTY = re.compile(r"(?<=\\right\]) (?=\\iff|\\implies)")
 
 
 @dataclass(frozen=True)
@@ -109,9 +108,9 @@ def _verdicts(results: tuple[Result, ...]) -> str:
 
 
 def _formulas(source: str) -> str:
-    """Text with LaTeX between dollar signs; a long chain of properties may break between them."""
+    """Text with LaTeX between dollar signs; a long chain may break before a connective."""
     pieces = (
-        " ".join(rf"$\displaystyle {part}$" for part in AFTER_A_PROPERTY.split(piece)) if latex else _escaped(piece)
+        " ".join(rf"$\displaystyle {part}$" for part in cut_at_connectives(piece)) if latex else _escaped(piece)
         for piece, latex in split_at_formulas(source)
     )
     return "".join(pieces)

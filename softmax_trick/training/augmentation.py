@@ -37,11 +37,11 @@ def random_affine(n: int, like: Tensor) -> Tensor:
 
 def transform(images: Tensor, maps: Tensor) -> Tensor:
     """The images (n, C, H, W), each by its own map of (n, 2, 3): bilinear, black beyond the edges of the original."""
-    n, _, height, width = images.shape
+    height, width = images.shape[2:]
     x, y = _centres(width, images), _centres(height, images)
-    pixels = torch.stack((x.expand(height, width), y[:, None].expand(height, width), torch.ones_like(y[:, None] * x)))
-    # All the maps in one product of matrices, (2n, 3) times (3, HW): torch's affine_grid makes n small ones.
-    grid = (maps.reshape(2 * n, 3) @ pixels.view(3, -1)).view(n, 2, height, width).permute(0, 2, 3, 1)
+    in_x, in_y, shift = maps.unsqueeze(-1).unbind(2)  # each (n, 2, 1)
+    # For the pixel in row y and column x, in_x x + (in_y y + shift): what has all pixels is made once, (n, 2, H, W).
+    grid = torch.addcmul((in_y * y + shift).unsqueeze(-1), in_x.unsqueeze(-1), x).permute(0, 2, 3, 1)
     return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 

@@ -17,6 +17,9 @@ from softmax_trick.training.augmentation import random_affine, transform
 from softmax_trick.training.parallel import Part
 from softmax_trick.training.split import Split
 
+BLOCK = 4
+"""Batches that are made at a time: in the middle of training every operation has the cores' threads to wake first."""
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -42,12 +45,17 @@ class Examples:
         """
         part = part or Part()
         # Drawn on the CPU, so that it is the same on every device, and moved before the first step.
-        for batch in torch.randperm(len(self.labels)).to(self.labels.device).split(batch_size):
-            rows = part.take(len(batch))
-            images = self._floats(self.images.index_select(0, batch[rows]))
+        for block in torch.randperm(len(self.labels)).to(self.labels.device).split(BLOCK * batch_size):
+            places = torch.arange(len(block), device=block.device).split(batch_size)
+            own = [batch[part.share(len(batch))] for batch in places]
+            rows = torch.cat(own)
+            images, labels = self._floats(self.images.index_select(0, block[rows])), self.labels[block[rows]]
             if augment:
-                images = transform(images, random_affine(len(batch), images)[rows])
-            yield images, self.labels[batch[rows]]
+                images = transform(images, random_affine(len(block), images)[rows])
+            sizes = [len(batch) for batch in own]
+            for batch, mine in zip(places, zip(images.split(sizes), labels.split(sizes), strict=True), strict=True):
+                part.take(len(batch))
+                yield mine
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All examples once, as they are."""

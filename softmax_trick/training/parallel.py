@@ -43,11 +43,13 @@ class Part:
     batch: int = field(default=0, init=False)
     rows: slice = field(default_factory=lambda: slice(0), init=False)
 
-    def take(self, size: int) -> slice:
+    def share(self, size: int) -> slice:
         """The rows of this process in a batch of that size; the parts differ in size by one at most."""
-        self.batch = size
-        self.rows = slice(size * self.rank // self.processes, size * (self.rank + 1) // self.processes)
-        return self.rows
+        return slice(size * self.rank // self.processes, size * (self.rank + 1) // self.processes)
+
+    def take(self, size: int) -> None:
+        """The batch of this step has that size."""
+        self.batch, self.rows = size, self.share(size)
 
     def device(self, name: str) -> torch.device:
         """The device of that name; of several processes on one machine each has a CUDA device of its own."""

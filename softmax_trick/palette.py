@@ -1,0 +1,17 @@
+"""The colours and dashes of all figures.
+
+The colours are those of Okabe and Ito (Color Universal Design, 2008), which the colour-blind can tell apart; a line is
+told from another by its dashes too, and so in black and white.
+"""
+
+from __future__ import annotations
+
+Dashes = str | tuple[float, tuple[float, ...]]
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+BLACK, GREY = "#000000", "#767676"
+SOLID: Dashes = "-"
+DASHED: Dashes = (0, (5, 2))
+DASH_DOTTED: Dashes = (0, (6, 2, 1, 2))
+DOTTED: Dashes = (0, (1, 1.5))
+LONG: Dashes = (0, (9, 3))
