@@ -191,6 +191,14 @@ def test_a_sweep_does_all_runs_and_one_that_fails_stops_no_other(tmp_path, sched
     assert [outcome.status for outcome in again] == ["complete before", "complete before", "failed"]
 
 
+def test_runs_are_done_in_their_order(tmp_path, scheduler):
+    """Seed by seed, as the experiment has them, so that a sweep that is cut short leaves something to compare."""
+    runs = [replace(SETTINGS, epochs=1, seed=seed) for seed in (3, 0, 5, 1, 4, 2)]
+    sweep(runs, tmp_path, 1, scheduler)
+    done = sorted(tmp_path.glob("*/result.json"), key=lambda file: file.stat().st_mtime_ns)
+    assert [file.parent.name for file in done] == [folder_name(one) for one in runs]
+
+
 def test_a_run_that_crashes_is_a_failure_with_a_reason(tmp_path, scheduler, monkeypatch):
     def crash(*_, **__):
         raise RuntimeError("out of memory")

@@ -75,9 +75,11 @@ def sweep(
     with _client(scheduler, min(jobs, len(missing)), out) as client:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         threads = max(1, (os.cpu_count() or 1) // workers) if scheduler is None else 1
+        arguments = out, data_dir, workers, threads
+        # Else dask gives what is submitted in the same moment the same priority, and the last runs may come second.
         futures = {
-            one: client.submit(run_one, one, out, data_dir, workers, threads, key=f"{folder_name(one)}-{uuid.uuid4()}")
-            for one in missing
+            one: client.submit(run_one, one, *arguments, key=f"{folder_name(one)}-{uuid.uuid4()}", priority=-place)
+            for place, one in enumerate(missing)
         }
         while any(future.status == "pending" for future in futures.values()):
             progress(*_progress(runs, out))
