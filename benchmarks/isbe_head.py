@@ -20,11 +20,14 @@ of pairs, the usual loss for independent labels) and huber_loss.
 The last layer with the head: `isbe_linear` beside F.linear with F.cross_entropy, and beside torch's
 linear_cross_entropy with its chunks; peak memory is that of a process of its own, above what it had before.
 
+The GPU, bfloat16: the direct form beside F.cross_entropy, that compiled, and Liger-Kernel if it is installed; a bar of
+1.3 times the floor. Without a GPU the table stays empty.
+
 Evidence: all ways take turns in random order within every repeat, after a warm-up, so that whatever else the machine
 does falls on all alike. A ratio is the ratio of the medians, given with the quartiles of the ratios of single repeats.
 It holds for the machine printed, not beyond. A bar that is missed is shown as missed.
 
-    python benchmarks/isbe_head.py [--repeats N] [--threads N] [--only head normalizers linear]
+    python benchmarks/isbe_head.py [--repeats N] [--threads N] [--only head normalizers linear gpu]
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from statistics import median, quantiles
 from time import perf_counter
 
@@ -50,6 +55,7 @@ from rich.table import Table
 from torch import Tensor
 
 from softmax_trick.isbe import VALUES, ISBELoss, Value, isbe_error, isbe_linear
+from softmax_trick.isbe.kernel import path
 
 Way = Callable[[], object]
 
@@ -63,6 +69,8 @@ BARS = {
 ELEMENTWISE = ("sigmoid", "tanh", "hardtanh", "hardsigmoid", "hardsigmoid_torch")
 ROWS, HIDDEN, CLASSES = 1024, 256, 32000
 LINEAR_BARS = {"time": 0.85, "memory": 0.25}
+GPU_SIZE = 16384, 131072
+GPU_BAR = 1.3  # times the floor
 
 
 def take_turns(ways: Mapping[str, Way], repeats: int, calls: int, title: str) -> dict[str, list[float]]:
@@ -81,15 +89,22 @@ def take_turns(ways: Mapping[str, Way], repeats: int, calls: int, title: str) ->
     return taken
 
 
-def copy_bandwidth() -> float:
-    """Bytes read and written in a second, copying 128 MB."""
-    source, target = torch.ones(2**25), torch.ones(2**25)
+def copy_bandwidth(device: str = "cpu", numbers: int = 2**25) -> float:
+    """Bytes read and written in a second, copying 128 MB or as many float32 numbers as given."""
+    source, target = torch.ones(numbers, device=device), torch.ones(numbers, device=device)
     times = []
     for _ in range(10):
         start = perf_counter()
         target.copy_(source)
+        wait_for(source)
         times.append(perf_counter() - start)
     return 2 * source.nbytes / median(times)
+
+
+def wait_for(tensor: Tensor) -> None:
+    """Until its device has done all that it was told."""
+    if tensor.is_cuda:
+        torch.cuda.synchronize(tensor.device)
 
 
 def add_rows(
@@ -112,14 +127,18 @@ def new_table(title: str) -> Table:
     return Table("size", "way", "median ms", "ratio", "quartiles", "bar", "times the floor", title=title)
 
 
-def problem(rows: int, classes: int) -> tuple[Callable[..., object], Tensor, Tensor]:
+def problem(
+    rows: int, classes: int, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[Callable[..., object], Tensor, Tensor]:
     """The backward pass into what the scores are a view of; the scores; labels."""
-    before = torch.randn(rows, classes, requires_grad=True)
+    before = torch.randn(rows, classes, device=device, dtype=dtype, requires_grad=True)
 
     def back(start: Tensor, error: Tensor | None = None) -> object:
-        return torch.autograd.grad(start, before, error)
+        found = torch.autograd.grad(start, before, error)
+        wait_for(before)
+        return found
 
-    return back, before.view_as(before), torch.randint(classes, (rows,))
+    return back, before.view_as(before), torch.randint(classes, (rows,), device=device)
 
 
 def head_ways(rows: int, classes: int) -> dict[str, Way]:
@@ -254,7 +273,42 @@ def linear(repeats: int) -> Table:
     return table
 
 
-SECTIONS: dict[str, Callable[[int], Table]] = {"head": head, "normalizers": normalizers, "linear": linear}
+# --- on a GPU ---------------------------------------------------------------------------------------------------------
+
+
+def gpu_ways() -> dict[str, Way]:
+    """SoftMax, cross-entropy, and what is known to be fast."""
+    back, scores, labels = problem(*GPU_SIZE, device="cuda", dtype=torch.bfloat16)
+    buffer, none, compiled = torch.empty_like(scores), ISBELoss(value="none"), torch.compile(F.cross_entropy)
+    ways: dict[str, Way] = {
+        "cross-entropy": lambda: back(F.cross_entropy(scores, labels, reduction="sum")),
+        "cross-entropy, compiled": lambda: back(compiled(scores, labels, reduction="sum")),
+        "direct, buffer": lambda: back(scores, isbe_error(scores, labels, out=buffer)),
+        "wrapped, none": lambda: back(none(scores, labels)),
+    }
+    if find_spec("liger_kernel"):
+        liger = import_module("liger_kernel.transformers").LigerCrossEntropyLoss(reduction="sum")
+        ways["Liger-Kernel"] = lambda: back(liger(scores, labels))
+    return ways
+
+
+def gpu(repeats: int) -> Table:
+    """SoftMax on a GPU; without one an empty table that says so."""
+    rows, classes = GPU_SIZE
+    table = new_table(f"on a GPU, {rows} x {classes}, bfloat16: not measured, none is at hand")
+    if torch.cuda.is_available():
+        bandwidth = copy_bandwidth("cuda", 2**29)
+        table.title = (
+            f"{torch.cuda.get_device_name()}, bfloat16; floor at {bandwidth / 1e9:.0f} GB/s; SoftMax by {path('cuda')}"
+        )
+        floor = 2 * rows * classes * torch.bfloat16.itemsize / bandwidth
+        taken = take_turns(gpu_ways(), max(5, repeats // 10), 1, "GPU")
+        bar = GPU_BAR * floor / median(taken["cross-entropy"])
+        add_rows(table, f"{rows} x {classes}", taken, "cross-entropy", {"direct, buffer": bar}, floor)
+    return table
+
+
+SECTIONS: dict[str, Callable[[int], Table]] = {"head": head, "normalizers": normalizers, "linear": linear, "gpu": gpu}
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
@@ -274,12 +328,11 @@ def main(arguments: Iterable[str] | None = None) -> None:
     cpu = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.machine())
     console.print(
         f"{cpu}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f} at the start, "
-        f"torch {torch.__version__}, float32"
+        f"OMP_WAIT_POLICY {os.environ['OMP_WAIT_POLICY']}, torch {torch.__version__}, float32"
     )
     for name in options.only:
         console.print(SECTIONS[name](options.repeats))
     console.print(f"load at the end {os.getloadavg()[0]:.1f}")
-    console.print("GPU, 16384 x 131072: not measured, none was at hand; there is no fused kernel for one yet")
 
 
 def _cpuinfo() -> list[str]:

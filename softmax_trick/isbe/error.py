@@ -2,7 +2,7 @@
 
 It is written twice. `textbook_error` is the definition, made of torch's differentiable operations: for second
 derivatives, torch.func and torch.compile. `write_error` is the same in place, in one buffer, a block of rows at a time:
-for the training step.
+for the training step. On CUDA, SoftMax and labels have a kernel (`softmax_trick.isbe.kernel`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from softmax_trick.eager import is_eager
+from softmax_trick.isbe.kernel import fused_error, takes
 from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_inputs, explained, indices, rule_for, target_rows
 from softmax_trick.normalizers import Normalizer
 
@@ -59,8 +60,8 @@ def isbe_error(
             over, unless something else keeps it: a graph does not, but `.grad` of a leaf of which the scores are a view
             is the buffer itself, and is refused here.
         check_targets: look at the values of the targets first, and name the first that is out of range. Without it a
-            wrong class index is named on a CPU, where torch itself notices it, and a CUDA device stops by an assertion;
-            looking waits for the device.
+            wrong class index is named on a CPU, where torch itself notices it; on CUDA the kernel for SoftMax makes its
+            row NaN, and elsewhere the device stops by an assertion. Looking waits for the device.
 
     Returns:
         a tensor of the shape and dtype of the scores, of any strides, without a graph; `out` if it is given. In half
@@ -160,6 +161,8 @@ def _block_error(
     rule: Rule, scores: Tensor, targets: Tensor, weight: Tensor | None, out: Tensor | None, scale: Tensor | None
 ) -> Tensor:
     """For scores (n, K): normalise, subtract the target, scale."""
+    if takes(rule, scores, targets, weight):
+        return fused_error(rule, scores, targets, torch.empty_like(scores) if out is None else out, scale)
     x = widened(scores)
     if out is None or out.dtype is not x.dtype:
         y = rule.normalizer.torch(x)
