@@ -16,7 +16,7 @@ from typing import Any
 import softmax_trick
 from softmax_trick.argument import Argument, Open, Refuted
 from softmax_trick.cache import Cache
-from softmax_trick.claims import Check, Claim, Evidence, Judgement, Outcome, Rung, Verdict, judge
+from softmax_trick.claims import Check, Claim, Evidence, Judgement, Rung, Verdict, judge
 from softmax_trick.digests import Digest, digest, libraries
 from softmax_trick.facts import Facts
 from softmax_trick.proof import EXACT, Algebra, Proof
@@ -237,10 +237,12 @@ def _measured(measure: Callable[[Results], tuple[Any, ...]], results: Results | 
         return replace(nothing, outcome="crashed", reason=f"{type(error).__name__}: {error}")
     if not figures:
         return replace(nothing, reason=f"not run, or for less than {LONG_ENOUGH} epochs")
-    outcome: Outcome = "fails" if any(figure.agrees is False for figure in figures) else "holds"
     scope = f"{results.source}: {max(figure.runs for figure in figures)} runs a figure"
-    seconds = time.perf_counter() - start
-    return Evidence("experiment", "sampled", scope, outcome, seconds, figures=figures)
+    tested = [figure.agrees for figure in figures if figure.agrees is not None]
+    found = replace(nothing, scope=scope, seconds=time.perf_counter() - start, figures=figures)
+    if not tested:
+        return replace(found, reason="too few seeds for a test")
+    return replace(found, outcome="holds" if all(tested) else "fails", reason="")
 
 
 def _sampled(claim: Claim) -> Iterator[Evidence]:

@@ -30,6 +30,9 @@ LONG_ENOUGH = 30
 """Epochs that a run must have to be set beside the paper's success rates and curves, which settle "from about epoch 30"
 (section 4.1.3)."""
 
+NORMALIZE = "torch.nn.functional:normalize"
+"""The loss of runs of ISBE with x / |x|, which is not among the trainer's own normalizers."""
+
 DIGITS = 6  # significant digits of a curve's values in a file
 
 Protocol = tuple[Any, ...]
@@ -110,15 +113,15 @@ class Results:
     source: str
     runs: tuple[Run, ...]
 
-    def of(self, network: str, loss: str, dataset: str = "mnist") -> list[Run]:
+    def of(self, network: str, loss: str, dataset: str = "mnist", least: int = LONG_ENOUGH) -> list[Run]:
         """The runs of one setting, one a seed.
 
         Where the network was trained on the data set by several protocols, those of the protocol with the most epochs
         count (then: with the most runs), whatever the loss, so that losses are compared under one protocol. Runs on
-        long-tailed data do not count, nor do runs of less than `LONG_ENOUGH` epochs: they say nothing of networks that
-        have been trained.
+        long-tailed data do not count, nor do runs with less than the `least` number of epochs: they say nothing of
+        networks that have been trained.
         """
-        trained = [run for run in self.runs if run.balanced and run.epochs >= LONG_ENOUGH]
+        trained = [run for run in self.runs if run.balanced and run.epochs >= least]
         return self._of_one_protocol(trained, network, loss, dataset)
 
     def timed(self, network: str, loss: str, dataset: str = "mnist") -> list[Run]:

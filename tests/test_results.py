@@ -15,6 +15,7 @@ from softmax_trick.claims import Claim, Verdict
 from softmax_trick.cli import main
 from softmax_trick.ledger import Ledger
 from softmax_trick.results import (
+    NORMALIZE,
     SCHEMA,
     Results,
     ResultsError,
@@ -253,6 +254,31 @@ def test_without_results_a_measured_claim_is_not_run():
         result = measured(None if runs is None else Results("results.json", runs))
         assert result.verdict is Verdict.UNDECIDED
         assert result.judgement.reason == reason
+
+
+def test_of_a_single_seed_nothing_is_said():
+    result = measured(runs_with(9938))
+    assert result.verdict is Verdict.UNDECIDED
+    assert result.judgement.reason == "experiment: too few seeds for a test"
+    assert result.evidence[0].figures[0].ours == pytest.approx(99.38)
+
+
+@pytest.mark.parametrize(
+    ("correct", "epochs", "verdict"),
+    [
+        ((9700, 9710, 9720), 1, "fails"),  # it has learnt
+        ((980, 1000, 1135), 40, "holds"),
+        ((980, 1000, 1135), 3, "open"),  # it might yet
+        ((980, 1000, 9800), 40, "open"),  # it learns at times
+        ((9700,), 40, "open"),
+    ],
+)
+def test_whether_it_learns_with_normalize(correct, epochs, verdict):
+    runs = tuple(Run("n0", NORMALIZE, "mnist", seed, epochs, n, 10_000) for seed, n in enumerate(correct))
+    longtail = replace(Run("n0", NORMALIZE, "mnist", 9, epochs, 9999, 10_000), settings={"imbalance": 100.0})
+    result = Ledger(results=Results("results.json", (*runs, longtail))).result("S3.normalize.diverges")
+    assert result.evidence[0].outcome == verdict
+    assert result.evidence[0].figures[0].runs == len(correct)
 
 
 @pytest.mark.parametrize(("correct", "outcome"), [((9938, 9945, 9940), "holds"), ((9801, 9802, 9803), "fails")])

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from softmax_trick.results import NORMALIZE
 from softmax_trick.training.networks import NETWORKS
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ CROSS_ENTROPY = ("ce-mean", "ce-none", "ce-sum")
 ISBE = ("hardsigmoid", "hardtanh", "sigmoid", "softmax", "tanh")
 EVERY = CROSS_ENTROPY + ISBE  # in the order of the paper's tables
 
-NORMALIZE = "torch.nn.functional:normalize"  # x / |x|, which is not among the trainer's own normalizers
 BATCH_SIZE = 256
 
 
