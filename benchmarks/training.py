@@ -12,6 +12,9 @@ Four ways through one epoch, ISBE SoftMax, batches of 256, on random bytes of th
     plain loop   DataLoader over a TensorDataset of floats, the same layers as torch makes them (contiguous), Adam as
                  torch chooses it, F.cross_entropy, and an evaluation by a DataLoader
 
+A second table has the share of an epoch, of the size of MNIST's, that is spent outside the network: neither in a
+forward pass, those of the evaluations too, nor in a backward pass, nor in the optimizer.
+
 Evidence: the four take turns within each repeat, after one that warms up; medians, and the ratio to the network in the
 same repeat. It holds for the machine printed, not beyond.
 """
@@ -32,8 +35,9 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim import Adam
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -129,6 +133,31 @@ def measure(name: str, repeats: int) -> dict[str, list[float]]:
     return taken
 
 
+def outside(name: str, augment: bool) -> float:
+    """Percent of an epoch with as many images as MNIST has that neither the network nor the optimizer takes."""
+    data = DataSet("random", "made up", images(54_000), images(6_000), images(10_000))
+    settings = Settings(name, "softmax", data.name, 1, BATCH, lr=0.001, seed=0, device="cpu", augment=augment)
+    begun: list[float] = []
+    forward: list[float] = []
+
+    def begin(module: nn.Module, _: object) -> None:
+        if isinstance(module, nn.Sequential):
+            begun.append(perf_counter())
+
+    def end(module: nn.Module, *_: object) -> None:
+        if isinstance(module, nn.Sequential):
+            forward.append(perf_counter() - begun.pop())
+
+    with TemporaryDirectory() as folder:
+        hooks = register_module_forward_pre_hook(begin), register_module_forward_hook(end)
+        start = perf_counter()
+        [epoch] = train(settings, data, RunFolder(Path(folder)), progress=False)
+        whole = perf_counter() - start
+        for hook in hooks:
+            hook.remove()
+    return 100 * (1 - (sum(forward) + epoch["seconds"]["backward"] + epoch["seconds"]["step"]) / whole)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -147,6 +176,12 @@ def main() -> None:
             table.add_row(name, way, f"{median(times):.2f}", speed, *shown)
         table.add_section()
     Console().print(table)
+    shares = Table(
+        "network", "trainer", "augmented", title=f"percent of an epoch outside the network, batches of {BATCH}"
+    )
+    for name in options.net or SIZES:
+        shares.add_row(name, *(f"{outside(name, augment):.1f}" for augment in (False, True)))
+    Console().print(shares)
 
 
 if __name__ == "__main__":
