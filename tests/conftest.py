@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,17 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 def ledger() -> Ledger:
     """The paper's claims, each run once in a test session."""
     return Ledger(cache=Cache(), results=committed_results())
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """On small tensors threads only wait for one another: more than half of the time."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def noise() -> DataSet:

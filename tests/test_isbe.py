@@ -12,7 +12,7 @@ routes are compared: 4 (K + 8) u. Saturation costs nothing: the rounding of x - 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -39,13 +39,7 @@ U = 2.0**-53
 NAMES = sorted(NORMALIZERS)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """On tensors this small the threads only wait for one another: more than half of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # --- references: torch's own losses, one value a row, for targets t in [0, 1] -----------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -35,12 +35,7 @@ FEW = settings(deadline=None, derandomize=True, database=None, max_examples=15)
 PLANTED = settings(FEW, phases=[Phase.generate], max_examples=60)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def scores(n: int = N, k: int = K, size: float = 2.0, dtype: torch.dtype = torch.float64) -> Tensor:

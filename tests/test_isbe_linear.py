@@ -7,7 +7,7 @@ absolute values, which are bounded by n max |h| and K max |W|.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,12 +22,7 @@ N, H, K = 7, 5, 9
 U = 2.0**-53
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def layer(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,7 +2,6 @@
 
 import functools
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +21,7 @@ PAPER = ("softmax", "sigmoid", "tanh", "hardtanh", "hardsigmoid", "ce-mean", "ce
 SIGMOID = "torch:sigmoid"
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """These tensors are small, and threads of no use."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def started(loss: Loss, scores: Tensor, labels: Tensor) -> Tensor:
