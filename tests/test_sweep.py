@@ -191,12 +191,28 @@ def test_a_sweep_does_all_runs_and_one_that_fails_stops_no_other(tmp_path, sched
     assert [outcome.status for outcome in again] == ["complete before", "complete before", "failed"]
 
 
-def test_runs_are_done_in_their_order(tmp_path, scheduler):
+BEGUN: list[Settings] = []
+
+
+def noted(settings, *_):
+    BEGUN.append(settings)
+    time.sleep(1.0 if len(BEGUN) == 1 else 0.02)
+    return work.Outcome(folder_name(settings), "done")
+
+
+def test_runs_are_begun_in_their_order(tmp_path, monkeypatch):
     """Seed by seed, as the experiment has them, so that a sweep that is cut short leaves something to compare."""
-    runs = [replace(SETTINGS, epochs=1, seed=seed) for seed in (3, 0, 5, 1, 4, 2)]
-    sweep(runs, tmp_path, 1, scheduler)
-    done = sorted(tmp_path.glob("*/result.json"), key=lambda file: file.stat().st_mtime_ns)
-    assert [file.parent.name for file in done] == [folder_name(one) for one in runs]
+    monkeypatch.setattr("softmax_trick.experiments.sweep.run_one", noted)
+    monkeypatch.setattr("softmax_trick.experiments.sweep.collect", lambda out: [])
+    losses = ("ce-mean", "ce-none", "softmax", "sigmoid", "tanh", "hardtanh")
+    runs = [replace(SETTINGS, loss=loss, seed=seed) for seed in (1, 0) for loss in losses]
+    BEGUN.clear()
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp://", dashboard_address=":0"
+    ) as two:
+        sweep(runs, tmp_path, 2, two.scheduler_address)
+    assert len(BEGUN) == len(runs)
+    assert all(abs(runs.index(one) - place) <= 1 for place, one in enumerate(BEGUN)), "two at a time"
 
 
 def test_a_run_that_crashes_is_a_failure_with_a_reason(tmp_path, scheduler, monkeypatch):

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,23 +69,30 @@ def sweep(
     if not missing:
         return list(before.values())
     require("distributed", "sweeps", "softmax-trick sweep")
+    from distributed import CancelledError, wait
+
     if scheduler is None:
         load(missing[0].data, data_dir)  # what is wrong with the data is known at once, and downloaded but once
     with _client(scheduler, min(jobs, len(missing)), out) as client:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         threads = max(1, (os.cpu_count() or 1) // workers) if scheduler is None else 1
-        arguments = out, data_dir, workers, threads
-        # Else dask gives what is submitted in the same moment the same priority, and the last runs may come second.
-        futures = {
-            one: client.submit(run_one, one, *arguments, key=f"{folder_name(one)}-{uuid.uuid4()}", priority=-place)
-            for place, one in enumerate(missing)
-        }
-        while any(future.status == "pending" for future in futures.values()):
+        futures: dict[Settings, Any] = {}
+        while True:
+            if any(future.status in ("cancelled", "lost") for future in futures.values()):
+                place = scheduler or "on this machine"
+                raise SweepError(f"the scheduler {place} was lost; complete epochs are kept: the same command goes on")
+            pending = [future for future in futures.values() if future.status == "pending"]
+            waiting = missing[len(futures) :]
+            if not pending and not waiting:
+                break
+            # No more than can be begun: what it has too much of, dask begins in an order of its own.
+            for one in waiting[: max(1, workers) - len(pending)]:
+                key = f"{folder_name(one)}-{uuid.uuid4()}"
+                futures[one] = client.submit(run_one, one, out, data_dir, workers, threads, key=key)
+                pending.append(futures[one])
             progress(*_progress(runs, out))
-            time.sleep(INTERVAL)
-        if any(future.status in ("cancelled", "lost") for future in futures.values()):
-            place = scheduler or "on this machine"
-            raise SweepError(f"the scheduler {place} was lost; complete epochs are kept: the same command goes on")
+            with suppress(TimeoutError, CancelledError), client.as_current():
+                wait(pending, timeout=INTERVAL, return_when="FIRST_COMPLETED")  # type: ignore[no-untyped-call]
         progress(*_progress(runs, out))
         return [before.get(one) or _outcome(one, futures[one]) for one in runs]
 
