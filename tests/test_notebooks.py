@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import nbformat
 import pytest
 import sympy as sp
+from matplotlib.figure import Figure
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
@@ -29,6 +31,7 @@ MEMORY = 10**9 // 2**10  # KiB
 PEAK = "import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 USERS_OWN = "04_certify_your_own"  # where functions are written as a user would write them
 TRAINING = "05_theory_meets_mnist"
+PNG = b"\x89PNG"
 
 
 def load() -> Any:
@@ -80,6 +83,20 @@ def test_a_notebook_shows_what_is_committed(path: Path) -> None:
     peak = int(executed.cells.pop().outputs[0].text)
     assert shown(executed) == shown(committed)
     assert peak < MEMORY
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_figure_is_there_as_png_too(path: Path) -> None:
+    """JupyterLab shows no SVG of a notebook that its user has not executed."""
+    figures = [
+        output.data
+        for cell in code(nbformat.read(path, as_version=4))
+        for output in cell.outputs
+        if any(kind.startswith("image/") for kind in output.get("data", ()))
+    ]
+    assert figures
+    assert all({"image/png", "image/svg+xml"} <= figure.keys() for figure in figures)
+    assert all(b64decode(figure["image/png"]).startswith(PNG) for figure in figures)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -249,5 +266,8 @@ def test_a_table_in_a_notebook_keeps_its_columns_and_its_characters() -> None:
 
 
 def test_a_chart_is_drawn_in_a_notebook_and_named_elsewhere() -> None:
-    chart = Chart("As Figure 3", "<svg/>")
-    assert (chart._repr_svg_(), repr(chart)) == ("<svg/>", "As Figure 3")
+    chart = Chart("As Figure 3", Figure())
+    assert chart._repr_svg_() == chart.svg
+    assert chart.svg.startswith("<?xml")
+    assert chart._repr_png_().startswith(PNG)
+    assert repr(chart) == "As Figure 3"

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from softmax_trick.experiments.analysis import Group
@@ -36,6 +37,7 @@ from softmax_trick.results import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 STYLES: dict[str, tuple[str, Dashes]] = {
     "ce-mean": (BLACK, SOLID),
@@ -56,13 +58,29 @@ MODELS_OF_FIGURE_1 = ("ce-mean", "softmax", "sigmoid")
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure: what it shows, and its drawing as SVG."""
+    """A figure: what it shows, and its drawing."""
 
     caption: str
-    svg: str
+    figure: Figure
+
+    @cached_property
+    def svg(self) -> str:
+        """The drawing as SVG, its words as text."""
+        return self._saved("svg", {"Date": None, "Creator": None}).decode()
+
+    def _saved(self, kind: str, metadata: dict[str, None]) -> bytes:
+        from matplotlib import rc_context
+
+        content = io.BytesIO()
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "softmax-trick"}):
+            self.figure.savefig(content, format=kind, metadata=metadata)
+        return content.getvalue()
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def _repr_png_(self) -> bytes:
+        return self._saved("png", {"Software": None})
 
     def __repr__(self) -> str:
         return self.caption
@@ -245,19 +263,17 @@ def _distinct(panels: Sequence[_Panel]) -> list[_Panel]:
 # --- how they are drawn -----------------------------------------------------------------------------------------------
 
 
-def _draw(panels: Sequence[_Panel], columns: int) -> str:
-    import matplotlib
+def _draw(panels: Sequence[_Panel], columns: int) -> Figure:
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "softmax-trick", "font.size": 9}):
+    with rc_context({"font.size": 9}):
         figure = Figure(figsize=(4.2 * columns, 3.2 * rows), layout="constrained")
         for place, panel in enumerate(panels, start=1):
             _fill(figure.add_subplot(rows, columns, place), panel)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()
+    return figure
 
 
 def _fill(axes: Axes, panel: _Panel) -> None:

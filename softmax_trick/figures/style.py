@@ -35,19 +35,32 @@ WIDTH = 3.7  # inches of a panel
 
 
 class Drawing(Figure):
-    """A figure that notebooks show as SVG, without pyplot and its global state."""
+    """A figure that notebooks show, without pyplot and its global state.
+
+    As SVG, and as PNG for JupyterLab: of a notebook that one has not executed oneself it does not show SVG.
+    """
 
     def svg(self) -> str:
         """The figure as SVG: the same text every time, without a date."""
-        text = io.StringIO()
+        return self._saved("svg", {"Date": None}).decode()
+
+    def png(self) -> bytes:
+        """The figure as PNG."""
+        return self._saved("png", {"Software": None})
+
+    def _saved(self, kind: str, metadata: dict[str, None]) -> bytes:
+        content = io.BytesIO()
         with rc_context(LOOK):
             self.draw_without_rendering()
             self.set_layout_engine("none")  # laid out once: again would move what is drawn by a millionth of a point
-            self.savefig(text, format="svg", metadata={"Date": None})
-        return text.getvalue()
+            self.savefig(content, format=kind, metadata=metadata)
+        return content.getvalue()
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+    def _repr_png_(self) -> bytes:
+        return self.png()
 
 
 def panels(count: int, height: float = HEIGHT, width: float = WIDTH) -> tuple[Drawing, list[Axes]]:

@@ -16,6 +16,7 @@ from softmax_trick.report.console import MARKS
 from softmax_trick.report.mathml import cut_at_connectives, split_at_formulas
 
 WIDTH = 120  # characters of a certificate, as of what the command writes to a file
+SPACE_AT_END = re.compile(r"(\\ |\s)+$")  # before it many readers of Markdown take no $ for the end of a formula
 SPECIAL = re.compile(r"[\\*_\[\]<>|#]")  # what would mean something to Markdown; `code` is left
 
 
@@ -110,7 +111,9 @@ def _verdicts(results: tuple[Result, ...]) -> str:
 def _formulas(source: str) -> str:
     """Text with LaTeX between dollar signs; a long chain may break before a connective."""
     pieces = (
-        " ".join(rf"$\displaystyle {part}$" for part in cut_at_connectives(piece)) if latex else _escaped(piece)
+        " ".join(rf"$\displaystyle {SPACE_AT_END.sub('', part)}$" for part in cut_at_connectives(piece))
+        if latex
+        else _escaped(piece)
         for piece, latex in split_at_formulas(source)
     )
     return "".join(pieces)
