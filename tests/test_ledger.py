@@ -38,7 +38,7 @@ def test_claim(ledger, name):
             assert {"index calculus", "explicit algebra"} <= set(engines)
     elif result.verdict is Verdict.UNDECIDED:
         assert result.claim.measure
-        assert "not run" in result.judgement.reason
+        assert any(reason in result.judgement.reason for reason in ("not run", "too few seeds"))
     else:
         assert any(item.figures for item in result.evidence)
 

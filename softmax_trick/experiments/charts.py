@@ -66,21 +66,20 @@ class Chart:
     @cached_property
     def svg(self) -> str:
         """The drawing as SVG, its words as text."""
-        return self._saved("svg", {"Date": None, "Creator": None}).decode()
-
-    def _saved(self, kind: str, metadata: dict[str, None]) -> bytes:
         from matplotlib import rc_context
 
-        content = io.BytesIO()
+        text = io.BytesIO()
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "softmax-trick"}):
-            self.figure.savefig(content, format=kind, metadata=metadata)
-        return content.getvalue()
+            self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        return text.getvalue().decode()
 
     def _repr_svg_(self) -> str:
         return self.svg
 
     def _repr_png_(self) -> bytes:
-        return self._saved("png", {"Software": None})
+        from softmax_trick.figures.style import small_png
+
+        return small_png(self.figure)
 
     def __repr__(self) -> str:
         return self.caption
