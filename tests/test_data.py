@@ -151,8 +151,13 @@ def test_a_split_checks_what_it_holds(images: np.ndarray, labels: np.ndarray, fa
 # --- faulty files -----------------------------------------------------------------------------------------------------
 
 
+def compressed(content: bytes) -> bytes:
+    """Without the time of compression, so that both workers of pytest-xdist hold the same bytes."""
+    return gzip.compress(content, mtime=0)
+
+
 def idx(magic: int, array: np.ndarray) -> bytes:
-    return gzip.compress(struct.pack(f">{1 + array.ndim}I", magic, *array.shape) + array.astype(np.uint8).tobytes())
+    return compressed(struct.pack(f">{1 + array.ndim}I", magic, *array.shape) + array.astype(np.uint8).tobytes())
 
 
 def flipped(content: bytes, position: int) -> bytes:
@@ -190,12 +195,12 @@ def test_the_originals_are_read(pair: tuple[Path, Path]) -> None:
         (IMAGES, b"", "too few|truncated or corrupt gzip"),
         (IMAGES, flipped(GOOD_IMAGES, 2000), "truncated or corrupt gzip"),
         (IMAGES, b"<html>404</html>", "truncated or corrupt gzip"),
-        (IMAGES, gzip.compress(b"1234"), "4 bytes are too few for an IDX header of 16"),
+        (IMAGES, compressed(b"1234"), "4 bytes are too few for an IDX header of 16"),
         (IMAGES, GOOD_LABELS, "magic number 2049 instead of 2051"),
         (LABELS, GOOD_IMAGES, "magic number 2051 instead of 2049"),
         (IMAGES, idx(2051, np.zeros((29, 28, 28))), "29 images but 30 labels"),
         (IMAGES, idx(2051, np.zeros((30, 28, 27))), r"shape \(n, 28, 28\) or .*, not \(30, 28, 27\)"),
-        (IMAGES, gzip.compress(gzip.decompress(GOOD_IMAGES)[:-1]), "its header announces 30x28x28"),
+        (IMAGES, compressed(gzip.decompress(GOOD_IMAGES)[:-1]), "its header announces 30x28x28"),
         (LABELS, idx(2049, np.arange(30)), "label 10 at index 10"),
         (LABELS, idx(2049, np.arange(30)[::-1] % 10), "SHA-256 is not that of the original"),
     ],
