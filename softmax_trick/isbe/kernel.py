@@ -75,14 +75,15 @@ def fused_error(rule: Rule, scores: Tensor, labels: Tensor, out: Tensor, scale: 
     factor = x if scale is None else scale.reshape(-1).expand(n)
     ignored = rule.ignore_index
     width = max(NARROWEST, min(WIDEST, 1 << (k - 1).bit_length()))
-    softmax_error[(n,)](
-        *(x, labels.contiguous(), error, factor),
-        *(k, x.stride(0), error.stride(0), factor.stride(0)),
-        *rule.on_off(k),
-        0 if ignored is None else ignored,
-        scaled=scale is not None,
-        ignores=ignored is not None,
-        width=width,
-        num_warps=max(1, width // 256),
-    )
+    with torch.cuda.device_of(x):  # Triton launches on the current device, which may be another one
+        softmax_error[(n,)](
+            *(x, labels.contiguous(), error, factor),
+            *(k, x.stride(0), error.stride(0), factor.stride(0)),
+            *rule.on_off(k),
+            0 if ignored is None else ignored,
+            scaled=scale is not None,
+            ignores=ignored is not None,
+            width=width,
+            num_warps=max(1, width // 256),
+        )
     return error if error is out else out.copy_(error)
