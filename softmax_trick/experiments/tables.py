@@ -201,23 +201,20 @@ def experiments(seeds: int) -> Plain:
 
 def shown(table: Plain) -> Shown:
     """The table as Markdown; its title stands for it where that is not rendered."""
-    from softmax_trick.report.notebook import SPECIAL, Shown
-
-    def plain(text: str) -> str:
-        return SPECIAL.sub(r"\\\g<0>", text)
+    from softmax_trick.report.notebook import Shown, escaped
 
     def row(texts: Sequence[str]) -> str:
-        return "| " + " | ".join(map(plain, texts)) + " |"
+        return "| " + " | ".join(map(escaped, texts)) + " |"
 
     aligned = "|" + "|".join(":--" if place < table.words else "--:" for place in range(len(table.headings))) + "|"
     lines = [
-        f"**{plain(table.title)}**",
+        f"**{escaped(table.title)}**",
         "",
         row(table.headings),
         aligned,
         *map(row, table.rows),
         "",
-        plain(table.note),
+        escaped(table.note),
     ]
     return Shown("\n".join(lines), table.title)
 

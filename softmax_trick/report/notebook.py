@@ -42,9 +42,7 @@ def in_full(*results: Result) -> Shown:
 def in_brief(*results: Result) -> Shown:
     """A row a claim: ID, title, verdict, rung."""
     head = ["| claim | statement | verdict | rung |", "|:--|:--|:--|:--|"]
-    rows = [
-        f"| {one.claim.id} | {_escaped(one.claim.title)} | {_verdict(one)} | {one.rung or '-'} |" for one in results
-    ]
+    rows = [f"| {one.claim.id} | {escaped(one.claim.title)} | {_verdict(one)} | {one.rung or '-'} |" for one in results]
     return Shown("\n".join(head + rows), _verdicts(results))
 
 
@@ -59,7 +57,7 @@ def _claim(result: Result) -> str:
     claim = result.claim
     decisive, *others = sorted(result.evidence, key=lambda item: _weight(item, result.verdict), reverse=True)
     lines = [
-        f"**{claim.id}**: {_escaped(claim.title)}. *{_verdict(result)}* ({result.rung}; {_escaped(claim.source)})",
+        f"**{claim.id}**: {escaped(claim.title)}. *{_verdict(result)}* ({result.rung}; {escaped(claim.source)})",
         "",
         _formulas(claim.statement) + "".join(f"; {_formulas(hypothesis)}" for hypothesis in claim.hypotheses),
         "",
@@ -113,11 +111,12 @@ def _formulas(source: str) -> str:
     pieces = (
         " ".join(rf"$\displaystyle {SPACE_AT_END.sub('', part)}$" for part in cut_at_connectives(piece))
         if latex
-        else _escaped(piece)
+        else escaped(piece)
         for piece, latex in split_at_formulas(source)
     )
     return "".join(pieces)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text that Markdown takes as it is."""
     return SPECIAL.sub(r"\\\g<0>", text)
