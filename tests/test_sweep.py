@@ -201,7 +201,10 @@ def noted(settings, *_):
 
 
 def test_runs_are_begun_in_their_order(tmp_path, monkeypatch):
-    """Seed by seed, as the experiment has them, so that a sweep that is cut short leaves something to compare."""
+    """Seed by seed, as the experiment has them, so that a sweep that is cut short leaves something to compare.
+
+    Planted: all of them handed to dask at once, which deals them out and begins the last ones second.
+    """
     monkeypatch.setattr("softmax_trick.experiments.sweep.run_one", noted)
     monkeypatch.setattr("softmax_trick.experiments.sweep.collect", lambda out: [])
     losses = ("ce-mean", "ce-none", "softmax", "sigmoid", "tanh", "hardtanh")
