@@ -91,6 +91,19 @@ def test_claim(name):
         assert result.rung == "general"
 
 
+def test_a_broken_torch_refutes_no_listing(monkeypatch):
+    """Planted: a listing's exception taken for a refutation although autograd itself fails, as it does where a folder
+    named triton hides the package."""
+
+    def apply(*_):
+        raise AttributeError("module 'triton' has no attribute 'language'")
+
+    monkeypatch.setattr("torch.autograd.Function.apply", apply)
+    result = Ledger(CLAIMS).result("B.options.none")
+    assert result.verdict is not Verdict.REFUTED
+    assert any("has no attribute 'language'" in item.reason for item in result.evidence)
+
+
 # What a reader is shown, and can check by hand: x = (0, 0), class 0.
 WITNESSES = {
     "S3.code.swap": {"left": "[[-1/4, 1/4], [1/4, -1/4]]", "right": "[[-1/2, 1/2], [1/2, -1/2]]"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import sympy as sp
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color, to_rgb
+from PIL import Image
 
 from softmax_trick.experiments.analysis import Group, analyse
 from softmax_trick.figures import converse, implicit_losses, softmax, style, training
@@ -108,6 +110,13 @@ def test_the_same_svg_every_time(name: str) -> None:
     assert first.startswith("<?xml")
     assert "<dc:date>" not in first
     assert len(first) < 100_000
+
+
+def test_a_notebook_is_given_svg_and_png() -> None:
+    """Planted: JupyterLab left without a PNG, which is what it shows of a notebook that one has not executed."""
+    drawing = drawn("printed_range")
+    assert drawing._repr_svg_() == drawing.svg()
+    assert Image.open(io.BytesIO(drawing._repr_png_())).format == "PNG"
 
 
 def test_a_drawing_is_laid_out_once() -> None:
