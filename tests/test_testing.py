@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import entry_points
@@ -21,13 +21,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 from broken_losses import BROKEN, MEAN, NONE, error, fused, rows, with_options
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from softmax_trick import NORMALIZERS, ISBELoss
 from softmax_trick.isbe import REDUCTIONS
-from softmax_trick.testing import CheckFailed, check_loss, check_normalizer, dilations, running, scores, targets
+from softmax_trick.testing import (
+    Checked,
+    CheckFailed,
+    check_loss,
+    check_normalizer,
+    dilations,
+    running,
+    scores,
+    targets,
+)
 from softmax_trick.testing.losses import FEATURE_CHECKS, FEATURES, KEYWORDS, LOSS_CHECKS, Loss
 from softmax_trick.testing.normalizers import NORMALIZER_CHECKS, SOFTMAX_CHECKS
 from softmax_trick.testing.reference import KINKS, Problem, jacobian
@@ -79,6 +88,22 @@ def fewer_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_SETTINGS", settings(running._SETTINGS, max_examples=20))
 
 
+@pytest.fixture
+def rejected(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Checked], Sequence[str], str], None]:
+    """Asserts that these sub-checks reject something by this one, and by none before it, on a few examples of each."""
+
+    def rejected(check: Callable[..., Checked], names: Sequence[str], by: str) -> None:
+        not_shrunk = settings(running._SETTINGS, phases=[Phase.generate])
+        monkeypatch.setattr(running, "_SETTINGS", settings(not_shrunk, max_examples=10))
+        before = names[: names.index(by)]
+        assert set(check(checks=before).passed) == set(before)
+        monkeypatch.setattr(running, "_SETTINGS", not_shrunk)
+        with pytest.raises(CheckFailed, match=f"^{by}: "):
+            check(checks=by)
+
+    return rejected
+
+
 @pytest.mark.usefixtures("fewer_examples")
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_losses_pass(name: str) -> None:
@@ -100,14 +125,13 @@ TOGETHER = ["features together"]
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_broken_losses_are_rejected_by_the_check_meant_for_it(fault: str) -> None:
+def test_broken_losses_are_rejected_by_the_check_meant_for_it(fault: str, rejected: Callable[..., None]) -> None:
     broken = BROKEN[fault]
     features = broken.arguments.get("features", [])
     # A fault in an option is no fault without it: what needs no option is left out, to save time.
-    named: dict[str, Any] = {"checks": [*features, *TOGETHER[: len(features) - 1]]} if features else {}
-    with pytest.raises(CheckFailed) as caught:
-        check_loss(broken.loss, **broken.arguments, **named)
-    assert caught.value.check == broken.rejected_by
+    of_features = [*features, *TOGETHER[: len(features) - 1]]
+    names = broken.arguments.get("checks") or of_features or [*LOSS_CHECKS]
+    rejected(partial(check_loss, broken.loss, **broken.arguments), names, broken.rejected_by)
 
 
 def test_every_sub_check_rejects_something() -> None:
@@ -393,11 +417,10 @@ def test_a_dilated_softmax_with_its_transpose_passes() -> None:
 
 
 @pytest.mark.parametrize("fault", BROKEN_NORMALIZERS)
-def test_broken_normalizers_are_rejected_by_the_check_meant_for_it(fault: str) -> None:
+def test_broken_normalizers_are_rejected_by_the_check_meant_for_it(fault: str, rejected: Callable[..., None]) -> None:
     normalizer, like, rejected_by = BROKEN_NORMALIZERS[fault]
-    with pytest.raises(CheckFailed) as caught:
-        check_normalizer(normalizer, like)
-    assert caught.value.check == rejected_by
+    names = [*NORMALIZER_CHECKS, *(SOFTMAX_CHECKS if like == "softmax" else ())]
+    rejected(partial(check_normalizer, normalizer, like), names, rejected_by)
 
 
 # --- strategies -------------------------------------------------------------------------------------------------------
@@ -524,6 +547,7 @@ def test_the_plugin_imports_nothing_heavy() -> None:
 PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("fewer_examples")
 def test_the_examples_of_the_page(pytester: pytest.Pytester) -> None:
     """Every Python block of the page is a test module that passes."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

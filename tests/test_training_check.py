@@ -44,7 +44,7 @@ def test_the_three_are_one_method(trainer: Trainer, tmp_path: Path, capsys: pyte
 def test_the_check_has_a_length_and_says_that_its_losses_are_its_own(
     trainer: Trainer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert trainer("--check", "--epochs", "2", "--loss", "tanh", "--resume") == 0
+    assert trainer("--check", "--net", "linear", "--epochs", "2", "--loss", "tanh", "--resume") == 0
     assert max(record["step"] for record in drift(tmp_path / "out")) == 8
     notes = capsys.readouterr().err
     assert "note: --check trains ce-none, ce-sum and softmax" in notes
@@ -70,7 +70,7 @@ def test_planted_errors_are_caught(
 ) -> None:
     loss, start = PLANTED[error]
     monkeypatch.setitem(LOSSES, loss, replace(LOSSES[loss], start=start))
-    assert trainer("--check") == 1
+    assert trainer("--check", "--net", "linear") == 1  # at the scores, whatever made them
     assert capsys.readouterr().out.splitlines()[-1].startswith("NO agreement: ")
 
 
@@ -100,7 +100,7 @@ def test_an_error_that_comes_later_is_caught(trainer: Trainer, monkeypatch: pyte
         return scores, (1.00001 if next(steps) >= 3 else 1) * ISBE(scores, labels)[1]
 
     monkeypatch.setitem(LOSSES, "softmax", replace(LOSSES["softmax"], start=start))
-    assert trainer("--check") == 1
+    assert trainer("--check", "--net", "linear") == 1
 
 
 def test_ce_mean_joins_ce_sum_at_an_nth_of_its_epsilon(trainer: Trainer, tmp_path: Path) -> None:

@@ -1,19 +1,16 @@
-"""Runs killed and resumed, refused, and interrupted: nothing that was complete is lost.
-
-Run as a script, this module is the trainer on noise that kills itself at a given moment:
-`python test_training_resume.py "fsync 3" --epochs 2 ...` dies halfway through the third file that it writes.
-"""
+"""Runs killed and resumed, refused, and interrupted: nothing that was complete is lost."""
 
 import io
 import json
+import multiprocessing
 import os
 import resource
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +99,25 @@ def die_at(moment: str) -> None:
         patch.setattr(os, "replace", replace)
 
 
-def start(folder: Path, moment: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, __file__, moment, "--out", str(folder), "--epochs", "3", "--batch-size", "64"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [*command, *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
+def trained_until(moment: str, *arguments: str) -> None:
+    """Be the trainer on noise, in a process of its own, that is killed at this moment."""
+    torch.set_num_threads(1)
+    pytest.MonkeyPatch().setattr(train, "load", lambda name, folder: noise())
+    die_at(moment)
+    sys.exit(train.main([*arguments]))
+
+
+# Processes are forked from one that has imported what takes seconds to import, and has no threads.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["torch", "softmax_trick.train", "softmax_trick.training.loop"])
+
+
+def start(folder: Path, moment: str, *arguments: str) -> ForkServerProcess:
+    """The trainer on noise, killed at this moment: "fsync 3" is halfway through the third file that it writes."""
+    given = ("--out", str(folder), "--epochs", "3", "--batch-size", "64", *arguments)
+    run = PROCESSES.Process(target=trained_until, args=(moment, *given))
+    run.start()
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +125,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the three epochs end with when nothing interrupts them."""
     folder = tmp_path_factory.mktemp("whole")
     run = start(folder, "never 0")
-    _, errors = run.communicate()
-    assert run.returncode == 0, errors
+    run.join()
+    assert run.exitcode == 0
     return state(folder)
 
 
@@ -125,8 +135,8 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(whole: dict[str, A
 
     def killed(moment: str, *arguments: str) -> set[str]:
         run = start(parts, moment, *arguments)
-        _, errors = run.communicate()
-        assert run.returncode == -signal.SIGKILL, errors
+        run.join()
+        assert run.exitcode == -signal.SIGKILL
         return {path.name for path in parts.iterdir() if path.suffix != ".tmp"}
 
     # A run writes config, then metrics and checkpoint after each epoch of four steps. When resumed, it first writes
@@ -143,13 +153,13 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(whole: dict[str, A
     # From outside, at whatever moment it is; config is rewritten just before the training goes on.
     written = (parts / "config.json").stat().st_mtime_ns
     run = start(parts, "never 0", "--resume")
-    while run.poll() is None and (parts / "config.json").stat().st_mtime_ns == written:
+    while run.is_alive() and (parts / "config.json").stat().st_mtime_ns == written:
         time.sleep(0.01)
     run.kill()
-    run.communicate()
+    run.join()
     final = start(parts, "never 0", "--resume")
-    _, errors = final.communicate()
-    assert final.returncode == 0, errors
+    final.join()
+    assert final.exitcode == 0
     assert state(parts) == whole
     assert contents(parts).keys() == COMPLETE, "no half-written file is left"
 
@@ -444,9 +454,3 @@ def test_a_resumed_run_keeps_to_the_data_that_auto_chose(
     assert trainer("--epochs", "2", "--resume") == 0
     assert asked == ["mnist-5k"]
     assert capsys.readouterr().out.splitlines()[-3].endswith("test images), as when this run began")
-
-
-if __name__ == "__main__":
-    pytest.MonkeyPatch().setattr(train, "load", lambda name, folder: noise())
-    die_at(sys.argv[1])
-    sys.exit(train.main(sys.argv[2:]))
