@@ -49,6 +49,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
 import torch.nn.functional as F
+from _memory import peak
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -236,16 +237,9 @@ def print_peak(way: str) -> None:
     """For `peak_megabytes`; a first multiplication makes the libraries allocate what they keep."""
     call = linear_ways()[way]
     torch.mm(torch.randn(ROWS, HIDDEN), torch.randn(HIDDEN, HIDDEN))
-    before = _peak()
+    before = peak()
     call()
-    print((_peak() - before) / 1024)
-
-
-def _peak() -> int:
-    """The peak of resident memory so far, in kB (Linux)."""
-    # Not getrusage: its maximum is handed down by the process that started this one.
-    with open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    print(peak() - before)
 
 
 def linear(repeats: int) -> Table:

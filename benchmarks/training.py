@@ -2,28 +2,34 @@
 
     python benchmarks/training.py [--repeats N] [--net NAME]...
 
-Four ways through one epoch, ISBE SoftMax, batches of 256, on random bytes of the shape of MNIST's images, on a CPU:
+Ways through one epoch, ISBE SoftMax, on random bytes of the shape of MNIST's images, on a CPU:
 
     network      the trainer's network and optimizer on one resident batch, as often as an epoch has steps, and the
                  forward passes of an evaluation: what no trainer can do without
+    contiguous   the same with tensors as torch makes them, and not channels last
+    plain Adam   the same, channels last, with Adam as torch chooses it, and not fused
     trainer      `softmax_trick.training.loop.train`: batches drawn anew, the check for finite scores, times,
                  evaluations, metrics, checkpoint
     augmented    the same with a random affine map of each image
-    plain loop   DataLoader over a TensorDataset of floats, the same layers as torch makes them (contiguous), Adam as
-                 torch chooses it, F.cross_entropy, and an evaluation by a DataLoader
+    plain loop   DataLoader over a TensorDataset of floats, the same layers contiguous, Adam as torch chooses it,
+                 F.cross_entropy, and an evaluation by a DataLoader
 
-A second table has the share of an epoch, of the size of MNIST's, that is spent outside the network: neither in a
-forward pass, those of the evaluations too, nor in a backward pass, nor in the optimizer.
+A second table is of an epoch of the size of MNIST's, in a process of its own: the share that is spent outside the
+network, neither in a forward pass, those of the evaluations too, nor in a backward pass, nor in the optimizer; and the
+peak of resident memory, torch and all.
 
-Evidence: the four take turns within each repeat, after one that warms up; medians, and the ratio to the network in the
+Evidence: the ways take turns within each repeat, after one that warms up; medians, and the ratio to the network in the
 same repeat. It holds for the machine printed, not beyond.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import multiprocessing
 import platform
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -32,6 +38,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from _memory import peak
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -50,7 +57,7 @@ from softmax_trick.training.measures import EVALUATION_BATCH
 from softmax_trick.training.networks import build
 from softmax_trick.training.split import Split
 
-BATCH = 256
+BATCHES = {"n0": 256, "n1": 128}
 SIZES = {"n0": 20_480, "n1": 5_120}  # training images; a fifth as many are evaluated
 LOSS = LOSSES["softmax"]
 
@@ -63,13 +70,15 @@ def images(count: int) -> Split:
     )
 
 
-def network(name: str, data: DataSet) -> None:
+def network(
+    name: str, data: DataSet, layout: torch.memory_format = torch.channels_last, fused: bool | None = True
+) -> None:
     """Steps on one resident batch, and the forward passes of the evaluations."""
-    net = build(name)
-    optimizer = Adam(net.parameters(), lr=0.001, fused=True)
-    batch, labels = next(iter(Examples.of(data.train, torch.device("cpu")).batches(BATCH)))
+    net = build(name).to(memory_format=layout)  # type: ignore[call-overload]
+    optimizer = Adam(net.parameters(), lr=0.001, fused=fused)
+    batch, labels = next(iter(Examples.of(data.train, torch.device("cpu")).batches(BATCHES[name])))
     net.train()
-    for _ in range(-(-len(data.train.labels) // BATCH)):
+    for _ in range(-(-len(data.train.labels) // BATCHES[name])):
         optimizer.zero_grad()
         start, gradient = LOSS.start(net(batch), labels)
         start.backward(gradient)
@@ -84,9 +93,13 @@ def network(name: str, data: DataSet) -> None:
 
 def trainer(name: str, data: DataSet, augment: bool = False) -> None:
     """One epoch, as `python -m softmax_trick.train` does it."""
-    settings = Settings(name, "softmax", data.name, 1, BATCH, lr=0.001, seed=0, device="cpu", augment=augment)
     with TemporaryDirectory() as folder:
-        train(settings, data, RunFolder(Path(folder)), progress=False)
+        train(settings(name, augment), data, RunFolder(Path(folder)), progress=False)
+
+
+def settings(name: str, augment: bool) -> Settings:
+    """Those of one epoch."""
+    return Settings(name, "softmax", "random", 1, BATCHES[name], lr=0.001, seed=0, device="cpu", augment=augment)
 
 
 def plain_loop(name: str, data: DataSet) -> None:
@@ -96,7 +109,8 @@ def plain_loop(name: str, data: DataSet) -> None:
 
     def loader(split: Split, shuffle: bool) -> DataLoader[tuple[Tensor, ...]]:
         floats = torch.from_numpy(split.images).unsqueeze(1).float() / 255
-        return DataLoader(TensorDataset(floats, torch.from_numpy(split.labels).long()), BATCH, shuffle=shuffle)
+        examples = TensorDataset(floats, torch.from_numpy(split.labels).long())
+        return DataLoader(examples, BATCHES[name], shuffle=shuffle)
 
     net.train()
     for batch, labels in loader(data.train, True):
@@ -112,6 +126,8 @@ def plain_loop(name: str, data: DataSet) -> None:
 
 WAYS: dict[str, Callable[[str, DataSet], None]] = {
     "network": network,
+    "contiguous": partial(network, layout=torch.contiguous_format),
+    "plain Adam": partial(network, fused=None),
     "trainer": trainer,
     "augmented": partial(trainer, augment=True),
     "plain loop": plain_loop,
@@ -133,10 +149,9 @@ def measure(name: str, repeats: int) -> dict[str, list[float]]:
     return taken
 
 
-def outside(name: str, augment: bool) -> float:
-    """Percent of an epoch with as many images as MNIST has that neither the network nor the optimizer takes."""
+def outside(name: str, augment: bool) -> tuple[float, float]:
+    """Of an epoch of the size of MNIST's, what neither the network nor the optimizer takes, percent; and peak MB."""
     data = DataSet("random", "made up", images(54_000), images(6_000), images(10_000))
-    settings = Settings(name, "softmax", data.name, 1, BATCH, lr=0.001, seed=0, device="cpu", augment=augment)
     begun: list[float] = []
     forward: list[float] = []
 
@@ -151,11 +166,11 @@ def outside(name: str, augment: bool) -> float:
     with TemporaryDirectory() as folder:
         hooks = register_module_forward_pre_hook(begin), register_module_forward_hook(end)
         start = perf_counter()
-        [epoch] = train(settings, data, RunFolder(Path(folder)), progress=False)
+        [epoch] = train(settings(name, augment), data, RunFolder(Path(folder)), progress=False)
         whole = perf_counter() - start
         for hook in hooks:
             hook.remove()
-    return 100 * (1 - (sum(forward) + epoch["seconds"]["backward"] + epoch["seconds"]["step"]) / whole)
+    return 100 * (1 - (sum(forward) + epoch["seconds"]["backward"] + epoch["seconds"]["step"]) / whole), peak()
 
 
 def main() -> None:
@@ -176,12 +191,12 @@ def main() -> None:
             table.add_row(name, way, f"{median(times):.2f}", speed, *shown)
         table.add_section()
     Console().print(table)
-    shares = Table(
-        "network", "trainer", "augmented", title=f"percent of an epoch outside the network, batches of {BATCH}"
-    )
-    for name in options.net or SIZES:
-        shares.add_row(name, *(f"{outside(name, augment):.1f}" for augment in (False, True)))
-    Console().print(shares)
+    whole = Table("network", "batches of", "way", "% outside", "peak MB", title="an epoch of the size of MNIST's")
+    for name, way in itertools.product(options.net or SIZES, ("trainer", "augmented")):
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as own:
+            share, memory = own.submit(outside, name, way == "augmented").result()
+        whole.add_row(name, str(BATCHES[name]), way, f"{share:.1f}", f"{memory:,.0f}")
+    Console().print(whole)
 
 
 if __name__ == "__main__":
