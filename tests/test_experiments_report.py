@@ -12,10 +12,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from softmax_trick.cli import main
 from softmax_trick.experiments.analysis import analyse
-from softmax_trick.experiments.charts import STYLES, _Line, _named, _points, charts
+from softmax_trick.experiments.charts import STYLES, TEST_ACCURACY, _fill, _Line, _named, _Panel, _points, charts
 from softmax_trick.experiments.definitions import EVERY
 from softmax_trick.experiments.page import page
 from softmax_trick.experiments.statistics import (
@@ -307,6 +308,21 @@ def test_charts_are_drawn_with_names_on_the_axes_and_the_same_each_time():
     drawn = charts(group)
     assert {"epoch", "test accuracy α, %", "softmax", "tanh"} <= texts(drawn[-1].svg)
     assert [chart.svg for chart in drawn] == [chart.svg for chart in charts(group)]
+
+
+def test_what_has_not_learnt_is_named_and_does_not_flatten_the_others():
+    """Planted: limits of the axis from all lines; the label without where the line is."""
+    lines = [
+        _Line(loss, [replace(run, test_accuracy=values) for run in made_up(("n0",), ("tanh",), 2, 4).runs], *of)
+        for loss, values, of in (
+            ("tanh", (97.0, 98.0, 98.5, 99.0), ("test_accuracy", "#000", "-")),
+            ("normalize", (9.0, 9.8, 9.8, 9.8), ("test_accuracy", "#000", "-")),
+        )
+    ]
+    axes = Figure().add_subplot()
+    _fill(axes, _Panel("all options", TEST_ACCURACY, lines))
+    assert axes.get_ylim() == pytest.approx((97.9, 99.1))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["tanh", "normalize (ends at 9.8 %)"]
 
 
 def test_a_line_is_the_mean_over_the_seeds_and_the_band_its_interval():

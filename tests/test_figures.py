@@ -51,11 +51,11 @@ def made_up_check(steps: int = 4) -> list[dict[str, Any]]:
 
 
 def made_up_group() -> Group:
-    """Three losses, seeds 0 to 2; of the predictions only those of ce-none with seed 2 are not kept."""
+    """Three losses of the paper and one more, seeds 0 to 2; of the predictions only those of ce-none with seed 2 are not kept."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 100)
     runs = []
-    for loss in ("ce-none", "ce-sum", "softmax"):
+    for loss in ("ce-none", "ce-sum", "softmax", "label-only"):
         for seed in range(3):
             predicted = np.where(rng.random(100) < 0.2, rng.integers(0, 10, 100), labels)
             images = np.flatnonzero(predicted != labels)

@@ -280,12 +280,16 @@ def _fill(axes: Axes, panel: _Panel) -> None:
 
     first, last = panel.epochs or (1, None)
     shown: list[float] = []
+    best = max((max(_points(line, first, last)[1]) for line in panel.lines if line.runs), default=0.0)
     for line in panel.lines:
         if line.runs:
             epochs, means, lows, highs = _points(line, first, last)
-            axes.plot(epochs, means, linestyle=line.dashes, color=line.colour, label=line.label, linewidth=1.3)
+            # What has not learnt would leave the others one line: it is named, and may be below the panel.
+            learnt = panel.axis == LOSS or 2 * max(means) >= best
+            label = line.label if learnt else f"{line.label} (ends at {means[-1]:.1f} %)"
+            axes.plot(epochs, means, linestyle=line.dashes, color=line.colour, label=label, linewidth=1.3)
             axes.fill_between(epochs, lows, highs, color=line.colour, alpha=0.18, linewidth=0)
-            shown += means[len(means) // 4 :]
+            shown += means[len(means) // 4 :] if learnt else []
         if line.reference is not None:
             label = None if line.runs else line.label
             axes.axhline(line.reference, color=line.colour, linestyle=line.dashes, linewidth=0.7, label=label)

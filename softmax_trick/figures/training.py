@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from softmax_trick.experiments.analysis import Group
+from softmax_trick.experiments.definitions import EVERY
 from softmax_trick.experiments.statistics import compare_models
 from softmax_trick.figures.style import Drawing, panels, styled
 from softmax_trick.palette import BLACK, BLUE, DASHED, DOTTED, GREY, ORANGE, SKY, SOLID, VERMILION
@@ -98,8 +99,8 @@ def unit_roundoff_of(dtype: str) -> float:
 def images_that_differ(group: Group, network: str, reference: str = "ce-sum") -> dict[str, tuple[int, ...]]:
     """How many test images get different classes from two runs; a number for each pair of runs of a kind.
 
-    A kind is another loss and the reference, with the same seed; the last is the reference twice, with two seeds. Kinds
-    without a pair are left out. Runs count that have kept their mistakes.
+    A kind is another loss of the paper and the reference, with the same seed; the last is the reference twice, with two
+    seeds. Kinds without a pair are left out. Runs count that have kept their mistakes.
     """
     mistakes = {
         (run.loss, run.seed): dict(run.wrong) for run in group.runs if run.network == network and run.wrong is not None
@@ -107,8 +108,8 @@ def images_that_differ(group: Group, network: str, reference: str = "ce-sum") ->
     seeds = [seed for loss, seed in mistakes if loss == reference]
     pairs = {
         f"{other}, same seed": [((reference, seed), (other, seed)) for seed in seeds]
-        for other in group.losses
-        if other != reference
+        for other in EVERY
+        if other in group.losses and other != reference
     }
     pairs[f"{reference}, another seed"] = [((reference, a), (reference, b)) for a, b in combinations(seeds, 2)]
     found = {
