@@ -21,7 +21,7 @@ from typing import Any
 
 import softmax_trick
 from softmax_trick.claims import Figure
-from softmax_trick.experiments.statistics import interval, prediction_interval
+from softmax_trick.experiments.statistics import interval, prediction_interval, scatter
 
 SCHEMA = 1
 """The number of the shape of results files; it grows when a file of the old shape can no longer be read as the new."""
@@ -261,12 +261,12 @@ def _frozen(value: Any) -> Any:
 def beside(name: str, paper: float | None, values: Sequence[float], unit: str = "%", tests: int = 1) -> Figure:
     """The mean of our values beside the paper's figure, with its confidence interval and the test of the paper's.
 
-    With a single value there is neither interval nor test. Where the figure is one of several, the level of 5 % is
+    Of a single value, or of equal ones, there is neither interval nor test. Where the figure is one of several, the level of 5 % is
     divided by their number, `tests`: else one of the 24 in a table would fail by chance in most sweeps.
     """
     ours = interval(values)
     agrees = None
-    if paper is not None and len(values) > 1:
+    if paper is not None and scatter(values):
         low, high = prediction_interval(values, tests)
         agrees = low <= paper <= high
     return Figure(name, ours.mean, unit, paper, ours.low, ours.high, len(values), agrees)

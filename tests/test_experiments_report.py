@@ -30,7 +30,7 @@ from softmax_trick.experiments.statistics import (
 from softmax_trick.experiments.tables import statements, tables
 from softmax_trick.proofs.section_4_curves import PANELS, PANELS_OF_FIGURE_4
 from softmax_trick.proofs.tables import LOSSES, TABLE_3, TABLE_4
-from softmax_trick.results import Results, Run, write_results
+from softmax_trick.results import Results, Run, beside, write_results
 
 
 def half(one):
@@ -69,6 +69,16 @@ def test_the_paired_test_is_students():
     assert paired_p([-1.0, -2.0, -3.0]) == paired_p([1.0, 2.0, 3.0])
     assert paired_p([1.0]) is None
     assert paired_p([0.5, 0.5]) is None
+
+
+def test_equal_values_have_no_interval_and_no_test():
+    """Planted: equality asked for to the last bit, which these differences of two pairs of runs do not have."""
+    values = [99.47 - 99.43, 99.45 - 99.41]
+    assert 0 < abs(values[0] - values[1]) < 1e-13
+    assert (interval(values).low, paired_p(values)) == (None, None)
+    assert beside("difference", 0.13, values).agrees is None
+    assert interval([0.04, 0.05]).low < 0 < paired_p([0.04, 0.05])
+    assert interval([0.0, 0.0]).low is None
 
 
 @pytest.mark.parametrize("counts", [(0, 0), (0, 5), (1, 9), (9, 1), (5, 5), (12, 20), (40, 21)])

@@ -14,28 +14,39 @@ from dataclasses import dataclass
 from functools import cache
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-9
+"""Relative to the largest; differences of percents are off by 1e-14, which is 1e-12 of a hundredth."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its confidence interval; of a single value there is none."""
+    """A mean with its confidence interval; of a single value there is none, nor of equal ones."""
 
     mean: float
     low: float | None
     high: float | None
 
 
+def scatter(values: Sequence[float]) -> bool:
+    """Whether there are two values at least and they differ by more than rounding: else Student's s is 0 or nearly so.
+
+    Accuracies are counts of images, so that two seeds may well have the same, or the same difference; an interval of
+    length 0 would say that the third seed has it, too.
+    """
+    return len(values) > 1 and max(values) - min(values) > ROUNDING * max(map(abs, values))
+
+
 def interval(values: Sequence[float]) -> Interval:
     """The mean of n independent normal values, and its 95 % confidence interval: mean +- t s / sqrt(n)."""
     mean = statistics.fmean(values)
-    if len(values) < 2:
+    if not scatter(values):
         return Interval(mean, None, None)
     half = _quantile(len(values)) * statistics.stdev(values) / math.sqrt(len(values))
     return Interval(mean, mean - half, mean + half)
 
 
 def prediction_interval(values: Sequence[float], tests: int = 1) -> tuple[float, float]:
-    """Where one further value is to be expected, with 95 % confidence: mean +- t s sqrt(1 + 1 / n); n >= 2 values.
+    """Where one further value is to be expected, with 95 % confidence: mean +- t s sqrt(1 + 1 / n); values that scatter.
 
     If it is one of several tests, it is wider: that all hold is then to be expected with 95 % (Bonferroni).
     """
@@ -52,8 +63,8 @@ def _quantile(values: int, tests: int = 1) -> float:
 
 
 def paired_p(differences: Sequence[float]) -> float | None:
-    """Student's two-sided p for a mean difference of zero; None if a single value, or no scatter, allows no test."""
-    if len(differences) < 2 or statistics.stdev(differences) == 0:
+    """Student's two-sided p for a mean difference of zero; None if they do not scatter."""
+    if not scatter(differences):
         return None
     from scipy.stats import ttest_1samp
 
