@@ -261,8 +261,8 @@ def _frozen(value: Any) -> Any:
 def beside(name: str, paper: float | None, values: Sequence[float], unit: str = "%", tests: int = 1) -> Figure:
     """The mean of our values beside the paper's figure, with its confidence interval and the test of the paper's.
 
-    Of a single value, or of equal ones, there is neither interval nor test. Where the figure is one of several, the level of 5 % is
-    divided by their number, `tests`: else one of the 24 in a table would fail by chance in most sweeps.
+    Of a single value, or of equal ones, there is neither interval nor test. Where the figure is one of several, the
+    level of 5 % is divided by their number, `tests`: else one of the 24 in a table would fail by chance in most sweeps.
     """
     ours = interval(values)
     agrees = None

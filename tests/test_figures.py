@@ -51,7 +51,7 @@ def made_up_check(steps: int = 4) -> list[dict[str, Any]]:
 
 
 def made_up_group() -> Group:
-    """Three losses of the paper and one more, seeds 0 to 2; of the predictions only those of ce-none with seed 2 are not kept."""
+    """Three losses of the paper and another, seeds 0 to 2; only ce-none with seed 2 has not kept its predictions."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 100)
     runs = []

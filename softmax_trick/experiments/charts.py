@@ -286,8 +286,8 @@ def _fill(axes: Axes, panel: _Panel) -> None:
             epochs, means, lows, highs = _points(line, first, last)
             # What has not learnt would leave the others one line: it is named, and may be below the panel.
             learnt = panel.axis == LOSS or 2 * max(means) >= best
-            label = line.label if learnt else f"{line.label} (ends at {means[-1]:.1f} %)"
-            axes.plot(epochs, means, linestyle=line.dashes, color=line.colour, label=label, linewidth=1.3)
+            named = line.label if learnt else f"{line.label} (ends at {means[-1]:.1f} %)"
+            axes.plot(epochs, means, linestyle=line.dashes, color=line.colour, label=named, linewidth=1.3)
             axes.fill_between(epochs, lows, highs, color=line.colour, alpha=0.18, linewidth=0)
             shown += means[len(means) // 4 :] if learnt else []
         if line.reference is not None:

@@ -46,9 +46,10 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def prediction_interval(values: Sequence[float], tests: int = 1) -> tuple[float, float]:
-    """Where one further value is to be expected, with 95 % confidence: mean +- t s sqrt(1 + 1 / n); values that scatter.
+    """Where one further value is to be expected, with 95 % confidence: mean +- t s sqrt(1 + 1 / n).
 
-    If it is one of several tests, it is wider: that all hold is then to be expected with 95 % (Bonferroni).
+    The values have to scatter. If it is one of several tests, it is wider: that all hold is then to be expected with
+    95 % (Bonferroni).
     """
     mean = statistics.fmean(values)
     half = _quantile(len(values), tests) * statistics.stdev(values) * math.sqrt(1 + 1 / len(values))
