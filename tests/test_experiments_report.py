@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from softmax_trick.cli import main
 from softmax_trick.experiments.analysis import analyse
@@ -27,7 +28,7 @@ from softmax_trick.experiments.statistics import (
     paired_p,
     prediction_interval,
 )
-from softmax_trick.experiments.tables import statements, tables
+from softmax_trick.experiments.tables import report, statements, tables
 from softmax_trick.proofs.section_4_curves import PANELS, PANELS_OF_FIGURE_4
 from softmax_trick.proofs.tables import LOSSES, TABLE_3, TABLE_4
 from softmax_trick.results import Results, Run, beside, write_results
@@ -251,6 +252,17 @@ def test_a_single_run_makes_a_table_without_intervals():
     accuracies, _ = tables(group)
     assert [row[1] for row in accuracies.rows] == ["ours"]
     assert accuracies.note == "ours: mean over 1 seed."
+
+
+def test_a_long_name_costs_no_figure(capsys):
+    """Planted: no column may be broken, so that figures are cut off for the sake of a heading."""
+    own = "torch.nn.functional:normalize"
+    analysis = analyse(made_up(("n0",), (*EVERY, own), seeds=2))
+    Console(width=110).print(report(analysis))
+    said = capsys.readouterr().out.partition("Do two models")[0]
+    assert "…" not in said
+    assert "torch.nn" in said
+    assert own not in said
 
 
 def test_statements_without_runs_are_counted_and_left_out(analysis):

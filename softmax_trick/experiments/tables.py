@@ -246,7 +246,14 @@ def _count(group: Group) -> str:
 def _rendered(table: Plain) -> RenderableType:
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for number, heading in enumerate(table.headings):
-        drawn.add_column(heading, justify="left" if number < table.words else "right", no_wrap=table.words < 4)
+        long = ":" in heading  # a function of one's own: its name is broken before any figure is
+        drawn.add_column(
+            heading,
+            justify="left" if number < table.words else "right",
+            no_wrap=table.words < 4 and not long,
+            overflow="fold" if long else "ellipsis",
+            min_width=max((len(row[number]) for row in table.rows), default=0) if long else None,
+        )
     for row in table.rows:
         drawn.add_row(*map(Text, row))
     title = [Text(table.title, style="bold")] if table.title else []
