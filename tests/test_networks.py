@@ -94,12 +94,14 @@ def test_n1r_is_n1_with_a_relocation() -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_they_are_initialised_as_by_glorot(name: str) -> None:
+def test_they_are_initialised_as_by_glorot_or_he(name: str) -> None:
+    """Uniform with variance 2 / (fan in + fan out), Glorot and Bengio; for N1 and N1r 2 / fan in, He and others."""
     torch.manual_seed(0)
     for layer in build(name):
         if isinstance(layer, nn.Conv2d | nn.Linear):
             kernel = layer.kernel_size[0] * layer.kernel_size[1] if isinstance(layer, nn.Conv2d) else 1
-            limit = (6 / (kernel * (layer.weight.shape[0] + layer.weight.shape[1]))) ** 0.5
+            outputs, inputs = layer.weight.shape[:2]
+            limit = (6 / (kernel * (inputs + (0 if name in ("n1", "n1r") else outputs)))) ** 0.5
             assert 0.95 * limit < layer.weight.abs().max() <= limit
             assert layer.bias is None or not layer.bias.any()
         elif isinstance(layer, nn.BatchNorm2d):
