@@ -12,9 +12,9 @@ What the paper's notation leaves open is read alike for all of them.
 - Uniform initialisation, biases 0: Glorot's, and He's for N1 and N1r, which are deep and have no batch normalization.
   The paper names none, and its learning rate of 0.01 leaves little choice. With torch's default the first steps silence
   most of N0's F512 for good. Measured with Tanh and HardTanh, whose targets are mostly -1, over eight seeds and four
-  epochs of mnist-5k: 15 to 177 of the 512 units stay alive, the accuracy is 10 to 88 %; with Glorot's 220 to 282 do, and
-  it is 91 to 95 %. N1 with Glorot's learns nothing with Sigmoid, Tanh, HardTanh and HardSigmoid, 10 to 11 % after three
-  epochs of MNIST, batches of 256; with He's 92 % after one (Sigmoid and HardTanh, seed 0).
+  epochs of mnist-5k: 15 to 177 of the 512 units stay alive, the accuracy is 10 to 88 %; with Glorot's 220 to 282 do,
+  and it is 91 to 95 %. N1 with Glorot's learns nothing with Sigmoid, Tanh, HardTanh and HardSigmoid, 10 to 11 % after
+  three epochs of MNIST, batches of 256; with He's 92 % after one (Sigmoid and HardTanh, seed 0).
 
 torch is imported when a network is built, so that their names are known without it.
 """
