@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ from softmax_trick.experiments.statistics import (
     paired_p,
     prediction_interval,
 )
-from softmax_trick.experiments.tables import report, statements, tables
+from softmax_trick.experiments.tables import _p, report, statements, tables
 from softmax_trick.proofs.section_4_curves import PANELS, PANELS_OF_FIGURE_4
 from softmax_trick.proofs.tables import LOSSES, TABLE_3, TABLE_4
 from softmax_trick.results import Results, Run, beside, write_results
@@ -254,6 +255,10 @@ def test_a_single_run_makes_a_table_without_intervals():
     assert accuracies.note == "ours: mean over 1 seed."
 
 
+def test_no_probability_is_0():
+    assert [_p(value) for value in (None, 0.0, 1e-120, 2e-8, 0.05)] == ["", "< 1e-99", "< 1e-99", "2e-08", "0.050"]
+
+
 def test_a_long_name_costs_no_figure(capsys):
     """Planted: no column may be broken, so that figures are cut off for the sake of a heading."""
     own = "torch.nn.functional:normalize"
@@ -330,6 +335,9 @@ def test_charts_are_drawn_with_names_on_the_axes_and_the_same_each_time():
     drawn = charts(group)
     assert {"epoch", "test accuracy α, %", "softmax", "tanh"} <= texts(drawn[-1].svg)
     assert [chart.svg for chart in drawn] == [chart.svg for chart in charts(group)]
+    paths = "".join(re.findall(r' d="([^"]*)"', drawn[-1].svg))
+    assert "." in paths
+    assert not re.search(r"\.\d{3}", paths)
 
 
 def test_what_has_not_learnt_is_named_and_does_not_flatten_the_others():

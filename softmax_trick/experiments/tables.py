@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from softmax_trick.report.notebook import Shown
 
 LEVEL = 1 - CONFIDENCE
+LEAST = 1e-99
+"""A probability below it is not written out; far below, it is 0 in floating point."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,8 @@ def _range(values: Sequence[int]) -> str:
 def _p(value: float | None) -> str:
     if value is None:
         return ""
+    if value < LEAST:
+        return f"< {LEAST:.0e}"
     return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
 
 
