@@ -86,9 +86,9 @@ def test_an_unchanged_claim_is_found_again_and_fresh_runs_it_again(capsys, cache
 
 
 def test_measured_claims_are_listed_apart_until_there_are_results(capsys, tmp_path):
-    assert main(["verify", "Tab3", "T1.1r"]) == 0
+    assert main(["verify", "S4.2.hard", "T1.1r"]) == 0  # CIFAR-10
     out = capsys.readouterr().out
-    assert out.index("T1.1r") < out.index("statement about experiments") < out.index("Tab3")
+    assert out.index("T1.1r") < out.index("statement about experiments") < out.index("S4.2.hard")
     runs = [
         {"network": "n0", "loss": "softmax", "dataset": "mnist", "seed": n, "epochs": 40, "correct": 9900 + n}
         | {"test_images": 10000}

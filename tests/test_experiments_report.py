@@ -352,12 +352,16 @@ def test_what_has_not_learnt_is_named_and_does_not_flatten_the_others():
     axes = Figure().add_subplot()
     _fill(axes, _Panel("all options", TEST_ACCURACY, lines))
     assert axes.get_ylim() == pytest.approx((97.9, 99.1))
+    assert len(axes.collections) == 0, "no band of two seeds"
     assert [line.get_label() for line in axes.lines] == ["tanh", "normalize (ends at 9.8 %)"]
 
 
 def test_a_line_is_the_mean_over_the_seeds_and_the_band_its_interval():
     runs = [replace(run, test_accuracy=(0.0, 10.0 + run.seed)) for run in made_up(("n0",), ("tanh",), 3, 2).runs]
     line = _Line("tanh", runs, "test_accuracy", "#000", "-")
+    axes = Figure().add_subplot()
+    _fill(axes, _Panel("", TEST_ACCURACY, [line]))
+    assert len(axes.collections) == 1
     epochs, means, lows, highs = _points(line, 2, None)
     assert (list(epochs), means) == ([2], [11.0])
     assert (lows[0], highs[0]) == (interval([10, 11, 12]).low, interval([10, 11, 12]).high)

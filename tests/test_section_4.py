@@ -435,10 +435,11 @@ def made_up(train=None, test=None, spread=None, accuracy=None, tau=None, seeds=(
                 noise = random.Random(f"{network} {loss} {seed}").uniform(-1e-4, 1e-4)
                 final = (accuracy or {}).get(loss, 93.0)
                 wave = (spread or {}).get(loss, 0.1) + noise
-                run = Run(network, loss, dataset, seed, 80, round(100 * (final + 100 * noise)), 10_000)
+                run = Run(network, loss, dataset, seed, 80, round(100 * (final + 2_000 * noise)), 10_000)
                 run = replace(run, tau=(tau or {}).get(loss, 50.0) + noise)
                 if curves:
-                    trained, tested = ((levels or {}).get(loss, 0.5) + noise for levels in (train, test))
+                    trained = (train or {}).get(loss, 0.5) + noise
+                    tested = (test or {}).get(loss, 0.5) + 2 * noise
                     run = replace(
                         run,
                         train_loss=(1.0,) * 40 + (trained,) * 40,

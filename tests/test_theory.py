@@ -51,7 +51,9 @@ FALSE = {
     "A1.excluded.reason",  # d = (1, 0)
     "A1.excluded.trick",  # K = 1
 }  # fmt: skip
-MEASURED = {"S0.operations", "S3.normalize.diverges"}
+MEASURED = {"S3.normalize.diverges"}
+NOT_RUN = {"S0.operations"}
+VERDICTS = {"refuted": FALSE, "measured": MEASURED, "undecided": NOT_RUN}
 
 MODULES = (section_1, theorem_1, theorem_1_steps, section_3, section_5, theorem_a1, theorem_a1_steps)
 THEORY = [claim.id for module in MODULES for claim in module.CLAIMS]
@@ -59,13 +61,13 @@ THEORY = [claim.id for module in MODULES for claim in module.CLAIMS]
 
 @pytest.mark.parametrize("name", THEORY)
 def test_claim(ledger, name):
-    expected = "refuted" if name in FALSE else "undecided" if name in MEASURED else "proved"
+    expected = next((verdict for verdict, names in VERDICTS.items() if name in names), "proved")
     result = ledger.result(name)
     assert result.verdict == expected, result.judgement.reason
 
 
 def test_the_false_ones_are_all_there():
-    assert set(THEORY) >= FALSE | MEASURED
+    assert set(THEORY) >= FALSE | MEASURED | NOT_RUN
 
 
 # --- planted errors ---------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The paper's figures of learning, drawn anew from our runs, as SVG.
 
-A line is the mean over the seeds, the band around it the 95 % confidence interval of that mean; a single seed has no
-band.
+A line is the mean over the seeds, the band around it the 95 % confidence interval of that mean. Fewer than three seeds
+have no band: a single one has no interval, and that of two, thirteen standard errors long, would cover the panel.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ OTHERS = ((SKY, DASH_DOTTED), ("#B0A000", DASH_DOTTED), ("#7A4B00", DASH_DOTTED)
 LOSS = "loss (CE, nats; ISBE, ‖Y − Y°‖²/n)"
 TRAINING_ACCURACY, TEST_ACCURACY = "accuracy in training, %", "test accuracy α, %"
 STAGES = ((40, 80), (80, 120))  # epochs, Figures 7 and 8
+SEEDS_OF_A_BAND = 3
 PATH = re.compile(r' d="[^"]*"')
 DIGITS_LEFT_OUT = re.compile(r"(\.\d\d)\d+")
 MODELS_OF_FIGURE_1 = ("ce-mean", "softmax", "sigmoid")
@@ -291,7 +292,8 @@ def _fill(axes: Axes, panel: _Panel) -> None:
             learnt = panel.axis == LOSS or 2 * max(means) >= best
             named = line.label if learnt else f"{line.label} (ends at {means[-1]:.1f} %)"
             axes.plot(epochs, means, linestyle=line.dashes, color=line.colour, label=named, linewidth=1.3)
-            axes.fill_between(epochs, lows, highs, color=line.colour, alpha=0.18, linewidth=0)
+            if len(line.runs) >= SEEDS_OF_A_BAND:
+                axes.fill_between(epochs, lows, highs, color=line.colour, alpha=0.18, linewidth=0)
             shown += means[len(means) // 4 :] if learnt else []
         if line.reference is not None:
             label = None if line.runs else line.label
