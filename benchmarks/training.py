@@ -152,6 +152,7 @@ def measure(name: str, repeats: int) -> dict[str, list[float]]:
 def outside(name: str, augment: bool) -> tuple[float, float]:
     """Of an epoch of the size of MNIST's, what neither the network nor the optimizer takes, percent; and peak MB."""
     data = DataSet("random", "made up", images(54_000), images(6_000), images(10_000))
+    trainer(name, DataSet("random", "made up", *[images(2 * BATCHES[name])] * 3), augment)  # warms up
     begun: list[float] = []
     forward: list[float] = []
 
