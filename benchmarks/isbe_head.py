@@ -227,14 +227,14 @@ def linear_ways() -> dict[str, Way]:
     }
 
 
-def peak_megabytes(way: str) -> float:
+def peak_mebibytes(way: str) -> float:
     """The peak of resident memory of one call in a process of its own, above that before it."""
     command = [sys.executable, __file__, "--peak", way, "--threads", str(torch.get_num_threads())]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def print_peak(way: str) -> None:
-    """For `peak_megabytes`; a first multiplication makes the libraries allocate what they keep."""
+    """For `peak_mebibytes`; a first multiplication makes the libraries allocate what they keep."""
     call = linear_ways()[way]
     torch.mm(torch.randn(ROWS, HIDDEN), torch.randn(HIDDEN, HIDDEN))
     before = peak()
@@ -247,10 +247,10 @@ def linear(repeats: int) -> Table:
     ways = linear_ways()
     size = f"{ROWS} x {HIDDEN} -> {CLASSES}"
     taken = take_turns(ways, max(5, round(0.02 * repeats)), 1, size)
-    table = Table("size", "way", "median ms", "ratio", "quartiles", "bar", "peak MB", "ratio", "bar")
+    table = Table("size", "way", "median ms", "ratio", "quartiles", "bar", "peak MiB", "ratio", "bar")
     table.title = "the last layer with the head"
     base = "linear, cross-entropy"
-    peaks = {way: peak_megabytes(way) for way in ways}
+    peaks = {way: peak_mebibytes(way) for way in ways}
     for way, times in taken.items():
         ratio, memory = median(times) / median(taken[base]), peaks[way] / peaks[base]
         low, _, high = quantiles([time / other for time, other in zip(times, taken[base], strict=True)], n=4)

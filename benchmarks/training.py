@@ -150,7 +150,7 @@ def measure(name: str, repeats: int) -> dict[str, list[float]]:
 
 
 def outside(name: str, augment: bool) -> tuple[float, float]:
-    """Of an epoch of the size of MNIST's, what neither the network nor the optimizer takes, percent; and peak MB."""
+    """Of an epoch of the size of MNIST's, what neither the network nor the optimizer takes, percent; and peak MiB."""
     data = DataSet("random", "made up", images(54_000), images(6_000), images(10_000))
     trainer(name, DataSet("random", "made up", *[images(2 * BATCHES[name])] * 3), augment)  # warms up
     begun: list[float] = []
@@ -192,7 +192,7 @@ def main() -> None:
             table.add_row(name, way, f"{median(times):.2f}", speed, *shown)
         table.add_section()
     Console().print(table)
-    whole = Table("network", "batches of", "way", "% outside", "peak MB", title="an epoch of the size of MNIST's")
+    whole = Table("network", "batches of", "way", "% outside", "peak MiB", title="an epoch of the size of MNIST's")
     for name, way in itertools.product(options.net or SIZES, ("trainer", "augmented")):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as own:
             share, memory = own.submit(outside, name, way == "augmented").result()

@@ -284,10 +284,11 @@ def _fill(axes: Axes, panel: _Panel) -> None:
 
     first, last = panel.epochs or (1, None)
     shown: list[float] = []
-    best = max((max(_points(line, first, last)[1]) for line in panel.lines if line.runs), default=0.0)
+    points = {line.label: _points(line, first, last) for line in panel.lines if line.runs}
+    best = max((max(means) for _, means, _, _ in points.values()), default=0.0)
     for line in panel.lines:
         if line.runs:
-            epochs, means, lows, highs = _points(line, first, last)
+            epochs, means, lows, highs = points[line.label]
             # What has not learnt would leave the others one line: it is named, and may be below the panel.
             learnt = panel.axis == LOSS or 2 * max(means) >= best
             named = line.label if learnt else f"{line.label} (ends at {means[-1]:.1f} %)"

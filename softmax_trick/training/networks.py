@@ -1,6 +1,6 @@
 """The networks of the paper (sections 4.1 and 4.2) and multinomial logistic regression: images to K = 10 scores.
 
-What the paper's notation leaves open is read alike for all of them.
+What the paper's notation leaves open is read alike for all of them, but for the initial weights.
 
 - Padding where the notation marks it with a p, and nowhere else: N0 has none, N1 in the last convolution of each block.
   VGG-16 pads each convolution, as Simonyan and Zisserman do; with 32 x 32 pixels its notation fits no other way.
