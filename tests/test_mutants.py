@@ -28,6 +28,9 @@ from softmax_trick.symbolic import EVERY_K, Decision, GivenK, Matrix, Vector, Wi
 THEOREMS = [*theorem_1.CLAIMS, *theorem_a1.CLAIMS]
 CATALOGUE = catalogue(THEOREMS)
 SYMBOLIC = [mutant for mutant in CATALOGUE if mutant.false.proof]
+MADE = [mutant for mutant in CATALOGUE if mutant not in WRITTEN]
+# Every third of a kind, to save time: `make mutants`, which is a part of CI, decides them all, and of all claims.
+DECIDED = [*WRITTEN, *(mutant for kind in KINDS for mutant in [one for one in MADE if one.kind == kind][::3])]
 SOME = [mutant for mutant in CATALOGUE if mutant.of in ("T1.4c", "A1c", "HardTanh")]
 
 
@@ -37,7 +40,7 @@ def names(mutants):
 
 @pytest.fixture(scope="module")
 def outcomes():
-    return {outcome.mutant.false.id: outcome for outcome in run(CATALOGUE)}
+    return {outcome.mutant.false.id: outcome for outcome in run(DECIDED)}
 
 
 # --- the catalogue ----------------------------------------------------------------------------------------------------
@@ -100,7 +103,8 @@ def test_a_mutant_is_false_and_its_rewording_true_by_plain_evaluation(mutant):
 # --- the ledger kills them --------------------------------------------------------------------------------------------
 
 
-def test_every_mutant_is_killed_and_no_rewording(outcomes):
+def test_each_mutant_is_killed_and_no_rewording(outcomes):
+    assert {outcome.mutant.kind for outcome in outcomes.values() if outcome.mutant in MADE} == set(KINDS)
     assert failures(list(outcomes.values())) == []
     for outcome in outcomes.values():
         assert outcome.killed
@@ -109,7 +113,7 @@ def test_every_mutant_is_killed_and_no_rewording(outcomes):
         assert outcome.rung in ("exact", "general")
 
 
-@pytest.mark.parametrize("name", names(SYMBOLIC))
+@pytest.mark.parametrize("name", names(mutant for mutant in DECIDED if mutant in SYMBOLIC))
 def test_each_witness_is_one_by_plain_evaluation(outcomes, name):
     """The sides differ at the witness, by as much as it says, and it obeys the hypotheses."""
     outcome = outcomes[name]

@@ -85,7 +85,7 @@ RIGHT: dict[str, tuple[Callable[..., Tensor], dict[str, Any]]] = {
 @pytest.fixture
 def fewer_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     """A false alarm shows on a few examples as on many; `make peers` takes them all, with more subjects."""
-    monkeypatch.setattr(running, "_SETTINGS", settings(running._SETTINGS, max_examples=20))
+    monkeypatch.setattr(running, "_SETTINGS", settings(running._SETTINGS, max_examples=10))
 
 
 @pytest.fixture
@@ -193,6 +193,7 @@ class Refusing(torch.autograd.Function):
         return grad_output * ctx.saved_tensors[0], None
 
 
+@pytest.mark.usefixtures("fewer_examples")
 def test_second_derivatives_and_half_types_may_be_refused() -> None:
     def loss(x: Tensor, t: Tensor) -> Tensor:
         if x.dtype in (torch.bfloat16, torch.float16):
@@ -203,6 +204,7 @@ def test_second_derivatives_and_half_types_may_be_refused() -> None:
     assert check_loss(loss).refused == ("bfloat16", "float16", "second derivative")
 
 
+@pytest.mark.usefixtures("fewer_examples")
 def test_float32_may_not_be_refused() -> None:
     def loss(x: Tensor, t: Tensor) -> Tensor:
         if x.dtype == torch.float32:
@@ -249,6 +251,7 @@ def test_nothing_global_changes() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.usefixtures("fewer_examples")
 def test_the_default_dtype_does_not_matter() -> None:
     torch.set_default_dtype(torch.float64)
     try:
@@ -412,6 +415,7 @@ BROKEN_NORMALIZERS: dict[str, tuple[Callable[[Tensor], Tensor], str, str]] = {
 }
 
 
+@pytest.mark.usefixtures("fewer_examples")
 def test_a_dilated_softmax_with_its_transpose_passes() -> None:
     check_normalizer(dilated(transposed))
 

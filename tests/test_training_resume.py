@@ -109,7 +109,9 @@ def trained_until(moment: str, *arguments: str) -> None:
 
 # Processes are forked from one that has imported what takes seconds to import, and has no threads.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["torch", "softmax_trick.train", "softmax_trick.training.loop"])
+PROCESSES.set_forkserver_preload(
+    ["pytest", "torch._inductor", "softmax_trick.ledger", "softmax_trick.train", "softmax_trick.training.loop"]
+)
 
 
 def start(folder: Path, moment: str, *arguments: str) -> ForkServerProcess:
