@@ -50,15 +50,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import torch
 import torch.nn.functional as F
 from _memory import peak
+from _turns import Way, take_turns
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor
 
 from softmax_trick.isbe import VALUES, ISBELoss, Value, isbe_error, isbe_linear
 from softmax_trick.isbe.kernel import path
-
-Way = Callable[[], object]
 
 # (rows, classes): share of the repeats, calls at a time
 HEADS = {(64, 10): (1.0, 20), (256, 10): (1.0, 20), (1024, 1000): (0.5, 1), (2048, 32000): (0.04, 1)}
@@ -72,22 +70,6 @@ ROWS, HIDDEN, CLASSES = 1024, 256, 32000
 LINEAR_BARS = {"time": 0.85, "memory": 0.25}
 GPU_SIZE = 16384, 131072
 GPU_BAR = 1.3  # times the floor
-
-
-def take_turns(ways: Mapping[str, Way], repeats: int, calls: int, title: str) -> dict[str, list[float]]:
-    """The seconds of a call of each way, in every repeat."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    order = list(ways)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for repeat in progress.track(range(-3, repeats), description=title):  # the first three warm up
-            random.shuffle(order)
-            for name in order:
-                start = perf_counter()
-                for _ in range(calls):
-                    ways[name]()
-                if repeat >= 0:
-                    taken[name].append((perf_counter() - start) / calls)
-    return taken
 
 
 def copy_bandwidth(device: str = "cpu", numbers: int = 2**25) -> float:
@@ -188,7 +170,7 @@ def head(repeats: int) -> Table:
     table = new_table(f"SoftMax, beside F.cross_entropy; floor at {bandwidth / 1e9:.1f} GB/s read and written")
     for (rows, classes), (share, calls) in HEADS.items():
         size = f"{rows} x {classes}"
-        taken = take_turns(head_ways(rows, classes), max(5, round(share * repeats)), calls, size)
+        taken = take_turns(head_ways(rows, classes), max(5, round(share * repeats)), size, calls)
         floor = 2 * rows * classes * torch.float32.itemsize / bandwidth
         add_rows(table, size, taken, "cross-entropy", BARS.get((rows, classes), {}), floor)
     return table
@@ -199,7 +181,7 @@ def normalizers(repeats: int) -> Table:
     table = new_table("other normalizers, beside torch's losses")
     for (rows, classes), calls in (((64, 10), 20), ((1024, 1000), 1)):
         size = f"{rows} x {classes}"
-        taken = take_turns(normalizer_ways(rows, classes), max(5, repeats // 4), calls, size)
+        taken = take_turns(normalizer_ways(rows, classes), max(5, repeats // 4), size, calls)
         add_rows(table, size, taken, "binary cross-entropy", {})
     return table
 
@@ -246,7 +228,7 @@ def linear(repeats: int) -> Table:
     """Time and peak memory of the last layer with the head."""
     ways = linear_ways()
     size = f"{ROWS} x {HIDDEN} -> {CLASSES}"
-    taken = take_turns(ways, max(5, round(0.02 * repeats)), 1, size)
+    taken = take_turns(ways, max(5, round(0.02 * repeats)), size)
     table = Table("size", "way", "median ms", "ratio", "quartiles", "bar", "peak MiB", "ratio", "bar")
     table.title = "the last layer with the head"
     base = "linear, cross-entropy"
@@ -296,7 +278,7 @@ def gpu(repeats: int) -> Table:
             f"{torch.cuda.get_device_name()}, bfloat16; floor at {bandwidth / 1e9:.0f} GB/s; SoftMax by {path('cuda')}"
         )
         floor = 2 * rows * classes * torch.bfloat16.itemsize / bandwidth
-        taken = take_turns(gpu_ways(), max(5, repeats // 10), 1, "GPU")
+        taken = take_turns(gpu_ways(), max(5, repeats // 10), "GPU")
         bar = GPU_BAR * floor / median(taken["cross-entropy"])
         add_rows(table, f"{rows} x {classes}", taken, "cross-entropy", {"direct, buffer": bar}, floor)
     return table

@@ -26,6 +26,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
 import torch.nn.functional as F
+from _turns import interval
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -66,13 +67,6 @@ def measure(net_name: str, batch: int, repeats: int) -> dict[str, list[tuple[flo
                 if repeat >= 0:
                     taken[way].append((step, perf_counter() - start))
     return taken
-
-
-def interval(values: list[float]) -> tuple[float, float]:
-    """A 95 % interval of the median: of n values the (n -+ 1.96 sqrt n) / 2-th, whatever their distribution."""
-    ordered, half = sorted(values), 0.98 * len(values) ** 0.5
-    middle = len(values) / 2
-    return ordered[max(0, int(middle - half))], ordered[min(len(values) - 1, int(middle + half))]
 
 
 def main() -> None:

@@ -2,24 +2,29 @@
 
     python benchmarks/training.py [--repeats N] [--net NAME]...
 
-Ways through one epoch, ISBE SoftMax, on random bytes of the shape of MNIST's images, on a CPU:
+On random bytes of the shape of MNIST's images, on a CPU, ISBE SoftMax. First a step on one resident batch:
+
+    trainer      as the trainer has it: tensors channels last, Adam fused
+    contiguous   tensors as torch makes them
+    plain Adam   channels last, Adam as torch chooses it, which is not fused
+
+Then an epoch:
 
     network      the trainer's network and optimizer on one resident batch, as often as an epoch has steps, and the
                  forward passes of an evaluation: what no trainer can do without
-    contiguous   the same with tensors as torch makes them, and not channels last
-    plain Adam   the same, channels last, with Adam as torch chooses it, and not fused
     trainer      `softmax_trick.training.loop.train`: batches drawn anew, the check for finite scores, times,
                  evaluations, metrics, checkpoint
     augmented    the same with a random affine map of each image
     plain loop   DataLoader over a TensorDataset of floats, the same layers contiguous, Adam as torch chooses it,
                  F.cross_entropy, and an evaluation by a DataLoader
 
-A second table is of an epoch of the size of MNIST's, in a process of its own: the share that is spent outside the
-network, neither in a forward pass, those of the evaluations too, nor in a backward pass, nor in the optimizer; and the
-peak of resident memory, torch and all.
+Last an epoch of the size of MNIST's, in a process of its own: the share that is spent outside the network, neither in a
+forward pass, those of the evaluations too, nor in a backward pass, nor in the optimizer; and the peak of resident
+memory, torch and all.
 
-Evidence: the ways take turns within each repeat, after one that warms up; medians, and the ratio to the network in the
-same repeat. It holds for the machine printed, not beyond.
+Evidence: the ways take turns within each repeat, in random order, after some that warm up; medians, the ratio to the
+first in the same repeat, and the distribution-free 95 % interval of its median. It holds for the machine printed, not
+beyond.
 """
 
 from __future__ import annotations
@@ -27,24 +32,28 @@ from __future__ import annotations
 import argparse
 import itertools
 import multiprocessing
-import platform
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import Any
+from unittest.mock import patch
+
+# Before torch is imported, as `softmax_trick.train` does.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import torch
 from _memory import peak
+from _turns import Way, interval, take_turns
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim import Adam
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -56,6 +65,7 @@ from softmax_trick.training.losses import LOSSES
 from softmax_trick.training.measures import EVALUATION_BATCH
 from softmax_trick.training.networks import build
 from softmax_trick.training.split import Split
+from softmax_trick.training.step import Stopwatch, training_step
 
 BATCHES = {"n0": 256, "n1": 128}
 SIZES = {"n0": 20_480, "n1": 5_120}  # training images; a fifth as many are evaluated
@@ -70,20 +80,38 @@ def images(count: int) -> Split:
     )
 
 
-def network(
-    name: str, data: DataSet, layout: torch.memory_format = torch.channels_last, fused: bool | None = True
-) -> None:
-    """Steps on one resident batch, and the forward passes of the evaluations."""
-    net = build(name).to(memory_format=layout)  # type: ignore[call-overload]
+# --- a step -----------------------------------------------------------------------------------------------------------
+
+STEPS: dict[str, tuple[torch.memory_format, bool | None]] = {
+    "trainer": (torch.channels_last, True),
+    "contiguous": (torch.contiguous_format, True),
+    "plain Adam": (torch.channels_last, None),
+}
+
+
+def step(name: str, layout: torch.memory_format, fused: bool | None) -> Way:
+    """A step on one resident batch."""
+    net = build(name).to(memory_format=layout).train()  # type: ignore[call-overload]
     optimizer = Adam(net.parameters(), lr=0.001, fused=fused)
-    batch, labels = next(iter(Examples.of(data.train, torch.device("cpu")).batches(BATCHES[name])))
-    net.train()
+    batch, labels = next(iter(Examples.of(images(BATCHES[name]), torch.device("cpu")).batches(BATCHES[name])))
+    batch = batch.contiguous(memory_format=layout)
+    return lambda: training_step(net, optimizer, LOSS, batch, labels, Stopwatch(batch.device))
+
+
+def steps(name: str, repeats: int) -> dict[str, list[float]]:
+    """The seconds of each step, in each repeat."""
+    return take_turns({way: step(name, *options) for way, options in STEPS.items()}, repeats, f"{name}, a step")
+
+
+# --- an epoch ---------------------------------------------------------------------------------------------------------
+
+
+def network(name: str, data: DataSet) -> None:
+    """Steps on one resident batch, and the forward passes of the evaluations."""
+    one_step = step(name, *STEPS["trainer"])
     for _ in range(-(-len(data.train.labels) // BATCHES[name])):
-        optimizer.zero_grad()
-        start, gradient = LOSS.start(net(batch), labels)
-        start.backward(gradient)
-        optimizer.step()
-    net.eval()
+        one_step()
+    net = build(name).eval()
     with torch.no_grad():
         held = [batch for batch, _ in Examples.of(data.test, torch.device("cpu")).in_order(EVALUATION_BATCH)]
         for _ in range(2):  # the validation images, the test images
@@ -124,80 +152,84 @@ def plain_loop(name: str, data: DataSet) -> None:
                 net(batch)
 
 
-WAYS: dict[str, Callable[[str, DataSet], None]] = {
+EPOCHS: dict[str, Callable[[str, DataSet], None]] = {
     "network": network,
-    "contiguous": partial(network, layout=torch.contiguous_format),
-    "plain Adam": partial(network, fused=None),
     "trainer": trainer,
     "augmented": partial(trainer, augment=True),
     "plain loop": plain_loop,
 }
 
 
-def measure(name: str, repeats: int) -> dict[str, list[float]]:
-    """The seconds of each way in each repeat."""
+def epochs(name: str, repeats: int) -> dict[str, list[float]]:
+    """The seconds of each way through an epoch, in each repeat."""
     size = SIZES[name]
     data = DataSet("random", "made up", images(size), images(size // 5), images(size // 5))
-    taken: dict[str, list[float]] = {way: [] for way in WAYS}
-    for repeat in track(range(-1, repeats), description=name, console=Console(stderr=True), transient=True):
-        for way, run in WAYS.items():
-            torch.manual_seed(0)
-            start = perf_counter()
-            run(name, data)
-            if repeat >= 0:
-                taken[way].append(perf_counter() - start)
-    return taken
+    ways = {way: partial(run, name, data) for way, run in EPOCHS.items()}
+    return take_turns(ways, repeats, f"{name}, an epoch", warm_up=1)
 
 
 def outside(name: str, augment: bool) -> tuple[float, float]:
     """Of an epoch of the size of MNIST's, what neither the network nor the optimizer takes, percent; and peak MiB."""
     data = DataSet("random", "made up", images(54_000), images(6_000), images(10_000))
     trainer(name, DataSet("random", "made up", *[images(2 * BATCHES[name])] * 3), augment)  # warms up
-    begun: list[float] = []
-    forward: list[float] = []
+    inside: list[float] = []
 
-    def begin(module: nn.Module, _: object) -> None:
-        if isinstance(module, nn.Sequential):
-            begun.append(perf_counter())
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            start = perf_counter()
+            result = function(*arguments, **named)
+            inside.append(perf_counter() - start)
+            return result
 
-    def end(module: nn.Module, *_: object) -> None:
-        if isinstance(module, nn.Sequential):
-            forward.append(perf_counter() - begun.pop())
+        return call
 
-    with TemporaryDirectory() as folder:
-        hooks = register_module_forward_pre_hook(begin), register_module_forward_hook(end)
+    with (
+        TemporaryDirectory() as folder,
+        patch.object(nn.Sequential, "forward", timed(nn.Sequential.forward)),
+        patch.object(Adam, "zero_grad", timed(Adam.zero_grad)),
+    ):
         start = perf_counter()
         [epoch] = train(settings(name, augment), data, RunFolder(Path(folder)), progress=False)
         whole = perf_counter() - start
-        for hook in hooks:
-            hook.remove()
-    return 100 * (1 - (sum(forward) + epoch["seconds"]["backward"] + epoch["seconds"]["step"]) / whole), peak()
+    return 100 * (1 - (sum(inside) + epoch["seconds"]["backward"] + epoch["seconds"]["step"]) / whole), peak()
+
+
+def compared(
+    title: str, names: Iterable[str], measure: Callable[[str], dict[str, list[float]]], size: Mapping[str, int]
+) -> Table:
+    """A table of the ways: each beside the first, in the same repeat."""
+    table = Table("network", "way", "median ms", "images / s", "ratio", "95 % interval", title=title)
+    for name in names:
+        taken = measure(name)
+        base = next(iter(taken.values()))
+        for way, times in taken.items():
+            ratios = [time / other for time, other in zip(times, base, strict=True)]
+            low, high = interval(ratios)
+            shown = ("", "") if times is base else (f"{median(ratios):.2f}", f"{low:.2f} to {high:.2f}")
+            table.add_row(name, way, f"{1000 * median(times):.1f}", f"{size[name] / median(times):,.0f}", *shown)
+        table.add_section()
+    return table
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=7, metavar="N", help="(default: 7)")
+    parser.add_argument("--repeats", type=int, default=7, metavar="N", help="epochs; steps 20 N (default: 7)")
     parser.add_argument("--net", action="append", choices=SIZES, help="this network only (default: both)")
     options = parser.parse_args()
-    cpu = platform.processor() or platform.machine()
-    table = Table("network", "way", "median s", "images / s", "ratio", "least", "most")
-    table.title = f"{cpu}, {torch.get_num_threads()} threads, torch {torch.__version__}, float32"
-    for name in options.net or SIZES:
-        taken = measure(name, options.repeats)
-        for way, times in taken.items():
-            ratios = [time / base for time, base in zip(times, taken["network"], strict=True)]
-            speed = f"{SIZES[name] / median(times):,.0f}"
-            shown = (f"{value:.2f}" for value in (median(ratios), min(ratios), max(ratios)))
-            table.add_row(name, way, f"{median(times):.2f}", speed, *shown)
-        table.add_section()
-    Console().print(table)
+    names = options.net or list(SIZES)
+    console = Console()
+    console.print(
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}, float32, load {os.getloadavg()[0]:.1f}"
+    )
+    console.print(compared("a step", names, lambda name: steps(name, 20 * options.repeats), BATCHES))
+    console.print(compared("an epoch", names, lambda name: epochs(name, options.repeats), SIZES))
     whole = Table("network", "batches of", "way", "% outside", "peak MiB", title="an epoch of the size of MNIST's")
-    for name, way in itertools.product(options.net or SIZES, ("trainer", "augmented")):
+    for name, way in itertools.product(names, ("trainer", "augmented")):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as own:
             share, memory = own.submit(outside, name, way == "augmented").result()
         whole.add_row(name, str(BATCHES[name]), way, f"{share:.1f}", f"{memory:,.0f}")
-    Console().print(whole)
+    console.print(whole)
 
 
 if __name__ == "__main__":
