@@ -17,14 +17,15 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from softmax_trick import NORMALIZERS, ISBELoss, isbe_error, isbe_gradient
-from softmax_trick.isbe import REDUCTIONS, VALUES
+from softmax_trick.isbe import REDUCTIONS, VALUES, values
 from softmax_trick.isbe import error as direct_form
-from softmax_trick.testing import CheckFailed, check_loss
+from softmax_trick.isbe import loss as wrapped_form
+from softmax_trick.testing import CheckFailed, check_loss, running
 from softmax_trick.testing.reference import Problem
 
 NAMES = sorted(NORMALIZERS)
@@ -139,6 +140,115 @@ def test_wrong_options_are_rejected(fault: str) -> None:
     with pytest.raises(CheckFailed) as caught:
         check_loss(loss, reduction="mean", features=[feature], checks=[feature])
     assert caught.value.check == feature
+
+
+# --- the error that is kept for the backward pass ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def many_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few scores there are, value and error are made of one SoftMax, in several blocks."""
+    monkeypatch.setattr(wrapped_form, "FEW", 0)
+    monkeypatch.setattr(direct_form, "BLOCK", 12)
+
+
+@pytest.mark.usefixtures("many_scores")
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_a_kept_error_passes_check_loss(reduction: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_SETTINGS", settings(running._SETTINGS, max_examples=20))
+    taken = []
+    kept = values.cross_entropy_and_error
+
+    def counted(*arguments: Any) -> Any:
+        taken.append(arguments)
+        return kept(*arguments)
+
+    monkeypatch.setattr(wrapped_form, "cross_entropy_and_error", counted)
+    checked = check_loss(with_options("softmax", reduction), reduction=reduction, features=["ignore_index", "masks"])
+    assert checked.refused == ()
+    assert len(taken) > 200
+
+
+@pytest.mark.usefixtures("many_scores")
+@pytest.mark.parametrize("size", [1.0, 80.0, 100.0, 1e4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_value_of_a_faint_label_is_right(size: float, dtype: torch.dtype) -> None:
+    """Down to where y_t underflows: e^-87 in float32, e^-708 in float64; and beyond."""
+    x = scores(40, 5, size, dtype).requires_grad_()
+    labels = x.detach().argmin(-1)
+    right = F.cross_entropy(x.double(), labels, reduction="none")
+    found = ISBELoss(reduction="none")(x, labels)
+    bound = 16 * torch.finfo(dtype).eps * (1 + x.detach().abs().amax())
+    assert (found.double() - right).abs().max() <= bound
+
+
+@pytest.mark.usefixtures("many_scores")
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", [(5,), (2, 3)])
+def test_only_the_first_backward_pass_takes_it(reduction: Any, shape: tuple[int, ...]) -> None:
+    x = scores(6, K)[: shape[0]] if len(shape) == 1 else scores(6, K).view(*shape, K)
+    x.requires_grad_()
+    labels = torch.arange(x.numel() // K).view(shape) % K
+    value = ISBELoss(reduction=reduction, ignore_index=3)(x, labels)
+    grad_output = torch.full_like(value, 0.7)
+    first, second, third = (
+        torch.autograd.grad(value, x, grad_output, retain_graph=True, create_graph=graph)[0]
+        for graph in (False, False, True)
+    )
+    expected = torch.autograd.grad(
+        F.cross_entropy(x.view(-1, K), labels.view(-1), ignore_index=3, reduction=reduction).view(value.shape),
+        x,
+        grad_output,
+    )[0]
+    for found in (first, second, third):
+        close(found, expected, 4 * U)
+    assert first.data_ptr() != second.data_ptr()
+    assert third.requires_grad
+
+
+@pytest.mark.usefixtures("many_scores")
+def test_without_a_gradient_no_error_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wrapped_form, "cross_entropy_and_error", None)
+    x = scores()
+    with torch.no_grad():
+        close(ISBELoss()(x.requires_grad_(), LABELS), F.cross_entropy(x, LABELS, reduction="sum"), 1e-14)
+    close(ISBELoss()(x.detach(), LABELS), F.cross_entropy(x, LABELS, reduction="sum"), 1e-14)
+    with pytest.raises(TypeError):  # planted
+        ISBELoss()(x, LABELS)
+
+
+def test_from_how_many_scores_on_the_error_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wrapped_form, "cross_entropy_and_error", None)
+    labels = torch.tensor([0, 1])
+    ISBELoss()(torch.zeros(2, wrapped_form.FEW // 2, requires_grad=True), labels)
+    with pytest.raises(TypeError):
+        ISBELoss()(torch.zeros(2, wrapped_form.FEW // 2 + 1, requires_grad=True), labels)
+
+
+@pytest.mark.usefixtures("many_scores")
+def test_a_wrong_label_is_named_here_too() -> None:
+    with pytest.raises(ValueError, match=r"class index 7 in row \[2\] is outside 0\.\.6"):
+        ISBELoss()(scores().requires_grad_(), torch.tensor([0, 6, 7, 3, 1]))
+
+
+@pytest.mark.usefixtures("many_scores")
+@pytest.mark.parametrize(
+    ("target", "planted"),
+    [
+        ("softmax_trick.isbe.loss._gradient", lambda g, x, t, *_: x.softmax(-1)),
+        ("softmax_trick.isbe.loss.row_scale", lambda g, *_: g),
+        ("softmax_trick.isbe.values.indices", lambda labels, kept: labels.clamp_max(0).unsqueeze(-1)),
+        ("torch.Tensor.log", lambda y: y - 1),
+    ],
+    ids=["a second gradient without targets", "no mean", "always class 0 where faint", "no logarithm"],
+)
+def test_planted_errors_of_a_kept_error_are_rejected(
+    target: str, planted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, planted)
+    monkeypatch.setattr(running, "_SETTINGS", settings(PLANTED, suppress_health_check=list(HealthCheck)))
+    with pytest.raises(CheckFailed):
+        check_loss(ISBELoss(reduction="mean"), reduction="mean")
 
 
 # --- direct, wrapped, and in a buffer: the same to the last bit, where torch's own cross-entropy has no part in it ----

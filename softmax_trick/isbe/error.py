@@ -140,34 +140,46 @@ def write_error(
     weight: Tensor | None,
     out: Tensor | None = None,
     scale: Tensor | None = None,
+    labelled: Tensor | None = None,
 ) -> Tensor:
     """scale * (mass * F(x) - a), written into `out` or a new tensor like the scores, without a graph.
 
     scale: None for 1, a scalar, or a factor for each row, shape (..., 1).
+    labelled: for class indices a buffer, (n, 1) for n rows, into which the soft score of the labelled class is written.
     """
     if scores.numel() <= BLOCK and scores.dim() == 2:
-        return _block_error(rule, scores, targets, weight, out, scale)
+        return _block_error(rule, scores, targets, weight, out, scale, labelled)
     if out is None:
         out = torch.empty_like(scores, memory_format=torch.contiguous_format)
     x, error = scores.reshape(-1, scores.shape[-1]), out.reshape(-1, out.shape[-1])
     rows = targets.reshape(x.shape if targets.is_floating_point() else (-1,))
     factors = scale.reshape(-1, 1) if scale is not None and scale.dim() else None
     for block in blocks(x):
-        _block_error(rule, x[block], rows[block], weight, error[block], scale if factors is None else factors[block])
+        factor = scale if factors is None else factors[block]
+        picked = None if labelled is None else labelled[block]
+        _block_error(rule, x[block], rows[block], weight, error[block], factor, picked)
     return out if error.data_ptr() == out.data_ptr() else out.copy_(error.view_as(out))
 
 
 def _block_error(
-    rule: Rule, scores: Tensor, targets: Tensor, weight: Tensor | None, out: Tensor | None, scale: Tensor | None
+    rule: Rule,
+    scores: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    out: Tensor | None,
+    scale: Tensor | None,
+    labelled: Tensor | None,
 ) -> Tensor:
     """For scores (n, K): normalise, subtract the target, scale."""
-    if takes(rule, scores, targets, weight):
+    if labelled is None and takes(rule, scores, targets, weight):
         return fused_error(rule, scores, targets, torch.empty_like(scores) if out is None else out, scale)
     x = widened(scores)
     if out is None or out.dtype is not x.dtype:
         y = rule.normalizer.torch(x)
     else:
         y = rule.normalizer.write(x, out)
+    if labelled is not None:
+        torch.gather(y, -1, indices(targets, rule.kept(targets)), out=labelled)
     if targets.is_floating_point():
         _subtract_soft(rule, y, targets, weight)
     else:

@@ -2,10 +2,12 @@
 
 The forward pass computes a value, if one is asked for, and keeps nothing but its inputs; the backward pass computes the
 error. So the error is not paid for where no gradient is wanted, no score matrix is kept besides the scores, and a
-second derivative goes through F. (An error kept from the forward pass would be a constant to autograd, and second
-derivatives silently wrong.)
+second derivative goes through F. (An error kept from the forward pass is a constant to autograd, and second derivatives
+would silently be wrong.)
 
-Where the loss is the cross-entropy of few scores it is torch's own: a Function in Python would take twice as long.
+Where the loss is the cross-entropy of labels, one SoftMax gives both value and error: of many scores on a CPU the error
+is kept after all, for the first backward pass, and becomes the gradient; every further one computes its own. Of few
+scores the loss is torch's own: a Function in Python would take twice as long.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from softmax_trick.isbe.values import (
     VALUES,
     Reduction,
     Value,
+    cross_entropy_and_error,
     denominator,
     no_value,
     reduce,
@@ -34,6 +37,9 @@ from softmax_trick.normalizers import Normalizer
 
 NO_CLASS = -(2**63)
 """A label that torch is told to ignore, so that it ignores none."""
+
+FEW = 2**18
+"""Scores up to which, on a CPU, torch's cross-entropy takes less time than a Function in Python."""
 
 
 class ISBELoss(nn.Module):
@@ -85,13 +91,13 @@ class ISBELoss(nn.Module):
         self.reduction = reduction
         self.value = value
         self.register_buffer("weight", weight, persistent=False)
-        self._is_cross_entropy = value == "implicit" and weight is None and self.rule.is_plain_softmax
+        self._is_torchs = value == "implicit" and weight is None and self.rule.is_plain_cross_entropy
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
         """The reduced value for the scores (..., K) and the targets."""
         rule, weight = self.rule, self.weight
         try:
-            if self._is_cross_entropy and _is_small(scores, targets):
+            if self._is_torchs and _is_small(scores, targets):
                 return cross_entropy(scores, targets, reduction=self.reduction, ignore_index=NO_CLASS)
             check_inputs(scores, targets, rule, weight)
             if targets.requires_grad:
@@ -128,6 +134,9 @@ def apply_loss(
     if torch.compiler.is_compiling():
         apply = _Loss.apply
     elif is_eager():
+        if weight is None and value == "implicit" and _keeps_error(scores, targets, rule):
+            rows: Tensor = _apply_cross_entropy(scores, targets, rule, reduction)  # type: ignore[no-untyped-call]
+            return rows
         apply = _apply_eagerly
     else:
         apply = _LossWithForwardMode.apply
@@ -137,8 +146,25 @@ def apply_loss(
 
 def _is_small(scores: Tensor, targets: Tensor) -> bool:
     """Whether these are labels, and so few scores that a Function in Python costs more than it saves."""
-    shapes_fit = scores.dim() == 2 and targets.shape == scores.shape[:1] and 0 < scores.numel() <= BLOCK
+    few = FEW if scores.device.type == "cpu" else BLOCK
+    shapes_fit = scores.dim() == 2 and targets.shape == scores.shape[:1] and 0 < scores.numel() <= few
     return shapes_fit and targets.dtype is torch.int64 and scores.dtype in (torch.float32, torch.float64)
+
+
+def _keeps_error(scores: Tensor, targets: Tensor, rule: Rule) -> bool:
+    """Whether this is the cross-entropy of so many scores that value and error are made of one SoftMax.
+
+    Not in half precision, where a kept error would be rounded twice.
+    """
+    return (
+        rule.is_cross_entropy
+        and not targets.is_floating_point()
+        and scores.device.type == "cpu"
+        and scores.numel() > FEW
+        and scores.dtype in (torch.float32, torch.float64)
+        and torch.is_grad_enabled()
+        and scores.requires_grad
+    )
 
 
 def in_dtype_of(scores: Tensor, value: Tensor) -> Tensor:
@@ -171,16 +197,22 @@ class _Loss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         scores, targets, weight = ctx.saved_tensors
-        count = denominator(ctx.rule, ctx.reduction, targets, weight, scores.shape[-1])
-        scale = row_scale(grad_output, ctx.reduction, count)
-        if not is_eager(scores, grad_output):
-            gradient = (scale * textbook_error(ctx.rule, scores, targets, weight)).to(scores.dtype)
-        else:
-            try:
-                gradient = write_error(ctx.rule, scores, targets, weight, scale=scale)
-            except (RuntimeError, IndexError) as error:  # the first look at the targets, if no value was asked for
-                raise explained(error, targets, ctx.rule, scores.shape[-1]) from None
+        gradient = _gradient(grad_output, scores, targets, weight, ctx.rule, ctx.reduction)
         return gradient, None, None, None, None, None
+
+
+def _gradient(
+    grad_output: Tensor, scores: Tensor, targets: Tensor, weight: Tensor | None, rule: Rule, reduction: Reduction
+) -> Tensor:
+    """grad_output * (F(x) - t), by differentiable operations where a graph of it is made."""
+    count = denominator(rule, reduction, targets, weight, scores.shape[-1])
+    scale = row_scale(grad_output, reduction, count)
+    if not is_eager(scores, grad_output):
+        return (scale * textbook_error(rule, scores, targets, weight)).to(scores.dtype)
+    try:
+        return write_error(rule, scores, targets, weight, scale=scale)
+    except (RuntimeError, IndexError) as error:  # the first look at the targets, if no value was asked for
+        raise explained(error, targets, rule, scores.shape[-1]) from None
 
 
 # torch's own `apply` looks up the signature of `forward` each time, for the sake of torch.func: with ten classes that
@@ -202,3 +234,31 @@ class _LossWithForwardMode(_Loss):
         count = denominator(ctx.rule, ctx.reduction, targets, weight, scores.shape[-1])
         error = textbook_error(ctx.rule, scores, targets, weight)
         return in_dtype_of(scores, reduce((error * tangent).sum(-1), ctx.reduction, count))
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """(x, labels) -> the cross-entropy after SoftMax; its error is kept for the first backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, labels: Tensor, rule: Rule, reduction: Reduction) -> Tensor:
+        ctx.rule, ctx.reduction = rule, reduction
+        ctx.save_for_backward(scores, labels)
+        count = denominator(rule, reduction, labels, None, scores.shape[-1])
+        scale = row_scale(scores.new_ones(()), reduction, count) if reduction == "mean" else None
+        rows, ctx.kept = cross_entropy_and_error(rule, scores, labels, scale)
+        return reduce(rows, reduction, count)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        scores, labels = ctx.saved_tensors
+        gradient, ctx.kept = ctx.kept, None
+        if gradient is None or not is_eager(scores, grad_output):
+            gradient = _gradient(grad_output, scores, labels, None, ctx.rule, ctx.reduction)
+        elif ctx.reduction == "none":
+            gradient.mul_(grad_output.unsqueeze(-1))
+        elif grad_output != 1:
+            gradient.mul_(grad_output)
+        return gradient, None, None, None
+
+
+_apply_cross_entropy = super(torch.autograd.Function, _CrossEntropy).apply

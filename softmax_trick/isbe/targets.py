@@ -62,10 +62,14 @@ class Rule:
         return self.normalizer.map_target(1.0), self.normalizer.map_target(0.0)
 
     @cached_property
-    def is_plain_softmax(self) -> bool:
-        """Whether the implicit loss of labels is the cross-entropy after SoftMax, without any option."""
-        options = self.blurring, self.label_smoothing, self.ignore_index, self.check_targets
-        return self.normalizer.name == "softmax" and options == (0, 0, None, False)
+    def is_cross_entropy(self) -> bool:
+        """Whether the implicit loss of labels, of rows that count, is the cross-entropy after SoftMax, not smoothed."""
+        return self.normalizer.name == "softmax" and (self.blurring, self.label_smoothing) == (0, 0)
+
+    @cached_property
+    def is_plain_cross_entropy(self) -> bool:
+        """The same where every row counts, and nobody looks at the labels."""
+        return self.is_cross_entropy and self.ignore_index is None and not self.check_targets
 
     def kept(self, labels: Tensor) -> Tensor | None:
         """Which rows count; None if all do."""

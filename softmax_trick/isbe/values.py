@@ -54,6 +54,21 @@ def _implicit(rule: Rule, scores: Tensor, targets: Tensor, weight: Tensor | None
     return value if kept is None else torch.where(kept, value, 0)
 
 
+def cross_entropy_and_error(rule: Rule, scores: Tensor, labels: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Of one SoftMax y both -log y_t, shape (...), and scale * (y - t), shape (..., K), t being the labels' one-hot."""
+    k = scores.shape[-1]
+    labelled = scores.new_empty(scores.numel() // k, 1)
+    error = write_error(rule, scores, labels, None, scale=scale, labelled=labelled)
+    value = -labelled.log()
+    # Close to underflow, or below, y_t has lost its digits.
+    faint = (labelled < torch.finfo(scores.dtype).tiny / torch.finfo(scores.dtype).eps).squeeze(-1)
+    if faint.any():
+        x, index = scores.reshape(-1, k)[faint], indices(labels, rule.kept(labels)).reshape(-1, 1)[faint]
+        value[faint] = x.logsumexp(-1, keepdim=True) - x.gather(-1, index)
+    value, kept = value.view(labels.shape), rule.kept(labels)
+    return value if kept is None else torch.where(kept, value, 0), error
+
+
 def _half_squared_error(rule: Rule, scores: Tensor, targets: Tensor, weight: Tensor | None) -> Tensor:
     x = widened(scores)
     if is_eager(x):
