@@ -95,14 +95,14 @@ class ISBELoss(nn.Module):
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
         """The reduced value for the scores (..., K) and the targets."""
-        rule, weight = self.rule, self.weight
+        rule = self.rule
         try:
             if self._is_torchs and _is_small(scores, targets):
                 return cross_entropy(scores, targets, reduction=self.reduction, ignore_index=NO_CLASS)
-            check_inputs(scores, targets, rule, weight)
+            check_inputs(scores, targets, rule, self.weight)
             if targets.requires_grad:
                 raise ValueError("the targets require a gradient, which ISBE does not define: pass targets.detach()")
-            return apply_loss(scores, targets, weight, rule, self.value, self.reduction)
+            return apply_loss(scores, targets, self.weight, rule, self.value, self.reduction)
         except (RuntimeError, IndexError) as error:
             raise explained(error, targets, rule, scores.shape[-1]) from None
 
@@ -146,7 +146,7 @@ def apply_loss(
 
 def _is_small(scores: Tensor, targets: Tensor) -> bool:
     """Whether these are labels, and so few scores that a Function in Python costs more than it saves."""
-    few = FEW if scores.device.type == "cpu" else BLOCK
+    few = FEW if scores.is_cpu else BLOCK
     shapes_fit = scores.dim() == 2 and targets.shape == scores.shape[:1] and 0 < scores.numel() <= few
     return shapes_fit and targets.dtype is torch.int64 and scores.dtype in (torch.float32, torch.float64)
 
@@ -159,7 +159,7 @@ def _keeps_error(scores: Tensor, targets: Tensor, rule: Rule) -> bool:
     return (
         rule.is_cross_entropy
         and not targets.is_floating_point()
-        and scores.device.type == "cpu"
+        and scores.is_cpu
         and scores.numel() > FEW
         and scores.dtype in (torch.float32, torch.float64)
         and torch.is_grad_enabled()
