@@ -68,7 +68,7 @@ from softmax_trick.training.split import Split
 from softmax_trick.training.step import Stopwatch, training_step
 
 BATCHES = {"n0": 256, "n1": 128}
-SIZES = {"n0": 20_480, "n1": 5_120}  # training images; a fifth as many are evaluated
+SIZES = {"n0": 20_480, "n1": 5_120}  # training images; a fifth as many to validate, and to test
 LOSS = LOSSES["softmax"]
 
 
