@@ -241,7 +241,8 @@ def _measured(measure: Callable[[Results], tuple[Any, ...]], results: Results | 
     tested = [figure.agrees for figure in figures if figure.agrees is not None]
     found = replace(nothing, scope=scope, seconds=time.perf_counter() - start, figures=figures)
     if not tested:
-        return replace(found, reason="too few seeds for a test")
+        with_interval = any(figure.low is not None for figure in figures)
+        return replace(found, reason="the interval leaves it open" if with_interval else "too few seeds for a test")
     return replace(found, outcome="holds" if all(tested) else "fails", reason="")
 
 
