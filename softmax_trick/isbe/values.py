@@ -59,12 +59,12 @@ def cross_entropy_and_error(rule: Rule, scores: Tensor, labels: Tensor, scale: T
     k = scores.shape[-1]
     labelled = scores.new_empty(scores.numel() // k, 1)
     error = write_error(rule, scores, labels, None, scale=scale, labelled=labelled)
+    labelled = labelled.squeeze(-1)
     value = -labelled.log()
     # Close to underflow, or below, y_t has lost its digits.
-    faint = (labelled < torch.finfo(scores.dtype).tiny / torch.finfo(scores.dtype).eps).squeeze(-1)
+    faint = labelled < torch.finfo(scores.dtype).tiny / torch.finfo(scores.dtype).eps
     if faint.any():
-        x, index = scores.reshape(-1, k)[faint], indices(labels, rule.kept(labels)).reshape(-1, 1)[faint]
-        value[faint] = x.logsumexp(-1, keepdim=True) - x.gather(-1, index)
+        value[faint] = _implicit(rule, scores.reshape(-1, k)[faint], labels.reshape(-1)[faint], None)
     value, kept = value.view(labels.shape), rule.kept(labels)
     return value if kept is None else torch.where(kept, value, 0), error
 
