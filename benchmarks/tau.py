@@ -30,7 +30,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-# Before torch is imported, as `softmax_trick.train` does.
+# Before torch is imported; the rest of `prepare_process` can wait.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
@@ -45,6 +45,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from softmax_trick.training.losses import LOSSES, Loss
 from softmax_trick.training.networks import build
+from softmax_trick.training.process import prepare_process
 
 EIGHT = ("ce-mean", "ce-none", "ce-sum", "softmax", "sigmoid", "tanh", "hardtanh", "hardsigmoid")
 IMAGES = {"n0": (256, 1, 28, 28), "n1": (256, 1, 28, 28), "vgg16": (32, 3, 32, 32)}
@@ -207,6 +208,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, metavar="T", help="of torch (default: as torch chooses)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
+    prepare_process()
     if options.threads:
         torch.set_num_threads(options.threads)
     machine = {

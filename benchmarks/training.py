@@ -7,6 +7,7 @@ On random bytes of the shape of MNIST's images, on a CPU, ISBE SoftMax. First a 
     trainer      as the trainer has it: tensors channels last, Adam fused
     contiguous   tensors as torch makes them
     plain Adam   channels last, Adam as torch chooses it, which is not fused
+    plain malloc the trainer's, in a process that hands freed memory back to the kernel, as glibc does
 
 Then an epoch:
 
@@ -16,7 +17,7 @@ Then an epoch:
                  evaluations, metrics, checkpoint
     augmented    the same with a random affine map of each image
     plain loop   DataLoader over a TensorDataset of floats, the same layers contiguous, Adam as torch chooses it,
-                 F.cross_entropy, and an evaluation by a DataLoader
+                 F.cross_entropy, an evaluation by a DataLoader, and malloc as it is
 
 Last an epoch of the size of MNIST's, in a process of its own: the share that is spent outside the network, neither in a
 forward pass, those of the evaluations too, nor in a backward pass, nor in the optimizer; and the peak of resident
@@ -35,7 +36,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -43,7 +44,7 @@ from time import perf_counter
 from typing import Any
 from unittest.mock import patch
 
-# Before torch is imported, as `softmax_trick.train` does.
+# Before torch is imported; the rest of `prepare_process` can wait, and one of the processes does without.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
@@ -64,6 +65,7 @@ from softmax_trick.training.loop import Settings, train
 from softmax_trick.training.losses import LOSSES
 from softmax_trick.training.measures import EVALUATION_BATCH
 from softmax_trick.training.networks import build
+from softmax_trick.training.process import prepare_process
 from softmax_trick.training.split import Split
 from softmax_trick.training.step import Stopwatch, training_step
 
@@ -78,6 +80,11 @@ def images(count: int) -> Split:
     return Split(
         random.randint(0, 256, (count, 28, 28)).astype(np.uint8), random.randint(0, 10, count).astype(np.uint8)
     )
+
+
+def unprepared() -> ProcessPoolExecutor:
+    """One more process, which `prepare_process` has not been called in."""
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
 # --- a step -----------------------------------------------------------------------------------------------------------
@@ -100,7 +107,20 @@ def step(name: str, layout: torch.memory_format, fused: bool | None) -> Way:
 
 def steps(name: str, repeats: int) -> dict[str, list[float]]:
     """The seconds of each step, in each repeat."""
-    return take_turns({way: step(name, *options) for way, options in STEPS.items()}, repeats, f"{name}, a step")
+    ways = {way: step(name, *options) for way, options in STEPS.items()}
+    with unprepared() as process:
+        ways["plain malloc"] = lambda: process.submit(trainers_step, name).result()
+        return take_turns(ways, repeats, f"{name}, a step")
+
+
+@cache
+def _kept(name: str) -> Way:
+    return step(name, *STEPS["trainer"])
+
+
+def trainers_step(name: str) -> None:
+    """A step of the trainer's, in this process, where network and batch are kept for the next."""
+    _kept(name)()
 
 
 # --- an epoch ---------------------------------------------------------------------------------------------------------
@@ -156,20 +176,32 @@ EPOCHS: dict[str, Callable[[str, DataSet], None]] = {
     "network": network,
     "trainer": trainer,
     "augmented": partial(trainer, augment=True),
-    "plain loop": plain_loop,
 }
+
+
+@cache
+def data_of(name: str) -> DataSet:
+    """Made once by each process."""
+    size = SIZES[name]
+    return DataSet("random", "made up", images(size), images(size // 5), images(size // 5))
+
+
+def plain_epoch(name: str) -> None:
+    """An epoch of the plain loop."""
+    plain_loop(name, data_of(name))
 
 
 def epochs(name: str, repeats: int) -> dict[str, list[float]]:
     """The seconds of each way through an epoch, in each repeat."""
-    size = SIZES[name]
-    data = DataSet("random", "made up", images(size), images(size // 5), images(size // 5))
-    ways = {way: partial(run, name, data) for way, run in EPOCHS.items()}
-    return take_turns(ways, repeats, f"{name}, an epoch", warm_up=1)
+    ways = {way: partial(run, name, data_of(name)) for way, run in EPOCHS.items()}
+    with unprepared() as process:
+        ways["plain loop"] = lambda: process.submit(plain_epoch, name).result()
+        return take_turns(ways, repeats, f"{name}, an epoch", warm_up=1)
 
 
 def outside(name: str, augment: bool) -> tuple[float, float]:
     """Of an epoch of the size of MNIST's, what neither the network nor the optimizer takes, percent; and peak MiB."""
+    prepare_process()
     data = DataSet("random", "made up", images(54_000), images(6_000), images(10_000))
     trainer(name, DataSet("random", "made up", *[images(2 * BATCHES[name])] * 3), augment)  # warms up
     inside: list[float] = []
@@ -217,6 +249,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="epochs; steps 20 N (default: 7)")
     parser.add_argument("--net", action="append", choices=SIZES, help="this network only (default: both)")
     options = parser.parse_args()
+    prepare_process()
     names = options.net or list(SIZES)
     console = Console()
     console.print(
@@ -226,7 +259,7 @@ def main() -> None:
     console.print(compared("an epoch", names, lambda name: epochs(name, options.repeats), SIZES))
     whole = Table("network", "batches of", "way", "% outside", "peak MiB", title="an epoch of the size of MNIST's")
     for name, way in itertools.product(names, ("trainer", "augmented")):
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as own:
+        with unprepared() as own:
             share, memory = own.submit(outside, name, way == "augmented").result()
         whole.add_row(name, str(BATCHES[name]), way, f"{share:.1f}", f"{memory:,.0f}")
     console.print(whole)

@@ -260,7 +260,6 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _train(experiment: Experiment, options: argparse.Namespace) -> int:
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is imported, as `softmax_trick.train` does
     from rich.console import Console
 
     from softmax_trick.experiments.sweep import RESULTS, SweepError, collect, sweep

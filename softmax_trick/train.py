@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import math
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
@@ -21,6 +20,7 @@ from softmax_trick.training import TrainingError
 from softmax_trick.training.data import SOURCES, DataSet, load
 from softmax_trick.training.losses import NAMES
 from softmax_trick.training.networks import COLOUR, NETWORKS, describe
+from softmax_trick.training.process import prepare_process
 
 if TYPE_CHECKING:
     from softmax_trick.training.folder import RunFolder
@@ -45,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # To be set before torch is imported. A network as small as N0 gains little from a second thread, and loses much to
-    # one that waits by spinning on a core that another process needs: 20 ms a step became 150 ms on a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    prepare_process()
     # torch is imported once the command line is known to be right: it takes seconds.
     from softmax_trick.training.folder import RunFolder
     from softmax_trick.training.loop import make_reproducible

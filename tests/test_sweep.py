@@ -119,6 +119,13 @@ def test_a_complete_run_is_skipped_and_others_are_not(tmp_path, run, monkeypatch
         assert not finished(replace(SETTINGS, **other), tmp_path)
 
 
+def test_the_process_of_a_run_is_set_up(run, monkeypatch):
+    called = []
+    monkeypatch.setattr(work, "prepare_process", lambda: called.append("prepared"))
+    assert run().status == "done"
+    assert called == ["prepared"]
+
+
 def test_a_run_with_other_settings_in_its_folder_fails_and_keeps_it(tmp_path, run):
     run()
     before = state(tmp_path)

@@ -23,6 +23,7 @@ from softmax_trick.results import Run, load_results, write_results
 from softmax_trick.training.data import load
 from softmax_trick.training.folder import METRICS
 from softmax_trick.training.loop import Settings
+from softmax_trick.training.process import prepare_process
 
 RESULTS = "results.json"
 PATIENCE = 10  # seconds for a scheduler to answer, and for its first worker
@@ -149,7 +150,7 @@ def _client(scheduler: str | None, jobs: int, out: Path) -> Iterator[Any]:
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong there is said here, in one line
     if scheduler is None:
-        environment = {"OMP_WAIT_POLICY": "passive"}
+        prepare_process()  # the workers inherit its environment
         with (
             LocalCluster(  # type: ignore[no-untyped-call]
                 n_workers=jobs,
@@ -157,7 +158,6 @@ def _client(scheduler: str | None, jobs: int, out: Path) -> Iterator[Any]:
                 memory_limit=0,
                 dashboard_address=":0",
                 silence_logs="CRITICAL",
-                env=environment,
             ) as cluster,
             Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
         ):

@@ -8,7 +8,6 @@ goes on from the last checkpoint.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from softmax_trick.extras import MissingExtra
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.results import ResultsError, Run, load_results, write_results
 from softmax_trick.training import TrainingError
+from softmax_trick.training.process import prepare_process
 
 if TYPE_CHECKING:
     from softmax_trick.training.data import DataSet
@@ -75,7 +75,7 @@ def run_one(settings: Settings, out: Path, data_dir: Path | None, workers: int, 
     name = folder_name(settings)
     if finished(settings, out):
         return Outcome(name, "complete before")
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is imported, as `softmax_trick.train` does
+    prepare_process()
     with _ONE_AT_A_TIME:
         return _attempt(settings, out / name, data_dir, workers, threads)
 

@@ -12,6 +12,7 @@
     parallel      one run on several processes
     check         the side-by-side check that "none", "sum" and ISBE SoftMax are one method
     progress      the progress bar
+    process       how threads wait, and what becomes of freed memory
 
 `python -m softmax_trick.train` puts them together; docs/training.md is the guide.
 """

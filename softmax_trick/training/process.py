@@ -1,0 +1,26 @@
+"""How a process that trains is set up: how its threads wait, and what it does with memory that is freed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+"""What glibc's malloc.h calls these parameters of `mallopt`."""
+
+
+def prepare_process() -> None:
+    """Set up this process, and by its environment those that it starts; to be called before torch is imported.
+
+    Nothing here changes a result. `benchmarks/training.py` measures what it is worth.
+    """
+    # A network as small as N0 gains little from a second thread, and loses much to one that waits by spinning on a core
+    # that another process needs: 20 ms a step became 150 ms on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Every step allocates the tensors of the one before. glibc hands large ones back to the kernel, which then clears
+    # them page for page: a fifth of a step of N1. dask has its workers hand back even small ones.
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, -1)

@@ -1,0 +1,63 @@
+"""How a process that trains is set up (softmax_trick/training/process.py)."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from softmax_trick import train
+from softmax_trick.training import process
+
+GLIBC = platform.libc_ver()[0] == "glibc"
+STEPS, PAGES = 100, 512
+
+FAULTS = f"""
+import resource, sys
+import numpy as np
+from softmax_trick.training.process import prepare_process
+if sys.argv[1] == "prepared":
+    prepare_process()
+for step in range({STEPS} + 1):
+    if step == 1:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones({PAGES} * 4096, np.uint8)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def page_faults(way: str) -> int:
+    """How many pages the kernel clears while 2 MiB are allocated and freed 100 times, with dask's settings."""
+    environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+    command = [sys.executable, "-c", FAULTS, way]
+    return int(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.skipif(not GLIBC, reason="mallopt is glibc's")
+def test_memory_that_is_freed_is_kept_for_the_next_step() -> None:
+    assert page_faults("plain") >= STEPS * PAGES
+    assert page_faults("prepared") < 2 * PAGES
+
+
+def test_how_threads_wait_is_said_unless_the_user_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    process.prepare_process()
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    process.prepare_process()
+    assert os.environ["OMP_WAIT_POLICY"] == "active"
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(process.ctypes, "CDLL", lambda name: pytest.fail("there is no mallopt"))
+    process.prepare_process()
+
+
+def test_the_trainer_sets_up_its_process(trainer: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(train, "prepare_process", lambda: called.append("prepared"))
+    assert trainer("--net", "linear", "--epochs", "1") == 0
+    assert called == ["prepared"]
