@@ -193,7 +193,7 @@ def plain_epoch(name: str) -> None:
 
 def epochs(name: str, repeats: int) -> dict[str, list[float]]:
     """The seconds of each way through an epoch, in each repeat."""
-    ways = {way: partial(run, name, data_of(name)) for way, run in EPOCHS.items()}
+    ways: dict[str, Way] = {way: partial(run, name, data_of(name)) for way, run in EPOCHS.items()}
     with unprepared() as process:
         ways["plain loop"] = lambda: process.submit(plain_epoch, name).result()
         return take_turns(ways, repeats, f"{name}, an epoch", warm_up=1)
