@@ -1,5 +1,6 @@
 """How a process that trains is set up (softmax_trick/training/process.py)."""
 
+import ctypes
 import os
 import platform
 import subprocess
@@ -52,7 +53,7 @@ def test_how_threads_wait_is_said_unless_the_user_has(monkeypatch: pytest.Monkey
 
 def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
-    monkeypatch.setattr(process.ctypes, "CDLL", lambda name: pytest.fail("there is no mallopt"))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: pytest.fail("there is no mallopt"))
     process.prepare_process()
 
 
