@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import affine_grid, grid_sample
 
+from softmax_trick.training import batches
 from softmax_trick.training.augmentation import random_affine, transform
 from softmax_trick.training.batches import Examples, seed_generators
 
@@ -71,6 +72,20 @@ def test_each_image_has_a_map_of_its_own_and_a_new_one_every_epoch() -> None:
     assert not torch.equal(epoch(0, 1), epoch(0, 2))
     assert epoch(0, 1).min() >= 0
     assert epoch(0, 1).max() <= 1
+
+
+def test_what_is_drawn_does_not_depend_on_how_many_images_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = Examples(torch.randint(0, 256, (50, 1, 28, 28), dtype=torch.uint8), torch.arange(50))
+
+    def epoch(block: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        monkeypatch.setattr(batches, "BLOCK", block)
+        torch.manual_seed(0)
+        return list(examples.batches(8, augment=True))
+
+    together = epoch(4096)
+    assert [len(labels) for _, labels in together] == [8] * 6 + [2]
+    for block in (1, 8, 20):
+        torch.testing.assert_close(epoch(block), together)
 
 
 def test_without_augmentation_the_images_are_as_they_were() -> None:

@@ -17,8 +17,8 @@ from softmax_trick.training.augmentation import random_affine, transform
 from softmax_trick.training.parallel import Part
 from softmax_trick.training.split import Split
 
-BLOCK = 4
-"""Batches that are made at a time: in the middle of training every operation has the cores' threads to wake first."""
+BLOCK = 4096
+"""Images that are made at a time, in whole batches: amid training every operation has the cores' threads to wake."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,19 @@ class Examples:
         batch only the rows of this process are given.
         """
         part = part or Part()
+        n, device = len(self.labels), self.labels.device
         # Drawn on the CPU, so that it is the same on every device, and moved before the first step.
-        for block in torch.randperm(len(self.labels)).to(self.labels.device).split(BLOCK * batch_size):
-            places = torch.arange(len(block), device=block.device).split(batch_size)
-            own = [batch[part.share(len(batch))] for batch in places]
+        order = torch.randperm(n).to(device)
+        maps = random_affine(n, torch.empty((), dtype=self.dtype, device=device)) if augment else None
+        for block in torch.arange(n, device=device).split(max(1, BLOCK // batch_size) * batch_size):
+            batches = block.split(batch_size)
+            own = [batch[part.share(len(batch))] for batch in batches]
             rows = torch.cat(own)
-            images, labels = self._floats(self.images.index_select(0, block[rows])), self.labels[block[rows]]
-            if augment:
-                images = transform(images, random_affine(len(block), images)[rows])
+            images, labels = self._floats(self.images.index_select(0, order[rows])), self.labels[order[rows]]
+            if maps is not None:
+                images = transform(images, maps[rows])
             sizes = [len(batch) for batch in own]
-            for batch, mine in zip(places, zip(images.split(sizes), labels.split(sizes), strict=True), strict=True):
+            for batch, mine in zip(batches, zip(images.split(sizes), labels.split(sizes), strict=True), strict=True):
                 part.take(len(batch))
                 yield mine
 
