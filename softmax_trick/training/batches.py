@@ -17,7 +17,7 @@ from softmax_trick.training.augmentation import random_affine, transform
 from softmax_trick.training.parallel import Part
 from softmax_trick.training.split import Split
 
-BLOCK = 4096
+BLOCK = 1024
 """Images that are made at a time, in whole batches: amid training every operation has the cores' threads to wake."""
 
 

@@ -11,7 +11,7 @@ from softmax_trick.training.batches import Examples
 from softmax_trick.training.losses import Loss
 from softmax_trick.training.parallel import Part
 
-EVALUATION_BATCH = 2_000
+EVALUATION_BATCH = 500
 
 
 class Tally:

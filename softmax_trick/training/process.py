@@ -6,8 +6,11 @@ import ctypes
 import os
 import platform
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """What glibc's malloc.h calls these parameters of `mallopt`."""
+LARGEST = 32 * 2**20
+"""Bytes, the most that glibc documents. Larger tensors still go back: the holes that they leave would be filled by small
+ones, and the process would grow."""
 
 
 def prepare_process() -> None:
@@ -22,5 +25,5 @@ def prepare_process() -> None:
     # them page for page: a fifth of a step of N1. dask has its workers hand back even small ones.
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGEST)
         libc.mallopt(M_TRIM_THRESHOLD, -1)
