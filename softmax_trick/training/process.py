@@ -9,8 +9,8 @@ import platform
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """What glibc's malloc.h calls these parameters of `mallopt`."""
 LARGEST = 32 * 2**20
-"""Bytes, the most that glibc documents. Larger tensors still go back: the holes that they leave would be filled by small
-ones, and the process would grow."""
+"""Bytes, the most that glibc documents. Larger tensors still go back: small ones would fill the holes that they leave,
+and the process would grow."""
 
 
 def prepare_process() -> None:
