@@ -7,7 +7,7 @@ On random bytes of the shape of MNIST's images, on a CPU, ISBE SoftMax. First a 
     trainer      as the trainer has it: tensors channels last, Adam fused
     contiguous   tensors as torch makes them
     plain Adam   channels last, Adam as torch chooses it, which is not fused
-    plain malloc the trainer's, in a process that hands freed memory back to the kernel, as glibc does
+    plain malloc the trainer's, in a process whose memory glibc and torch manage as they do unasked
 
 Then an epoch:
 
@@ -83,8 +83,12 @@ def images(count: int) -> Split:
 
 
 def unprepared() -> ProcessPoolExecutor:
-    """One more process, which `prepare_process` has not been called in."""
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+    """One more process, in which memory is managed as it is where `prepare_process` has not been called."""
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _forget)
+
+
+def _forget() -> None:
+    os.environ.pop("THP_MEM_ALLOC_ENABLE", None)  # inherited; torch reads it at its first tensor
 
 
 # --- a step -----------------------------------------------------------------------------------------------------------

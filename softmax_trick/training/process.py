@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """What glibc's malloc.h calls these parameters of `mallopt`."""
 LARGEST = 32 * 2**20
 """Bytes, the most that glibc documents. Larger tensors still go back: small ones would fill the holes that they leave,
 and the process would grow."""
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage")
 
 
 def prepare_process() -> None:
@@ -27,3 +29,7 @@ def prepare_process() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST)
         libc.mallopt(M_TRIM_THRESHOLD, -1)
+    # torch then aligns large tensors to pages, and asks for huge ones. By its 64 bytes, glibc fits hardly a tensor into
+    # the place of the one before, and a process that trains N0 grew by 2 MiB a step, to 1.4 GiB.
+    if HUGE_PAGES.exists():
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
