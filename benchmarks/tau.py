@@ -24,6 +24,7 @@ import json
 import os
 import platform
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -216,7 +217,7 @@ def main() -> None:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    console, every = Console(), []
+    console, every = Console(width=None if sys.stdout.isatty() else 120), []
     console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
     for network, share in SHARE.items():
         rows = rows_of(network, max(5, round(options.repeats * share)))
