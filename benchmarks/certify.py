@@ -14,6 +14,7 @@ import argparse
 import math
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -23,6 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 from softmax_trick import certify
+from softmax_trick.cli import width_of
 
 SIZES = (2, 4, 10, 20, 40, 64)
 LARGEST_FOR_SIMPLIFY = 4  # it takes twice as long with each class
@@ -83,7 +85,7 @@ def main() -> None:
                 times.setdefault(("simplify", k), []).append(seconds(by_simplify, generalised(k)))
 
     medians = {key: statistics.median(values) for key, values in times.items()}
-    console = Console()
+    console = Console(width=width_of(sys.stdout))
     console.print(f"{platform.machine()}, Python {platform.python_version()}, SymPy {sp.__version__}", highlight=False)
     table = Table("K", "SoftMax(x), s", "SoftMax(d * x - c), s", "simplify, (P2) alone, s", box=None)
     for k in SIZES:

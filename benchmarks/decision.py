@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ import sympy as sp
 from rich.console import Console
 from rich.table import Table
 
+from softmax_trick.cli import width_of
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK, Matrix, decide, diag, index, jacobian, outer, softmax
 
 LARGEST_FOR_SIMPLIFY = 4  # it takes seconds beyond
@@ -95,7 +97,7 @@ def main() -> None:
             if isinstance(classes, GivenK) and classes.classes <= LARGEST_FOR_SIMPLIFY:
                 of((name, "simplify"), []).append(seconds(by_simplify, all_entries_by_sympy, classes))
 
-    console = Console()
+    console = Console(width=width_of(sys.stdout))
     console.print(f"{platform.machine()}, Python {platform.python_version()}, SymPy {sp.__version__}", highlight=False)
     table = Table("", "an entry, ms", "all entries, ms", "jacobian + simplify, ms", "ratio", box=None)
     for name in cases:

@@ -55,6 +55,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from softmax_trick.cli import width_of
 from softmax_trick.isbe import VALUES, ISBELoss, Value, isbe_error, isbe_linear
 from softmax_trick.isbe.kernel import path
 
@@ -300,7 +301,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     random.seed(0)
     if options.peak:
         return print_peak(options.peak)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=width_of(sys.stdout))
     cpu = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.machine())
     console.print(
         f"{cpu}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f} at the start, "

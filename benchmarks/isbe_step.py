@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import sys
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter
@@ -32,6 +33,7 @@ from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor
 
+from softmax_trick.cli import width_of
 from softmax_trick.isbe import ISBELoss, isbe_error
 from softmax_trick.training.networks import build
 
@@ -100,7 +102,7 @@ def main() -> None:
             )
             table.add_row(net, way, f"{medians[0]:.2f}", f"{medians[1]:.3f}", *shown)
         table.add_section()
-    Console(width=110).print(table)
+    Console(width=width_of(sys.stdout)).print(table)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
+import sys
 import time
 from collections import defaultdict
 
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from softmax_trick.cli import width_of
 from softmax_trick.ledger import Ledger
 from softmax_trick.proofs import CLAIMS
 
@@ -45,7 +47,7 @@ def main() -> None:
         for engine, seconds in engines.items():
             of_engine[engine].append(seconds)
 
-    console = Console()
+    console = Console(width=width_of(sys.stdout))
     console.print(f"{platform.machine()}, Python {platform.python_version()}, SymPy {sp.__version__}", highlight=False)
     medians = {name: statistics.median(seconds) for name, seconds in of_claim.items()}
     console.print(

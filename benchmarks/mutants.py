@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import platform
 import statistics
+import sys
 import time
 
 import sympy as sp
 from rich.console import Console
 from rich.table import Table
 
+from softmax_trick.cli import width_of
 from softmax_trick.mutants import KINDS, run
 from softmax_trick.proofs.mutants import catalogue
 
@@ -28,7 +30,7 @@ def main() -> None:
     list(run(mutants[:1]))
     outcomes = list(run(mutants))
 
-    console = Console()
+    console = Console(width=width_of(sys.stdout))
     console.print(f"{platform.machine()}, Python {platform.python_version()}, SymPy {sp.__version__}", highlight=False)
     table = Table("", "mutants", "mean, ms", "median, ms", "longest, ms", box=None)
     for kind in (*KINDS, "all"):

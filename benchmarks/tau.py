@@ -44,6 +44,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from softmax_trick.cli import width_of
 from softmax_trick.training.losses import LOSSES, Loss
 from softmax_trick.training.networks import build
 from softmax_trick.training.process import prepare_process
@@ -217,7 +218,7 @@ def main() -> None:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    console, every = Console(width=None if sys.stdout.isatty() else 120), []
+    console, every = Console(width=width_of(sys.stdout)), []
     console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
     for network, share in SHARE.items():
         rows = rows_of(network, max(5, round(options.repeats * share)))

@@ -34,6 +34,7 @@ import argparse
 import itertools
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
@@ -58,6 +59,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Adam
 from torch.utils.data import DataLoader, TensorDataset
 
+from softmax_trick.cli import width_of
 from softmax_trick.training.batches import Examples
 from softmax_trick.training.data import DataSet
 from softmax_trick.training.folder import RunFolder
@@ -255,7 +257,7 @@ def main() -> None:
     options = parser.parse_args()
     prepare_process()
     names = options.net or list(SIZES)
-    console = Console()
+    console = Console(width=width_of(sys.stdout))
     console.print(
         f"{torch.get_num_threads()} threads, torch {torch.__version__}, float32, load {os.getloadavg()[0]:.1f}"
     )

@@ -127,7 +127,7 @@ def _certify(options: argparse.Namespace) -> int:
     if options.json:
         _check_writable(options.json)
     certificate = _of_code(options) if options.torch else _of_formulas(options)
-    show(Console(width=_width(sys.stdout), stderr=options.json == "-"), certificate_table(certificate))
+    show(Console(width=width_of(sys.stdout), stderr=options.json == "-"), certificate_table(certificate))
     if options.json and not _write(json.dumps(certificate.as_json(), indent=2) + "\n", options.json):
         return DIFFERENT
     return OK
@@ -185,7 +185,7 @@ def _mutants(options: argparse.Namespace) -> int:
     from softmax_trick.report.console import show
     from softmax_trick.report.mutants import mutants_table
 
-    console, errors = Console(width=_width(sys.stdout)), Console(stderr=True, width=_width(sys.stderr))
+    console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
     with errors.status("making the mutants"):
         mutants = catalogue()
     outcomes = []
@@ -248,7 +248,7 @@ def _sweep(options: argparse.Namespace) -> int:
     from softmax_trick.report.console import show
 
     if options.list:
-        show(Console(width=_width(sys.stdout)), list_of_experiments(options.seeds))
+        show(Console(width=width_of(sys.stdout)), list_of_experiments(options.seeds))
         return OK
     name = options.experiment
     if name not in EXPERIMENTS:
@@ -276,7 +276,7 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
         raise _WrongUsage(f"--net: {error}") from error
     print(f"{experiment.name}, {experiment.title}: {len(runs)} runs of {runs[0].epochs} epochs, in {out}", flush=True)
     try:
-        with _progress(Console(stderr=True, width=_width(sys.stderr))) as progress:
+        with _progress(Console(stderr=True, width=width_of(sys.stderr))) as progress:
             task = progress.add_task("", total=len(runs) * runs[0].epochs)
 
             def show_progress(epochs: int, complete: int) -> None:
@@ -353,7 +353,7 @@ def _report(options: argparse.Namespace) -> int:
         raise _WrongUsage(str(error)) from error
     if found.unfinished:
         print(f"softmax-trick: not complete and left out: {found.unfinished} runs", file=sys.stderr)
-    show(Console(width=_width(sys.stdout), stderr="-" in outputs.values()), report(analysis))
+    show(Console(width=width_of(sys.stdout), stderr="-" in outputs.values()), report(analysis))
     written = [_write(text, file) for file, text in rendered.items()]
     return OK if all(written) else DIFFERENT
 
@@ -393,7 +393,7 @@ def _verify(options: argparse.Namespace) -> int:
     from softmax_trick.proofs import recorded_verdicts
     from softmax_trick.report.console import claim_in_full, ledger_table, list_of_claims, show
 
-    console, errors = Console(width=_width(sys.stdout)), Console(stderr=True, width=_width(sys.stderr))
+    console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
     outputs = {name: vars(options)[name] for name in ("json", "html", "errata") if vars(options)[name]}
     _check_outputs(outputs.values())
     cache = Cache()
@@ -483,7 +483,7 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True)
 
 
-def _width(stream: TextIO) -> int | None:
+def width_of(stream: TextIO) -> int | None:
     """A terminal's own width; a file or a pipe gets lines of 120."""
     return None if stream.isatty() else 120
 

@@ -12,6 +12,7 @@ from softmax_trick.training.losses import Loss
 from softmax_trick.training.parallel import Part
 
 EVALUATION_BATCH = 500
+"""Images at a time: more of them take more memory, and are no sooner done."""
 
 
 class Tally:
