@@ -3,8 +3,8 @@ r"""What a formula is: an immutable expression over named axes.
 An expression has axes, `("K",)` for a vector over K classes, `("N", "K")` for a matrix with a row for each of N
 examples, `()` for a scalar. An axis is a name; axes whose names differ in primes only, N and N', have one size. Sizes
 are symbols, at least 1: what is said of an expression is said for every size. Axes are positional, and an axis may
-occur twice (a square matrix). Entrywise operations ask for equal axes; only a scalar is spread by itself, a vector by `rows` and
-`cols`.
+occur twice (a square matrix). Entrywise operations ask for equal axes; only a scalar is spread by itself, a vector by
+`rows` and `cols`.
 
     >>> x, t = variable("x", "K"), variable("t", "K", "nonnegative")
     >>> gradient(-total(t * log(softmax(x))), x)        # an expression again, with the axes of x
@@ -80,14 +80,14 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Literal_:
+class Numbered:
     """A given index, from 1; it asks for a size that large."""
 
     value: int
     axis: str
 
 
-IndexTerm = Index | Chosen | Literal_
+IndexTerm = Index | Chosen | Numbered
 
 
 class Expression:

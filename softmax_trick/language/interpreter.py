@@ -27,7 +27,7 @@ from softmax_trick.language.expression import (
     Index,
     IndexTerm,
     LanguageError,
-    Literal_,
+    Numbered,
     MatMul,
     Number,
     OneHot,
@@ -64,7 +64,7 @@ class Algebra(Protocol[Value]):
     def variable(self, variable: Variable, positions: tuple[Position, ...]) -> Value:
         """An entry of a variable."""
 
-    def index(self, term: Index | Literal_) -> Position:
+    def index(self, term: Index | Numbered) -> Position:
         """The position of an index that is free in the statement, or given as a number."""
 
     def chosen(self, label: Variable, positions: tuple[Position, ...]) -> Position:
