@@ -540,7 +540,7 @@ def fitted(expression: Expression, axes: tuple[str, ...]) -> Expression | None:
             return None
         case Spread(argument, axis, position):
             inner = fitted(argument, axes[:position] + axes[position + 1 :])
-            return inner and Spread(inner, axis, position)
+            return None if inner is None else Spread(inner, axis, position)
         case Identity() if expression.axis == UNKNOWN:
             return Identity(axes[0]) if size_of(axes[0]) == size_of(axes[1]) else None
         case Apply(function, arguments):
@@ -550,7 +550,7 @@ def fitted(expression: Expression, axes: tuple[str, ...]) -> Expression | None:
             return Apply(function, tuple(argument for argument in changed if argument is not None), axes)
         case Transpose(argument):
             inner = fitted(argument, axes[::-1])
-            return inner and Transpose(inner)
+            return None if inner is None else Transpose(inner)
         case _:
             return None
 
@@ -609,14 +609,21 @@ def matmul(left: Expression, right: Expression) -> Expression:
     if not left.axes or not right.axes:
         raise AxesError(f"@ of {shape(left.axes)} and {shape(right.axes)}: neither may be a scalar; * scales")
     if left.axes[-1] == UNKNOWN:
-        left = fitted(left, (*left.axes[:-1], right.axes[0])) or fitted(left, right.axes[:1] * len(left.axes)) or left
+        left = _first_fit(left, (*left.axes[:-1], right.axes[0]), right.axes[:1] * len(left.axes))
     if right.axes[0] == UNKNOWN:
-        right = (
-            fitted(right, (left.axes[-1], *right.axes[1:])) or fitted(right, left.axes[-1:] * len(right.axes)) or right
-        )
+        right = _first_fit(right, (left.axes[-1], *right.axes[1:]), left.axes[-1:] * len(right.axes))
     if size_of(left.axes[-1]) != size_of(right.axes[0]):
         raise AxesError(f"@ of {shape(left.axes)} and {shape(right.axes)}: {left.axes[-1]} and {right.axes[0]} differ")
     return MatMul(left, right)
+
+
+def _first_fit(expression: Expression, *choices: tuple[str, ...]) -> Expression:
+    """The expression with the first of these axes that it can have, or as it is."""
+    for axes in choices:
+        chosen = fitted(expression, axes)
+        if chosen is not None:
+            return chosen
+    return expression
 
 
 def outer(left: Expression, right: Expression) -> Expression:
@@ -756,10 +763,10 @@ def _derivative(kind: DerivativeKind, function: Expression, by: Expression, dire
         raise AxesError(f"the {kind} of {shape(function.axes)}: it takes a scalar; jacobian takes a vector")
     wanted = {"vjp": function.axes, "jvp": by.axes, "hvp": by.axes}.get(kind)
     if direction is not None and wanted is not None:
-        chosen = fitted(as_expression(direction), wanted) if as_expression(direction).axes else None
-        if as_expression(direction).axes != wanted and chosen is None:
+        chosen = fitted(as_expression(direction), wanted)
+        if chosen is None:
             raise AxesError(f"{kind} asks for a direction that is {shape(wanted)}, not {shape(direction.axes)}")
-        direction = chosen or as_expression(direction)
+        direction = chosen
     return Derivative(kind, function, by, direction)
 
 
