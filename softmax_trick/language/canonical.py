@@ -533,13 +533,13 @@ class Canonical:
         # Sums inside, to a whole power, are sums over more indices; but for those that a denominator has.
         for factor, exponent in inside:
             if factor.kind == "sum" and factor not in kept and isinstance(exponent, int) and exponent > 0:
-                rest = {tuple(pair for pair in inside if pair[0] is not factor): flint.fmpq(1)}
+                product: Polynomial = {tuple(pair for pair in inside if pair[0] is not factor): flint.fmpq(1)}
                 more = set(bounds)
                 for _ in range(exponent):
                     fresh, body = self._opened(factor)
                     more |= set(fresh)
-                    rest = self.multiply(rest, body)
-                return self._closed(rest, more)
+                    product = self.multiply(product, body)
+                return self._closed(product, more)
         parts = self._components(inside, bounds)
         if len(parts) > 1:
             result: Polynomial = {(): flint.fmpq(1)}
@@ -589,8 +589,8 @@ class Canonical:
                 if any(one is factor for one, _ in part):
                     continue
                 if self._closed_monomial(part, indices) == self._single(factor):
-                    rest = {tuple(pair for pair in monomial if pair not in part): flint.fmpq(1)}
-                    value = self.multiply(rest, self._single(factor))
+                    left = tuple(pair for pair in monomial if pair not in part)
+                    value = self.multiply({left: flint.fmpq(1)}, self._single(factor))
                     return self._closed(self._tidy(value), bounds - indices)
         return None
 
@@ -748,6 +748,10 @@ class Canonical:
         for factor, n in factors:
             if self._sign_of(factor):
                 result = self.multiply(result, self._factor_power(factor, n * exponent))
+            elif Fraction(n) % 2 == 0 and (n * exponent).denominator == 1:  # sqrt(u**2) = |u|
+                result = self.multiply(result, self._factor_power(factor, n * exponent))
+                if (n * exponent) % 2:
+                    result = self.multiply(result, self._signum(factor))
             else:
                 rest = self.multiply(rest, self._power(self._of(factor), Fraction(n)))
         if set(rest) == {()}:
@@ -846,14 +850,16 @@ class Canonical:
         if not value:
             raise Undefined("a step at 0, where the pieces meet")
         content, factors = self._factored(value)
-        base = self.number(Fraction(1))
+        sign = self.number(Fraction(1 if content > 0 else -1))
         for factor, n in factors:
             if not self._sign_of(factor) and Fraction(n) % 2 != 0:
-                base = self.multiply(base, self._of(factor))
-        if set(base) == {()}:
-            return self.number(Fraction(1 if content > 0 else 0))
-        atom = self._single(self._factor("step", frozenset(base.items())))
-        return atom if content > 0 else self.add(self.number(Fraction(1)), self._scaled(atom, flint.fmpq(-1)))
+                sign = self.multiply(sign, self._signum(factor))
+        return self._scaled(self.add(self.number(Fraction(1)), sign), flint.fmpq(1, 2))
+
+    def _signum(self, factor: Factor | Key) -> Polynomial:
+        """1 where a factor is positive, -1 where it is negative."""
+        step = self._factor("step", frozenset(self._of(factor).items()))
+        return {((step, 1),): flint.fmpq(2), (): flint.fmpq(-1)}
 
     def _by_cases(self, value: Polynomial, function: Callable[[Polynomial], Polynomial]) -> Polynomial:
         """f(u) where u has factors that are 0 or 1: delta f(u at 1) + (1 - delta) f(u at 0)."""
@@ -889,7 +895,7 @@ class Canonical:
         """What a fact about a factor is known by, or None: the key tells apart no two indices that are summed over."""
         value = self._of(factor)
         fresh = {inner for place in self._places(value) for inner in _inside(place) if inner[0] in ("fresh", "bound")}
-        return self._polynomial_key(value, {place: 0 for place in fresh}) if len(fresh) <= 1 else None
+        return self._polynomial_key(value, dict.fromkeys(fresh, 0)) if len(fresh) <= 1 else None
 
     def _sign_of(self, factor: Factor | Key) -> str:
         """ "+" if it is positive, "0" if it is at least 0, "" if nothing is known."""
@@ -1070,7 +1076,7 @@ class Canonical:
         """The quotient of polynomials, if it is one."""
         ring = _Ring((numerator, divisor))
         quotient, remainder = divmod(ring.polynomial(numerator), ring.polynomial(divisor))
-        if remainder != 0:
+        if not remainder.is_zero():
             return None
         return ring.value(quotient, ring.low(numerator), ring.low(divisor))
 
@@ -1100,9 +1106,9 @@ class Canonical:
                 content *= _fraction(scale) ** int(n)
                 result.append((frozenset(self._scaled(part, 1 / scale).items()), int(n)))
         merged: dict[Factor | Key, Exponent] = {}
-        for factor, n in [*powers.items(), *result]:
-            merged[factor] = merged.get(factor, 0) + n
-        return content, [(factor, n) for factor, n in merged.items() if n != 0]
+        for one, n in [*powers.items(), *result]:
+            merged[one] = merged.get(one, 0) + n
+        return content, [(one, n) for one, n in merged.items() if n != 0]
 
     def _scale(self, value: Polynomial) -> flint.fmpq:
         """The number by which a polynomial is divided so that its first term, in the order of keys, is 1 times it."""
