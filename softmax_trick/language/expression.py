@@ -555,6 +555,12 @@ def fitted(expression: Expression, axes: tuple[str, ...]) -> Expression | None:
             return None
 
 
+def _first_fit(expression: Expression, *choices: tuple[str, ...]) -> Expression:
+    """The expression with the first of these axes that it can have; as it is if it can have none."""
+    found = (fitted(expression, axes) for axes in choices)
+    return next((one for one in found if one is not None), expression)
+
+
 def _fit(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
     """Whether axes have the same sizes, place by place."""
     return len(left) == len(right) and all(size_of(a) == size_of(b) for a, b in zip(left, right, strict=True))
@@ -712,18 +718,36 @@ def _spreadable(vector: Expression, what: str) -> Expression:
     return vector
 
 
-def entry_of(argument: Expression, *indices: IndexTerm) -> Expression:
-    """u[i, j]: one entry.
+def entry_of(argument: Expression, *indices: IndexTerm | Variable | int) -> Expression:
+    """u[i, j]: one entry. A number is an index from 1, a label the index that it chooses.
 
     Raises:
+        LanguageError: a variable that is no label as an index; an index below 1.
         AxesError: another number of indices than axes, or an index over another size.
     """
     if len(indices) != len(argument.axes):
         raise AxesError(f"{len(indices)} indices for {shape(argument.axes)}")
-    for term, axis in zip(indices, argument.axes, strict=True):
-        if size_of(term.axis) != size_of(axis):
-            raise AxesError(f"an index over {term.axis} where {axis} is asked for")
-    return Entry(argument, tuple(indices))
+    terms = tuple(_term(term, axis) for term, axis in zip(indices, argument.axes, strict=True))
+    match terms:
+        case (Chosen(label, ()),):  # one form of x[c]
+            return pick(argument, label)
+    return Entry(argument, terms)
+
+
+def _term(term: IndexTerm | Variable | int, axis: str) -> IndexTerm:
+    """An index into an axis."""
+    if isinstance(term, int):
+        term = Numbered(term, axis)
+    elif isinstance(term, Variable):
+        label = _label(term, "an index")
+        if label.axes:
+            raise AxesError(f"the label {label.name} has the axes {', '.join(label.axes)}: {label.name}[n] is an index")
+        term = Chosen(label)
+    if isinstance(term, Numbered) and term.value < 1:
+        raise LanguageError(f"the index {term.value}: indices are from 1")
+    if size_of(term.axis) != size_of(axis):
+        raise AxesError(f"an index over {term.axis} where {axis} is asked for")
+    return term
 
 
 def delta(left: IndexTerm, right: IndexTerm) -> Expression:
@@ -763,10 +787,10 @@ def _derivative(kind: DerivativeKind, function: Expression, by: Expression, dire
         raise AxesError(f"the {kind} of {shape(function.axes)}: it takes a scalar; jacobian takes a vector")
     wanted = {"vjp": function.axes, "jvp": by.axes, "hvp": by.axes}.get(kind)
     if direction is not None and wanted is not None:
-        chosen = fitted(as_expression(direction), wanted)
-        if chosen is None:
-            raise AxesError(f"{kind} asks for a direction that is {shape(wanted)}, not {shape(direction.axes)}")
-        direction = chosen
+        given = as_expression(direction)
+        direction = fitted(given, wanted)
+        if direction is None:
+            raise AxesError(f"{kind} asks for a direction that is {shape(wanted)}, not {shape(given.axes)}")
     return Derivative(kind, function, by, direction)
 
 

@@ -303,7 +303,14 @@ def softce(target: Expression, x: Expression, *axes: str) -> Expression:
 
 
 def unfolded(node: Expression) -> Expression | None:
-    """What a named function is short for; None for everything else."""
+    """What a named function is short for, the same object whenever it is asked; None for everything else."""
+    known = node.__dict__  # where the node's cached properties are too
+    if "unfolded" not in known:
+        known["unfolded"] = _unfold(node)
+    return known["unfolded"]
+
+
+def _unfold(node: Expression) -> Expression | None:
     if isinstance(node, Apply):
         rule = ENTRYWISE[node.function]
         return None if rule.meaning is None else rule.meaning(*node.arguments)

@@ -53,7 +53,10 @@ class Algebra(Protocol[Value]):
     """
 
     own: Mapping[str, Callable[..., Value]]
-    context: Hashable
+
+    @property
+    def context(self) -> Hashable:
+        """What values depend on, see above."""
 
     def number(self, value: Fraction) -> Value:
         """A rational number."""
@@ -113,7 +116,6 @@ class Reading(Generic[Value]):
         self._bound: tuple[tuple[Index, Position], ...] = ()  # the indices of comprehensions, and where they are
         # By identity: hashing a tree at every step would walk through it. The nodes are kept, so that none is reused.
         self._known: dict[Any, tuple[Expression, Value]] = {}
-        self._meanings: dict[int, tuple[Expression, Expression | None]] = {}
 
     def entry(self, node: Expression, positions: tuple[Position, ...] = ()) -> Value:
         """The entry of an expression at positions, one for each axis."""
@@ -197,9 +199,7 @@ class Reading(Generic[Value]):
 
     def _meaning(self, node: Expression) -> Expression:
         """What a function that is no primitive is short for."""
-        if id(node) not in self._meanings:
-            self._meanings[id(node)] = (node, unfolded(node))
-        meaning = self._meanings[id(node)][1]
+        meaning = unfolded(node)
         if meaning is None:
             raise TypeError(f"{node!r} is a primitive")
         return meaning

@@ -1,0 +1,405 @@
+"""Exact points for a statement: where two expressions agree, and the smallest readable point at which they differ.
+
+Points are small rationals on the declared domains, for several sizes (different ones for different axes), every place
+of every label tried in turn and every value of the free indices. They are always the same: the search is deterministic.
+Two sides differ at a point only if Arb's balls for them are disjoint, so that a witness is a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import cycle, islice, product
+from math import prod
+from random import Random
+from typing import Any, Literal
+
+import flint
+
+from softmax_trick.language.enclosure import PRECISION, PRECISIONS, Enclosure
+from softmax_trick.language.expression import (
+    Comprehension,
+    Expression,
+    Index,
+    Numbered,
+    Size,
+    Variable,
+    index_terms,
+    size_of,
+)
+from softmax_trick.language.pointwise import Point, Positions, Unclear, Undefined
+
+Relation = Literal["==", "<=", "<"]
+Entries = dict[tuple[str, Positions], Any]  # the value of each entry of each variable
+
+MOST_ENTRIES = 48  # so many entries of a tensor are compared at a point; of more, some that lie spread
+MOST_INDICES = 27  # so many values of the free indices are tried
+VISIBLE = Fraction(1, 20)  # a gap that a reader sees
+
+# The sizes tried, of the first axis, the second, ...
+PATTERNS: tuple[tuple[int, ...], ...] = ((2,), (3, 2, 4), (1,), (2, 3, 1), (1, 2, 3), (5, 3, 2))
+
+# Entries of a variable, in the order in which a reader would like to see them; the first that will do is shown.
+SIMPLEST: dict[str, tuple[Fraction, ...]] = {
+    "real": tuple(map(Fraction, (0, 1, -1, 2, -2, 3))),
+    "nonnegative": tuple(map(Fraction, (0, 1, 2, 3))),
+    "positive": (*map(Fraction, (1, 2, 3)), Fraction(1, 2)),
+    "unit": (Fraction(0), Fraction(1), Fraction(1, 2), Fraction(1, 3)),
+}
+# Entries of a point that is like any other: no two variables alike, neither 0 nor 1 (the first points), then any.
+GENERIC: dict[str, tuple[Fraction, ...]] = {
+    "real": tuple(Fraction(n, 2) for n in (-4, -3, -2, -1, 1, 2, 3, 4, 5)),
+    "nonnegative": tuple(Fraction(n, 2) for n in (1, 2, 3, 4, 5)),
+    "positive": tuple(Fraction(n, 2) for n in (1, 3, 4, 5, 6)),
+    "unit": tuple(Fraction(n, 7) for n in (1, 2, 3, 4, 5)),
+}
+SCALES = (Fraction(1), Fraction(10), Fraction(1, 8))  # where a formula has no value, or one piece only, others may tell
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A point at which a statement is false.
+
+    Attributes:
+        sizes: the size of each axis.
+        indices: the value of each free index, from 1.
+        position: the entry at which the sides differ, from 1; () for scalars.
+        values: the value of each variable, as nested lists of fractions; labels are positions from 1.
+        left: the value of the left side there, in decimals.
+        right: the value of the right side there.
+    """
+
+    sizes: dict[str, int]
+    indices: dict[str, int]
+    position: Positions
+    values: dict[str, Any]
+    left: str
+    right: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a look at some points says about a statement.
+
+    Attributes:
+        witness: a point at which it is false, if one was found.
+        agreed: at how many points both sides have a value, at one entry at least, and no entry contradicts.
+        undefined: at how many points no entry has a value on both sides.
+    """
+
+    witness: Witness | None
+    agreed: int
+    undefined: int
+
+
+def compare(
+    left: Expression,
+    right: Expression,
+    sizes: Mapping[str, int] | None = None,
+    relation: Relation = "==",
+    points: int = 8,
+) -> Comparison:
+    """Looks for a point at which a statement is false, and counts those at which it is not.
+
+    Args:
+        left: the left side.
+        right: the right side, with axes of the same sizes.
+        sizes: the sizes that are given; all others vary.
+        relation: what is said of the two sides.
+        points: at how many points at least.
+    """
+    statement = _Statement(left, right, dict(sizes or {}), relation)
+    choices = list(statement.choices_of_sizes())
+    everywhere = [(chosen, number) for number in range(max(2, -(-points // len(choices)))) for chosen in choices]
+    agreed = undefined = 0
+    for scale in SCALES:
+        for chosen, number in everywhere if not agreed else everywhere[:2]:
+            entries = statement.generic(chosen, number, scale)
+            place, defined = statement.look(chosen, entries)
+            if place is not None:
+                return Comparison(statement.witness(*statement.shrunk(chosen, entries, place)), agreed, undefined)
+            agreed, undefined = agreed + defined, undefined + (not defined)
+    return Comparison(None, agreed, undefined)
+
+
+def refute(
+    left: Expression, right: Expression, sizes: Mapping[str, int] | None = None, relation: Relation = "=="
+) -> Witness | None:
+    """The smallest readable point found at which a statement is false; see `compare`."""
+    return compare(left, right, sizes, relation).witness
+
+
+def agreement(left: Expression, right: Expression, sizes: Mapping[str, int] | None = None) -> int:
+    """At how many of the points both sides have a value and Arb's balls for them overlap; 0: defined nowhere we looked.
+
+    Raises:
+        ValueError: they differ at a point.
+    """
+    comparison = compare(left, right, sizes)
+    if comparison.witness is not None:
+        raise ValueError(f"the two sides differ: {comparison.witness}")
+    return comparison.agreed
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where two sides were found to differ, and how."""
+
+    indices: dict[str, int]
+    position: Positions
+    left: flint.arb
+    right: flint.arb
+
+    @property
+    def is_visible(self) -> bool:
+        gap, scale = abs(self.left - self.right), 1 + abs(self.left)
+        return bool(gap > scale * flint.arb(flint.fmpq(VISIBLE.numerator, VISIBLE.denominator)))
+
+
+class _Statement:
+    """Two expressions, what occurs in them, and the sizes that are given."""
+
+    def __init__(self, left: Expression, right: Expression, given: dict[str, int], relation: Relation) -> None:
+        self._sides, self._given, self._relation = (left, right), given, relation
+        self._variables = tuple({one.name: one for side in self._sides for one in side.variables}.values())
+        self._free = tuple(sorted(free_indices(left) | free_indices(right), key=lambda index: index.name))
+        self._least = _least_sizes(self._sides, self._free)
+
+    def choices_of_sizes(self) -> Iterator[dict[str, int]]:
+        """Sizes: small ones, equal and pairwise different, each from what its numbered indices ask for."""
+        names = sorted(set(self._least) - set(self._given))
+        seen = set()
+        for pattern in PATTERNS:
+            chosen = tuple(max(self._least[name], size) for name, size in zip(names, cycle(pattern)))
+            if chosen not in seen:
+                seen.add(chosen)
+                yield {**self._given, **dict(zip(names, chosen, strict=True))}
+
+    # --- points ---
+
+    def entries(self, variable: Variable, sizes: Mapping[str, int]) -> Iterator[Positions]:
+        return product(*(range(1, sizes[size_of(axis)] + 1) for axis in variable.axes))
+
+    def generic(self, sizes: Mapping[str, int], number: int, scale: Fraction) -> Entries:
+        """The point of a number at a scale."""
+        chance, found = Random(number), Entries()
+        for variable in self._variables:
+            for at in self.entries(variable, sizes):
+                if variable.kind == "label":
+                    found[variable.name, at] = chance.randint(1, sizes[size_of(variable.into)])
+                elif variable.kind == "distribution":
+                    found[variable.name, at] = Fraction(chance.randint(1, 5))
+                else:
+                    value = chance.choice(GENERIC[variable.kind])
+                    found[variable.name, at] = value if variable.kind == "unit" else value * scale
+            if variable.kind == "distribution":
+                _normalize(variable, found)
+        return found
+
+    def point(self, sizes: Mapping[str, int], entries: Entries, indices: Mapping[str, int]) -> Point:
+        return Point(sizes, {one.name: _nested(one, sizes, entries) for one in self._variables}, indices)
+
+    # --- looking ---
+
+    def look(self, sizes: Mapping[str, int], entries: Entries) -> tuple[_Place | None, bool]:
+        """Where the statement is false at a point, if anywhere, and whether any entry has a value on both sides."""
+        defined, found = False, None
+        for indices in self._indices(sizes):
+            point = self.point(sizes, entries, indices)
+            enclosures = [Enclosure(point, precision) for precision in PRECISIONS]
+            for position in self._positions(sizes):
+                for enclosure in enclosures:
+                    try:
+                        place = self._differs(enclosure, indices, position)
+                    except Unclear:
+                        continue  # the next precision may tell
+                    except Undefined:
+                        break
+                    defined = True
+                    if place is not None and place.is_visible:
+                        return place, True
+                    found = found or place
+                    break
+        return found, defined
+
+    def _indices(self, sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
+        ranges = [range(1, sizes[size_of(index.axis)] + 1) for index in self._free]
+        for chosen in _spread(ranges, MOST_INDICES):
+            yield dict(zip((index.name for index in self._free), chosen, strict=True))
+
+    def _positions(self, sizes: Mapping[str, int]) -> Iterator[Positions]:
+        axes = self._sides[0].axes or self._sides[1].axes
+        return _spread([range(1, sizes[size_of(axis)] + 1) for axis in axes], MOST_ENTRIES)
+
+    def _differs(self, enclosure: Enclosure, indices: dict[str, int], position: Positions) -> _Place | None:
+        left, right = (enclosure.entry(side, position if side.axes else ()) for side in self._sides)
+        match self._relation:
+            case "==":
+                false = not left.overlaps(right)
+            case "<=":
+                false = left > right
+            case "<":
+                false = left >= right
+        return _Place(indices, position, left, right) if false else None
+
+    # --- the smallest witness ---
+
+    def shrunk(self, sizes: dict[str, int], entries: Entries, place: _Place) -> tuple[dict[str, int], Entries, _Place]:
+        """A point of smaller sizes and simpler numbers at which it is false too, visibly if it was so here."""
+        for smaller in self._smaller_sizes(sizes):
+            for number in range(2):
+                candidate = self.generic(smaller, number, SCALES[0])
+                found, _ = self.look(smaller, candidate)
+                if found is not None and (found.is_visible or not place.is_visible):
+                    return (smaller, *self._simplified(smaller, candidate, found))
+        return (sizes, *self._simplified(sizes, entries, place))
+
+    def _smaller_sizes(self, sizes: dict[str, int]) -> list[dict[str, int]]:
+        free = [name for name in sizes if name not in self._given]
+        ranges = [range(self._least[name], min(sizes[name], self._least[name] + 2) + 1) for name in free]
+        found = [{**sizes, **dict(zip(free, chosen, strict=True))} for chosen in product(*ranges)]
+        found.sort(key=lambda chosen: (sum(chosen.values()), list(chosen.values())))
+        return [chosen for chosen in found if sum(chosen.values()) < sum(sizes.values())][:12]
+
+    def _simplified(self, sizes: dict[str, int], entries: Entries, place: _Place) -> tuple[Entries, _Place]:
+        """Entry by entry the simplest number at which the two sides still differ at that place."""
+        for variable in self._variables:
+            for change in self._changes(variable, sizes):
+                candidate = {**entries, **change}
+                if candidate == entries or not _simpler(change, entries):
+                    continue
+                try:
+                    enclosure = Enclosure(self.point(sizes, candidate, place.indices))
+                    found = self._differs(enclosure, place.indices, place.position)
+                except Undefined:
+                    continue
+                if found is not None and (found.is_visible or not place.is_visible):
+                    entries, place = candidate, found
+        return entries, place
+
+    def _changes(self, variable: Variable, sizes: Mapping[str, int]) -> Iterator[Entries]:
+        """Simpler entries for a variable, all at once and one by one."""
+        places = list(self.entries(variable, sizes))
+        if variable.kind == "label":
+            yield from ({(variable.name, at): 1} for at in places)
+        elif variable.kind == "distribution":
+            rows: dict[Positions, list[Positions]] = {}
+            along = variable.axes.index(variable.along)
+            for at in places:
+                rows.setdefault(at[:along] + at[along + 1 :], []).append(at)
+            for row in rows.values():
+                for weights in ([1, *[0] * (len(row) - 1)], [*[0] * (len(row) - 1), 1], [1] * len(row)):
+                    yield {
+                        (variable.name, at): Fraction(weight, sum(weights))
+                        for at, weight in zip(row, weights, strict=True)
+                    }
+        else:
+            simplest = SIMPLEST[variable.kind]
+            if len(places) > 1:
+                yield {(variable.name, at): simplest[0] for at in places}
+                yield {(variable.name, at): simplest[1] for at in places}
+            for at in places:
+                yield from ({(variable.name, at): value} for value in simplest)
+
+    def witness(self, sizes: dict[str, int], entries: Entries, place: _Place) -> Witness:
+        """The witness of a place."""
+        values = self.point(sizes, entries, {}).values
+        left, right = _texts(place.left, place.right)
+        return Witness(sizes, place.indices, place.position, dict(values), left, right)
+
+
+def _normalize(variable: Variable, entries: Entries) -> None:
+    """Makes the weights of a distribution sum to 1 along its axis."""
+    along = variable.axes.index(variable.along)
+    mass: dict[Positions, Fraction] = {}
+    for (name, at), weight in entries.items():
+        if name == variable.name:
+            row = at[:along] + at[along + 1 :]
+            mass[row] = mass.get(row, Fraction(0)) + weight
+    for name, at in entries:
+        if name == variable.name:
+            entries[name, at] /= mass[at[:along] + at[along + 1 :]]
+
+
+def _nested(variable: Variable, sizes: Mapping[str, int], entries: Entries, at: Positions = ()) -> Any:
+    if len(at) == len(variable.axes):
+        return entries[variable.name, at]
+    size = sizes[size_of(variable.axes[len(at)])]
+    return [_nested(variable, sizes, entries, (*at, k)) for k in range(1, size + 1)]
+
+
+def _complexity(value: Fraction | int) -> tuple[int, bool, bool]:
+    return (abs(value.numerator) + 3 * (value.denominator - 1), value < 0, value != 0)
+
+
+def _simpler(change: Entries, entries: Entries) -> bool:
+    """Whether a change makes the numbers simpler: 0 before 1 before -1 before 2, labels nearer to 1."""
+    return sorted(map(_complexity, change.values()), reverse=True) < sorted(
+        (_complexity(entries[key]) for key in change), reverse=True
+    )
+
+
+def _spread(ranges: list[range], most: int) -> Iterator[Positions]:
+    """All combinations, or so many of them in equal steps."""
+    count = prod(map(len, ranges))
+    step = -(-count // most)
+    if step % 2 == 0:
+        step += 1  # an even step along a square matrix would miss one triangle
+    return islice(product(*ranges), 0, None, max(step, 1))
+
+
+def _texts(left: flint.arb, right: flint.arb) -> tuple[str, str]:
+    """Two numbers in decimals, with as many digits as tell them apart."""
+    texts = ("", "")
+    for digits in (6, 12, 24, int(PRECISION * 0.3)):
+        texts = (_decimal(left, digits), _decimal(right, digits))
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def _decimal(value: flint.arb, digits: int) -> str:
+    text = value.str(digits, radius=False)
+    if "." in text and "e" not in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def free_indices(expression: Expression) -> set[Index]:
+    """The indices that occur in an expression and are bound nowhere in it."""
+    found = {index for term in index_terms(expression) for index in _indices_in(term)}
+    for child in expression.children:
+        found |= free_indices(child)
+    return found - set(expression.indices) if isinstance(expression, Comprehension) else found
+
+
+def _indices_in(term: Any) -> Iterator[Index]:
+    if isinstance(term, Index):
+        yield term
+    for inner in getattr(term, "indices", ()):
+        yield from _indices_in(inner)
+
+
+def _least_sizes(sides: tuple[Expression, ...], free: tuple[Index, ...]) -> dict[str, int]:
+    """The sizes that occur, and the least that each may have: what a numbered index asks for, else 1."""
+    least = {size_of(index.axis): 1 for index in free}
+
+    def numbered(term: Any) -> Iterator[Numbered]:
+        if isinstance(term, Numbered):
+            yield term
+        for inner in getattr(term, "indices", ()):
+            yield from numbered(inner)
+
+    for side in sides:
+        for variable in side.variables:
+            for axis in (*variable.axes, *([variable.into] if variable.kind == "label" else [])):
+                least.setdefault(size_of(axis), 1)
+        for node in side.nodes():
+            for axis in (*node.axes, *([node.name] if isinstance(node, Size) else [])):
+                least.setdefault(size_of(axis), 1)
+            for term in index_terms(node):
+                for number in numbered(term):
+                    name = size_of(number.axis)
+                    least[name] = max(least.get(name, 1), number.value)
+    return least
