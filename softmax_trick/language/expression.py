@@ -623,15 +623,6 @@ def matmul(left: Expression, right: Expression) -> Expression:
     return MatMul(left, right)
 
 
-def _first_fit(expression: Expression, *choices: tuple[str, ...]) -> Expression:
-    """The expression with the first of these axes that it can have, or as it is."""
-    for axes in choices:
-        chosen = fitted(expression, axes)
-        if chosen is not None:
-            return chosen
-    return expression
-
-
 def outer(left: Expression, right: Expression) -> Expression:
     """The outer product of two vectors, or of any two expressions: axes of left, then of right."""
     return Outer(as_expression(left), as_expression(right))
