@@ -117,6 +117,11 @@ class Reading(Generic[Value]):
         # By identity: hashing a tree at every step would walk through it. The nodes are kept, so that none is reused.
         self._known: dict[Any, tuple[Expression, Value]] = {}
 
+    @property
+    def computed(self) -> int:
+        """How many entries were computed so far, of this expression's and its parts': what the walk cost."""
+        return len(self._known)
+
     def entry(self, node: Expression, positions: tuple[Position, ...] = ()) -> Value:
         """The entry of an expression at positions, one for each axis."""
         key = (id(node), positions, self._bound, self.algebra.context)

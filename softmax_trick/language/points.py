@@ -7,7 +7,7 @@ Two sides differ at a point only if Arb's balls for them are disjoint, so that a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import cycle, islice, product
@@ -22,6 +22,7 @@ from softmax_trick.language.expression import (
     Comprehension,
     Expression,
     Index,
+    Kind,
     Numbered,
     Size,
     Variable,
@@ -164,7 +165,7 @@ class _Statement:
         self._sides, self._given, self._relation = (left, right), given, relation
         self._variables = tuple({one.name: one for side in self._sides for one in side.variables}.values())
         self._free = tuple(sorted(free_indices(left) | free_indices(right), key=lambda index: index.name))
-        self._least = _least_sizes(self._sides, self._free)
+        self._least = least_sizes(left, right)
 
     def choices_of_sizes(self) -> Iterator[dict[str, int]]:
         """Sizes: small ones, equal and pairwise different, each from what its numbered indices ask for."""
@@ -178,27 +179,17 @@ class _Statement:
 
     # --- points ---
 
-    def entries(self, variable: Variable, sizes: Mapping[str, int]) -> Iterator[Positions]:
-        return product(*(range(1, sizes[size_of(axis)] + 1) for axis in variable.axes))
-
     def generic(self, sizes: Mapping[str, int], number: int, scale: Fraction) -> Entries:
         """The point of a number at a scale."""
-        chance, found = Random(number), Entries()
-        for variable in self._variables:
-            for at in self.entries(variable, sizes):
-                if variable.kind == "label":
-                    found[variable.name, at] = chance.randint(1, sizes[size_of(variable.into)])
-                elif variable.kind == "distribution":
-                    found[variable.name, at] = Fraction(chance.randint(1, 5))
-                else:
-                    value = chance.choice(GENERIC[variable.kind])
-                    found[variable.name, at] = value if variable.kind == "unit" else value * scale
-            if variable.kind == "distribution":
-                _normalize(variable, found)
-        return found
+        chance = Random(number)
+
+        def draw(kind: Kind) -> Fraction:
+            return chance.choice(GENERIC[kind]) * (1 if kind == "unit" else scale)
+
+        return _drawn(self._variables, sizes, draw, chance)
 
     def point(self, sizes: Mapping[str, int], entries: Entries, indices: Mapping[str, int]) -> Point:
-        return Point(sizes, {one.name: _nested(one, sizes, entries) for one in self._variables}, indices)
+        return _point(self._variables, sizes, entries, indices)
 
     # --- looking ---
 
@@ -280,15 +271,11 @@ class _Statement:
 
     def _changes(self, variable: Variable, sizes: Mapping[str, int]) -> Iterator[Entries]:
         """Simpler entries for a variable, all at once and one by one."""
-        places = list(self.entries(variable, sizes))
+        places = list(_places(variable, sizes))
         if variable.kind == "label":
             yield from ({(variable.name, at): 1} for at in places)
         elif variable.kind == "distribution":
-            rows: dict[Positions, list[Positions]] = {}
-            along = variable.axes.index(variable.along)
-            for at in places:
-                rows.setdefault(at[:along] + at[along + 1 :], []).append(at)
-            for row in rows.values():
+            for row in _rows(variable, sizes):
                 for weights in ([1, *[0] * (len(row) - 1)], [*[0] * (len(row) - 1), 1], [1] * len(row)):
                     yield {
                         (variable.name, at): Fraction(weight, sum(weights))
@@ -309,17 +296,59 @@ class _Statement:
         return Witness(sizes, place.indices, place.position, dict(values), left, right)
 
 
-def _normalize(variable: Variable, entries: Entries) -> None:
-    """Makes the weights of a distribution sum to 1 along its axis."""
+def random_point(
+    variables: Iterable[Variable], sizes: Mapping[str, int], indices: Mapping[str, int], chance: Random
+) -> Point:
+    """A point like any other: fractions of four digits on the domains of the variables."""
+    variables = tuple(variables)
+
+    def draw(kind: Kind) -> Fraction:
+        match kind:
+            case "unit":
+                return Fraction(chance.randint(1, 996), 997)
+            case "real":
+                return Fraction(chance.randint(-2999, 2999), 997)
+            case _:
+                return Fraction(chance.randint(1, 2999), 997)
+
+    return _point(variables, sizes, _drawn(variables, sizes, draw, chance), indices)
+
+
+def _places(variable: Variable, sizes: Mapping[str, int]) -> Iterator[Positions]:
+    return product(*(range(1, sizes[size_of(axis)] + 1) for axis in variable.axes))
+
+
+def _drawn(
+    variables: Iterable[Variable], sizes: Mapping[str, int], draw: Callable[[Kind], Fraction], chance: Random
+) -> Entries:
+    """An entry drawn for each place of each variable; those of a distribution are normalized, labels are any."""
+    found = Entries()
+    for variable in variables:
+        if variable.kind == "label":
+            size = sizes[size_of(variable.into)]
+            found |= {(variable.name, at): chance.randint(1, size) for at in _places(variable, sizes)}
+        elif variable.kind == "distribution":
+            for row in _rows(variable, sizes):
+                weights = [draw("positive") for _ in row]
+                found |= {(variable.name, at): one / sum(weights) for at, one in zip(row, weights, strict=True)}
+        else:
+            found |= {(variable.name, at): draw(variable.kind) for at in _places(variable, sizes)}
+    return found
+
+
+def _rows(variable: Variable, sizes: Mapping[str, int]) -> Iterable[list[Positions]]:
+    """The places of a distribution that sum to 1 together."""
     along = variable.axes.index(variable.along)
-    mass: dict[Positions, Fraction] = {}
-    for (name, at), weight in entries.items():
-        if name == variable.name:
-            row = at[:along] + at[along + 1 :]
-            mass[row] = mass.get(row, Fraction(0)) + weight
-    for name, at in entries:
-        if name == variable.name:
-            entries[name, at] /= mass[at[:along] + at[along + 1 :]]
+    rows: dict[Positions, list[Positions]] = {}
+    for at in _places(variable, sizes):
+        rows.setdefault(at[:along] + at[along + 1 :], []).append(at)
+    return rows.values()
+
+
+def _point(
+    variables: Iterable[Variable], sizes: Mapping[str, int], entries: Entries, indices: Mapping[str, int]
+) -> Point:
+    return Point(sizes, {one.name: _nested(one, sizes, entries) for one in variables}, indices)
 
 
 def _nested(variable: Variable, sizes: Mapping[str, int], entries: Entries, at: Positions = ()) -> Any:
@@ -381,25 +410,25 @@ def _indices_in(term: Any) -> Iterator[Index]:
         yield from _indices_in(inner)
 
 
-def _least_sizes(sides: tuple[Expression, ...], free: tuple[Index, ...]) -> dict[str, int]:
-    """The sizes that occur, and the least that each may have: what a numbered index asks for, else 1."""
-    least = {size_of(index.axis): 1 for index in free}
+def least_sizes(*expressions: Expression) -> dict[str, int]:
+    """The sizes that occur in expressions, and the least that each may have: what a numbered index asks for, else 1."""
+    least: dict[str, int] = {}
 
-    def numbered(term: Any) -> Iterator[Numbered]:
-        if isinstance(term, Numbered):
-            yield term
+    def occurs(axis: str, size: int = 1) -> None:
+        least[size_of(axis)] = max(least.get(size_of(axis), 1), size)
+
+    def look(term: Any) -> None:
+        occurs(term.axis, term.value if isinstance(term, Numbered) else 1)
         for inner in getattr(term, "indices", ()):
-            yield from numbered(inner)
+            look(inner)
 
-    for side in sides:
-        for variable in side.variables:
+    for expression in expressions:
+        for variable in expression.variables:
             for axis in (*variable.axes, *([variable.into] if variable.kind == "label" else [])):
-                least.setdefault(size_of(axis), 1)
-        for node in side.nodes():
+                occurs(axis)
+        for node in expression.nodes():
             for axis in (*node.axes, *([node.name] if isinstance(node, Size) else [])):
-                least.setdefault(size_of(axis), 1)
+                occurs(axis)
             for term in index_terms(node):
-                for number in numbered(term):
-                    name = size_of(number.axis)
-                    least[name] = max(least.get(name, 1), number.value)
+                look(term)
     return least
