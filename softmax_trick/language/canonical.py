@@ -243,7 +243,11 @@ class Canonical:
 
     def is_zero(self, value: Polynomial) -> bool:
         """Whether the value is reduced to zero: then it is zero wherever it is defined."""
-        return not self._cleared(value)[0]
+        return not self.numerator(value)
+
+    def numerator(self, value: Polynomial) -> Polynomial:
+        """The value times what polynomials stand in its denominators."""
+        return self._cleared(value)[0]
 
     # --- factors and monomials ----------------------------------------------------------------------------------------
 

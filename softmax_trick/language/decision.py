@@ -29,9 +29,9 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.language.functions import total
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.points import Witness, compare, free_indices
+from softmax_trick.language.points import Witness, compare, free_indices, least_sizes
 from softmax_trick.language.ranges import range_of
-from softmax_trick.language.replay import replay
+from softmax_trick.language.replay import Disagreement, replay
 from softmax_trick.language.text import to_text
 from softmax_trick.language.written import written
 
@@ -99,8 +99,11 @@ def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None 
         return decided("undecided", reason=f"not reduced to zero: {proof.rest}", steps=proof.steps)
     if not comparison.agreed:
         return decided("undecided", reason="no point was found at which both sides are defined", steps=proof.steps)
-    again = replay(left, right, given)
-    return decided("proved", steps=(*proof.steps, f"replayed: {again.summary}"))
+    try:
+        again = replay(left, right, given)
+    except Disagreement as error:  # an error in one of the two, never a verdict
+        return decided("undecided", reason=f"the engines disagree, please report it: {error}", steps=proof.steps)
+    return decided("proved", steps=(*proof.steps, str(again)))
 
 
 def _same_axes(left: Expression, right: Expression) -> tuple[Expression, Expression]:
@@ -126,9 +129,7 @@ def _same_indices(left: Expression, right: Expression) -> None:
 
 def _scope(left: Expression, right: Expression, given: Mapping[str, int]) -> str:
     """The sizes for which it is said, in words."""
-    from softmax_trick.language.points import least_sizes
-
-    least = least_sizes((left, right), free_indices(left) | free_indices(right))
+    least = least_sizes(left, right)
     parts = [f"{name} >= {size}" for name, size in sorted(least.items()) if name not in given]
     fixed = [f"{name} = {size}" for name, size in sorted(given.items()) if name in least]
     if not parts and not fixed:
@@ -166,7 +167,7 @@ def _proof(left: Expression, right: Expression, given: Mapping[str, int]) -> _Pr
         facts |= algebra.facts
     steps = [step for at, one, other in found for step in _steps(at, one, other)]
     if left_over:
-        return _Proof(False, written(algebra.cleared(left_over[0][1])), tuple(steps))
+        return _Proof(False, written(algebra.numerator(left_over[0][1])), tuple(steps))
     return _Proof(True, "", (*steps, "their difference has no terms"))
 
 
