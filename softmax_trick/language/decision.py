@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from softmax_trick.language.canonical import Canonical, Place, Polynomial, TooLarge, Undefined
@@ -280,7 +281,7 @@ def _exp(u: Expression) -> Expression:
     return Apply("exp", (u,), u.axes)
 
 
-def _constant(exponent: Expression) -> object:
+def _constant(exponent: Expression) -> Fraction | None:
     match exponent:
         case Number(value):
             return value

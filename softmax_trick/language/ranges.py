@@ -1,7 +1,7 @@
 """Between which numbers the entries of an expression lie, for all values of its variables: enough to know signs.
 
-Intervals are propagated through the tree, with the facts that hold for whole vectors (a SoftMax lies in (0, 1]). What is
-said is true wherever the expression is defined; that an interval is the smallest one is not said.
+Intervals are propagated through the tree, with the facts that hold for whole vectors (a SoftMax lies in (0, 1]). What
+is said is true wherever the expression is defined; that an interval is the smallest one is not said.
 """
 
 from __future__ import annotations
