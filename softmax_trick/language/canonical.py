@@ -249,6 +249,22 @@ class Canonical:
         """The value times what polynomials stand in its denominators."""
         return self._cleared(value)[0]
 
+    def sign(self, value: Polynomial) -> str:
+        """ "+" if a value is positive wherever it is defined, "0" if it is at least 0, "" if that is not seen."""
+        sign = self._sign(value)
+        if sign or not value:
+            return sign
+        numerator, denominator = self._cleared(value)
+        if not numerator or not all(self._sign_of(factor) == "+" or n % 2 == 0 for factor, n in denominator.items()):
+            return ""
+        content, factors = self._factored(numerator)
+        known = [self._sign_of(factor) or ("0" if Fraction(n) % 2 == 0 else "") for factor, n in factors]
+        return "" if content < 0 or "" in known else ("0" if "0" in known else "+")
+
+    def moved(self, value: Polynomial, places: Mapping[Place, Place]) -> Polynomial:
+        """The value with places replaced by others, all at once."""
+        return self._substitute(value, places)
+
     # --- factors and monomials ----------------------------------------------------------------------------------------
 
     def _factor(self, kind: str, data: Any) -> Factor:

@@ -80,9 +80,9 @@ def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None 
     """
     begin = time.perf_counter()
     given = dict(sizes or {})
-    left, right = _same_axes(left, right)
+    left, right = fitted_sides(left, right)
     _same_indices(left, right)
-    scope, conditions = _scope(left, right, given), _conditions(left, right)
+    scope, conditions = scope_of(left, right, given), where_defined(left, right)
 
     def decided(verdict: Verdict, **found: object) -> Decision:
         return Decision(verdict, scope, conditions, seconds=time.perf_counter() - begin, **found)  # type: ignore[arg-type]
@@ -107,12 +107,14 @@ def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None 
     return decided("proved", steps=(*proof.steps, str(again)))
 
 
-def _same_axes(left: Expression, right: Expression) -> tuple[Expression, Expression]:
+def fitted_sides(left: Expression, right: Expression) -> tuple[Expression, Expression]:
     """The sides with their unknown axes fitted to each other; a scalar beside a vector is spread.
 
     Raises:
         AxesError: they do not fit.
     """
+    if not left.axes or not right.axes:
+        return left, right
     for one, other, is_left in ((left, right, True), (right, left, False)):
         chosen = fitted(one, other.axes)
         if chosen is not None:
@@ -128,7 +130,7 @@ def _same_indices(left: Expression, right: Expression) -> None:
             raise LanguageError(f"{names} is free on the {side} side only")
 
 
-def _scope(left: Expression, right: Expression, given: Mapping[str, int]) -> str:
+def scope_of(left: Expression, right: Expression, given: Mapping[str, int]) -> str:
     """The sizes for which it is said, in words."""
     least = least_sizes(left, right)
     parts = [f"{name} >= {size}" for name, size in sorted(least.items()) if name not in given]
@@ -156,8 +158,10 @@ def _proof(left: Expression, right: Expression, given: Mapping[str, int]) -> _Pr
     for _ in range(RUNS):
         algebra = Canonical(given, facts)
         reading = Reading(algebra)
-        entries = list(_entries(left, given))
-        found = [(at, reading.entry(left, at), reading.entry(right, at)) for at in entries]
+        found = []
+        for at in entries_of(left if left.axes else right, given):
+            one, other = (reading.entry(side, at if side.axes else ()) for side in (left, right))
+            found.append((at, one, other))
         left_over = []
         for at, one, other in found:
             difference = algebra.add(one, {monomial: -c for monomial, c in other.items()})
@@ -178,7 +182,7 @@ def _steps(at: tuple[Place, ...], left: Polynomial, right: Polynomial) -> Iterat
     yield f"{entry}right = {written(right)}"
 
 
-def _entries(side: Expression, given: Mapping[str, int]) -> Iterator[tuple[Place, ...]]:
+def entries_of(side: Expression, given: Mapping[str, int]) -> Iterator[tuple[Place, ...]]:
     """The entries that are compared: one at free indices; along axes of given size, all."""
     taken = {index.name for index in free_indices(side)} | {variable.name for variable in side.variables}
     names = iter([name for name in NAMES if name not in taken] + [f"i_{n}" for n in range(len(side.axes))])
@@ -204,7 +208,7 @@ def _entries(side: Expression, given: Mapping[str, int]) -> Iterator[tuple[Place
 # --- where both sides are defined -------------------------------------------------------------------------------------
 
 
-def _conditions(*sides: Expression) -> tuple[str, ...]:
+def where_defined(*sides: Expression) -> tuple[str, ...]:
     """Where both sides are defined, as far as the declarations do not say so already."""
     return tuple(dict.fromkeys(text for side in sides for text in _asked(side, smooth=False)))
 
@@ -223,7 +227,7 @@ def _asked(node: Expression, smooth: bool) -> Iterator[str]:
                 yield from _asked(node.direction, smooth)
             return
         case Apply():
-            yield from _asked_by_entries(node, smooth)
+            yield from _asked_byentries_of(node, smooth)
         case Call(function, arguments):
             u = arguments[0]
             match function:
@@ -244,7 +248,7 @@ def _asked(node: Expression, smooth: bool) -> Iterator[str]:
         yield from _asked(child, smooth)
 
 
-def _asked_by_entries(node: Apply, smooth: bool) -> Iterator[str]:
+def _asked_byentries_of(node: Apply, smooth: bool) -> Iterator[str]:
     u, *more = node.arguments
     match node.function:
         case "divide":

@@ -1,0 +1,185 @@
+"""Statements beside equality: `<=` and `<`, positive semidefinite, "is the gradient of something".
+
+Refuted by an exact point, proved by signs, by diagonal dominance, or by the rules of convexity; else undecided.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from softmax_trick.language.canonical import Canonical, Place, Polynomial, TooLarge, Undefined
+from softmax_trick.language.convexity import curvature
+from softmax_trick.language.decision import Decision, Verdict, decide, entries_of, fitted_sides, scope_of, where_defined
+from softmax_trick.language.expression import (
+    AxesError,
+    Comprehension,
+    Derivative,
+    Entry,
+    Expression,
+    Index,
+    Number,
+    Variable,
+    jacobian,
+    shape,
+    size_of,
+    variable,
+)
+from softmax_trick.language.functions import total
+from softmax_trick.language.interpreter import Reading
+from softmax_trick.language.points import Relation, compare, free_indices
+from softmax_trick.language.ranges import range_of
+from softmax_trick.language.written import written
+
+
+def decide_order(
+    left: Expression, right: Expression, relation: Relation = "<=", sizes: Mapping[str, int] | None = None
+) -> Decision:
+    """Whether left <= right (or <), entry by entry, at every point at which both are defined, for every size.
+
+    Raises:
+        AxesError: the axes do not fit.
+    """
+    begin = time.perf_counter()
+    given = dict(sizes or {})
+    left, right = fitted_sides(left, right)
+    return _judged(left, right, relation, given, begin, lambda: _sign_proof(right - left, relation, given))
+
+
+def decide_psd(matrix: Expression, sizes: Mapping[str, int] | None = None) -> Decision:
+    """Whether v^T M v >= 0 for every v, at every point at which the matrix M is defined, for every size.
+
+    M has axes a, b, ..., a, b, ...: K x K, or K x D x K x D for the Hessian by a matrix.
+
+    Raises:
+        AxesError: no square matrix.
+    """
+    begin = time.perf_counter()
+    given = dict(sizes or {})
+    half = len(matrix.axes) // 2
+    first, second = matrix.axes[:half], matrix.axes[half:]
+    if not half or [size_of(axis) for axis in first] != [size_of(axis) for axis in second]:
+        raise AxesError(f"psd of {shape(matrix.axes)}: it takes a square matrix")
+    taken = {one.name for one in matrix.variables}
+    v = variable(next(name for name in ("v", "w", "u", *(f"v{n}" for n in range(99))) if name not in taken), first)
+    names = iter(f"{v.name}_{n}" for n in range(2 * half))
+    rows, columns = ([Index(next(names), axis) for axis in axes] for axes in (first, second))
+    form = Entry(v, tuple(rows)) * Entry(matrix, (*rows, *columns)) * Entry(v, tuple(columns))
+    quadratic = total(Comprehension((*rows, *columns), form))
+    zero = Number(Fraction(0))
+
+    def proof() -> str | None:
+        if isinstance(matrix, Derivative) and matrix.kind == "hessian" and _is_convex(matrix):
+            return "the function is convex, by the rules of composition, so that its Hessian is positive semidefinite"
+        by_sign = _sign_proof(quadratic, "<=", given)
+        return by_sign or (_dominance(matrix, given) if half == 1 else None)
+
+    return _judged(zero, quadratic, "<=", given, begin, proof)
+
+
+def decide_conservative(field: Expression, by: Variable, sizes: Mapping[str, int] | None = None) -> Decision:
+    """Whether a field is the gradient of something: its Jacobian is symmetric (Poincare), where it is defined.
+
+    On R^K, or any simply connected domain, that is the same; the conditions say where the field is defined.
+
+    Raises:
+        AxesError: the field has other axes than the variable.
+    """
+    if [size_of(axis) for axis in field.axes] != [size_of(axis) for axis in by.axes]:
+        raise AxesError(f"a field of {shape(field.axes)} by {by.name}, {shape(by.axes)}: it takes the same axes")
+    taken = {index.name for index in free_indices(field)}
+    names = [name for name in ("i", "j", "k", "l", "m", "n", "p", "q") if name not in taken]
+    rows = tuple(Index(name, axis) for name, axis in zip(names[::2], by.axes, strict=False))
+    columns = tuple(Index(name, axis) for name, axis in zip(names[1::2], by.axes, strict=False))
+    slopes = jacobian(field, by)
+    return decide(Entry(slopes, rows + columns), Entry(slopes, columns + rows), sizes)
+
+
+def _is_convex(hessian: Derivative) -> bool:
+    return curvature(hessian.function, hessian.by) in ("constant", "affine", "convex")
+
+
+def _judged(
+    left: Expression,
+    right: Expression,
+    relation: Relation,
+    given: Mapping[str, int],
+    begin: float,
+    proof: Callable[[], str | None],
+) -> Decision:
+    """Refuted by a point, or proved by what the proof says, or undecided."""
+    scope, conditions = scope_of(left, right, given), where_defined(left, right)
+
+    def decided(verdict: Verdict, **found: Any) -> Decision:
+        return Decision(verdict, scope, conditions, seconds=time.perf_counter() - begin, **found)
+
+    comparison = compare(left, right, given, relation)
+    if comparison.witness is not None:
+        return decided("refuted", witness=comparison.witness)
+    try:
+        by = proof()
+    except (Undefined, TooLarge, RecursionError) as error:
+        return decided("undecided", reason=str(error))
+    if by is None:
+        return decided("undecided", reason="no sign, no dominant diagonal and no rule of convexity shows it")
+    if not comparison.agreed:
+        return decided("undecided", reason="no point was found at which both sides are defined")
+    return decided("proved", steps=(by,))
+
+
+def _sign_proof(difference: Expression, relation: Relation, given: Mapping[str, int]) -> str | None:
+    """Why a difference is not negative, or positive for "<"; None if it is not seen."""
+    strict = relation == "<"
+    between = range_of(difference)
+    if between.positive or (between.nonnegative and not strict):
+        return "the range of the difference"
+    algebra = Canonical(given)
+    reading = Reading(algebra)
+    for at in entries_of(difference, given):
+        value = reading.entry(difference, at)
+        if not value and not strict:
+            continue
+        sign = algebra.sign(value)
+        if not sign or (strict and sign != "+"):
+            return None
+    return "every term of the difference has the sign"
+
+
+def _dominance(matrix: Expression, given: Mapping[str, int]) -> str | None:
+    """Gershgorin: a symmetric matrix with diagonal entries at least the sum of the others' sizes in their row."""
+    (axis, _) = matrix.axes
+    if size_of(axis) in given:
+        return None
+    algebra = Canonical(given)
+    i: Place = ("free", size_of(axis), "i")
+    j: Place = ("free", size_of(axis), "j")
+    entry = Reading(algebra).entry(matrix, (i, j))
+    diagonal, others = _split(entry, i, j)
+    if algebra.moved(others, {i: j, j: i}) != others:
+        return None
+    negative: Polynomial = {monomial: -c for monomial, c in others.items()}
+    row = algebra.sum(axis, lambda k: algebra.moved(others, {j: k}))
+    if not others or algebra.sign(negative):  # all others are at most 0: the row sums must not be negative
+        margin = algebra.add(diagonal, row)
+    elif algebra.sign(others):
+        twice = algebra.moved(others, {j: i})
+        margin = algebra.add(
+            algebra.add(diagonal, {m: 2 * c for m, c in twice.items()}), {m: -c for m, c in row.items()}
+        )
+    else:
+        return None
+    if margin and not algebra.is_zero(margin) and not algebra.sign(margin):
+        return None
+    return f"diagonal dominance (Gershgorin): the margin of row i is {written(margin)}"
+
+
+def _split(entry: Polynomial, i: Place, j: Place) -> tuple[Polynomial, Polynomial]:
+    """What stands on the diagonal only, and the rest, of an entry at free indices i and j."""
+    diagonal: Polynomial = {}
+    others: Polynomial = {}
+    for monomial, coefficient in entry.items():
+        rest = tuple(pair for pair in monomial if not (pair[0].kind == "delta" and set(pair[0].data) == {i, j}))
+        (others if rest == monomial else diagonal)[rest] = coefficient
+    return diagonal, others
