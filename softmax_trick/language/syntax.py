@@ -64,7 +64,7 @@ ARITY = {
     **dict.fromkeys(DERIVATIVES, (2, 2)),
     **dict.fromkeys(DIRECTIONAL, (3, 3)),
 }
-REDUCTIONS = tuple(name for name, rule in NAMED.items() if rule.arity == (1, 1) and not rule.keeps)
+REDUCTIONS = tuple(name for name, rule in NAMED.items() if rule.arity == (1, 1) and rule.along == "all")
 KINDS = ("scalar", "real", "positive", "nonnegative", "unit", "distribution", "label", "index", "size")
 
 COMPARISONS = ("==", "<", "<=", ">", ">=")

@@ -35,6 +35,7 @@ from softmax_trick.language.expression import (
     index_terms,
 )
 from softmax_trick.language.functions import NAMED
+from softmax_trick.language.syntax import REDUCTIONS
 
 # How tightly what was written last binds. SUMMED ends in an open body: sum[k:K] x[k]*y[k].
 OPEN, SUM, SUMMED, PRODUCT, MATMUL, SIGNED, POWER, ATOM = range(8)
@@ -193,9 +194,8 @@ class _Writer:
         named = () if node.positions == usual else axes
         if any(first.axes.count(axis) > 1 for axis in named):
             return self._by_entries(node)
-        if isinstance(first, Comprehension) and not named and rule.arity == (1, 1) and not rule.keeps:
-            if rule.along == "all":
-                return f"{node.function}[{_bound(first.indices)}] {self.at(first.body, SUMMED)}", SUMMED
+        if isinstance(first, Comprehension) and not named and node.function in REDUCTIONS:
+            return f"{node.function}[{_bound(first.indices)}] {self.at(first.body, SUMMED)}", SUMMED
         arguments, more = node.arguments, named
         if node.function == "softmax" and len(arguments) > 1:
             arguments, more = arguments[:1], (*named, f"slack={self.write(node.arguments[1])[0]}")
