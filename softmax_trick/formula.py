@@ -19,53 +19,39 @@ and 2**x * 2**(10**9 - x) both are 2**(10**9).
 
 from __future__ import annotations
 
-import difflib
 import functools
 import keyword
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import sympy as sp
 
+from softmax_trick.language.scanner import (
+    CONSTANTS,
+    MAX_DEPTH,
+    MAX_FACTORS,
+    MAX_NAME,
+    MAX_POWER,
+    MAX_RESULT,
+    MAX_ROOT,
+    NUMBER,
+    Scanner,
+    excerpt,
+)
+
 MAX_COMPONENTS = 256
-MAX_CHARACTERS = 10_000  # of one component; so of the following
-MAX_NODES = 5_000
-MAX_DEPTH = 100  # of parentheses, signs and exponents as written
 MAX_HEIGHT = 64  # of the expression that SymPy makes of it; it prints none of 150 within Python's limit of recursion
-MAX_DIGITS = 50  # of a number as written, zeros that its exponent adds included
-MAX_NAME = 50  # characters
-MAX_POWER = 64  # the greatest power of anything but a number; also of a number, if it is written
-MAX_ROOT = 1_000  # the greatest denominator of an exponent
-MAX_FACTORS = 10_000  # digits and names once x1**3 is written as x1*x1*x1
 MAX_ARGUMENT = 1_000  # the greatest constant in exp, sinh, cosh, tanh, sigmoid and softplus
-MAX_RESULT = 500  # the greatest power of ten that a constant, its numerator or its denominator may reach
 
 # Functions of one argument, then of two or more.
 UNARY = ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sigmoid", "softplus", "abs", "sign", "Heaviside")
 EXTREMA = ("max", "min")
 FUNCTIONS = (*UNARY, *EXTREMA, "Piecewise")
 COMPARISONS = ("<", "<=", ">", ">=")
-# What readers take for a constant, and would be an innocent parameter here.
-CONSTANTS = {
-    "e": "write exp(1)",
-    "E": "write exp(1)",
-    "pi": "write its digits",
-    "I": "all numbers are real",
-    "inf": "all numbers are finite",
-    "oo": "all numbers are finite",
-    "zoo": "all numbers are finite",
-    "nan": "all numbers are finite",
-}
 
-_SPACE = re.compile(r"[ \t\r\n]*")
-_TOKEN = re.compile(
-    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<name>[A-Za-z][A-Za-z0-9_]*)"
-    r"|(?P<operator>\*\*|<=|>=|[-+*/(),<>])"
-)
+_TOKEN = re.compile(NUMBER + r"|(?P<name>[A-Za-z][A-Za-z0-9_]*)|(?P<operator>\*\*|<=|>=|[-+*/(),<>])")
 _SCORE = re.compile(r"[xX]_?([0-9]+)")  # as written, and as one may think they are written
 _HINTS = {
     "^": "write ** for powers",
@@ -89,7 +75,7 @@ class FormulaError(ValueError):
         if component is None or column is None:
             super().__init__(message)
             return
-        line, caret = _excerpt(text, column - 1)
+        line, caret = excerpt(text, column - 1)
         super().__init__(f"component {component}, column {column}: {message}\n  {line}\n  {caret}")
 
 
@@ -162,206 +148,159 @@ class _Node:
 # --- from text to nodes -----------------------------------------------------------------------------------------------
 
 
-class _Reader:
-    """A recursive descent over the tokens of one component; the methods are named after the rules of the grammar.
+class _Reader(Scanner):
+    """A recursive descent over the tokens of one component; the methods are named after the rules of the grammar."""
 
-    Tokens are taken one by one, so that the leftmost fault is the one reported.
-    """
+    tokens = _TOKEN
+    hints = _HINTS
+    expected = "expected numbers, names (letter first), + - * / ** ( ) , < <= > >="
+    comparisons = "; comparisons are conditions of Piecewise"
 
     def __init__(self, text: str, component: int, k: int) -> None:
-        self._text, self._component, self._k = text, component, k
-        self._nodes = 0
+        super().__init__(text)
+        self._component, self._k = component, k
         self._in_condition = False
-        self._kind = self._token = ""
-        self._column = self._end = 0
 
     def tree(self) -> _Node:
         """The component."""
-        if len(self._text) > MAX_CHARACTERS:
-            raise self._error(f"{len(self._text)} characters: at most {MAX_CHARACTERS}", MAX_CHARACTERS)
-        self._advance()
-        if self._kind == "end":
-            raise self._error("the component is empty: expected a formula")
+        self.start("component")
         try:
             node = self._sum(0)
         except RecursionError:
-            raise self._error("nested too deeply for Python's stack here: simplify the formula") from None
-        if self._kind != "end":
-            raise self._unexpected("an operator or the end")
+            raise self.too_deep() from None
+        if self.kind != "end":
+            raise self.unexpected("an operator or the end")
         return node
 
     def _sum(self, depth: int) -> _Node:
-        column, terms = self._column, [self._product(depth)]
-        while self._token in ("+", "-"):
+        column, terms = self.column, [self._product(depth)]
+        while self.token in ("+", "-"):
             terms.append(self._operand("-", self._product, depth))
         return terms[0] if len(terms) == 1 else self._node("+", column, *terms)
 
     def _product(self, depth: int) -> _Node:
-        column, factors = self._column, [self._factor(depth)]
-        while self._token in ("*", "/"):
+        column, factors = self.column, [self._factor(depth)]
+        while self.token in ("*", "/"):
             factors.append(self._operand("/", self._factor, depth))
         return factors[0] if len(factors) == 1 else self._node("*", column, *factors)
 
     def _operand(self, inverse: str, rule: Callable[[int], _Node], depth: int) -> _Node:
         """A further part of a sum or product, with the operator before it."""
-        operator, column = self._token, self._column
-        self._advance()
+        operator, column = self.token, self.column
+        self.advance()
         part = rule(depth)
         return self._node(inverse, column, part) if operator == inverse else part
 
     def _factor(self, depth: int) -> _Node:
         if depth > MAX_DEPTH:
-            raise self._error(f"nested more than {MAX_DEPTH} deep")
-        column = self._column
-        if self._token in ("+", "-"):
-            sign = self._token
-            self._advance()
+            raise self.error(f"nested more than {MAX_DEPTH} deep")
+        column = self.column
+        if self.token in ("+", "-"):
+            sign = self.token
+            self.advance()
             factor = self._factor(depth + 1)
             return factor if sign == "+" else self._node("-", column, factor)
         atom = self._atom(depth)
-        if self._token != "**":
+        if self.token != "**":
             return atom
-        column = self._column
-        self._advance()
+        column = self.column
+        self.advance()
         return self._node("**", column, atom, self._factor(depth + 1))
 
     def _atom(self, depth: int) -> _Node:
-        column, token = self._column, self._token
-        if self._kind == "number":
-            self._check_number(token)
-            self._advance()
+        column, token = self.column, self.token
+        if self.kind == "number":
+            self.number()
+            self.advance()
             return self._node("number", column, text=token)
-        if self._kind == "name":
-            self._advance()
-            if self._token == "(":
+        if self.kind == "name":
+            self.advance()
+            if self.token == "(":
                 return self._call(token, column, depth + 1)
             self._check_name(token, column)
             return self._node("name", column, text=token)
-        self._expect("(", "a number, a name, a function or '('")
+        self.expect("(", "a number, a name, a function or '('")
         inside = self._sum(depth + 1)
-        self._expect(")", "an operator or ')'")
+        self.expect(")", "an operator or ')'")
         return inside
 
     def _call(self, function: str, column: int, depth: int) -> _Node:
         if function not in FUNCTIONS:
-            by_lower_case = {name.lower(): name for name in FUNCTIONS}
-            near = difflib.get_close_matches(function.lower()[:MAX_NAME], by_lower_case, n=2)
-            hint = f"did you mean {' or '.join(by_lower_case[name] for name in near)}? " if near else ""
-            raise self._error(f"unknown function {function:.50}: {hint}There are {', '.join(FUNCTIONS)}", column)
-        self._advance()
+            raise self.unknown_function(function, FUNCTIONS, column)
+        self.advance()
         if function == "Piecewise":
             return self._piecewise(column, depth)
         arguments = [self._sum(depth)]
         if function in EXTREMA:
-            self._expect(",", f"',': {function} takes two arguments or more")
+            self.expect(",", f"',': {function} takes two arguments or more")
             arguments.append(self._sum(depth))
-            while self._token == ",":
-                self._advance()
+            while self.token == ",":
+                self.advance()
                 arguments.append(self._sum(depth))
-            self._expect(")", "an operator, ',' or ')'")
+            self.expect(")", "an operator, ',' or ')'")
         else:
-            self._expect(")", f"an operator or ')' ({function} takes one argument)")
+            self.expect(")", f"an operator or ')' ({function} takes one argument)")
         return self._node(function, column, *arguments)
 
     def _piecewise(self, column: int, depth: int) -> _Node:
         if self._in_condition:
             # SymPy would multiply out the cases of both.
-            raise self._error("a Piecewise inside a condition: put it around instead", column)
+            raise self.error("a Piecewise inside a condition: put it around instead", column)
         parts = []
         while True:
-            self._expect("(", "'(': Piecewise takes pairs (value, condition)")
+            self.expect("(", "'(': Piecewise takes pairs (value, condition)")
             parts.append(self._sum(depth))
-            self._expect(",", "an operator or ',' and a condition")
-            if self._token == "True":
+            self.expect(",", "an operator or ',' and a condition")
+            if self.token == "True":
                 break
             parts.append(self._condition(depth))
-            self._expect(")", "an operator or ')' (conditions are single comparisons; nest Piecewise to combine them)")
-            self._expect(",", "',' and further pairs, the last of them (value, True)")
-        self._advance()
-        self._expect(")", "')' after True")
-        self._expect(")", "')': the pair with True is the last")
+            self.expect(")", "an operator or ')' (conditions are single comparisons; nest Piecewise to combine them)")
+            self.expect(",", "',' and further pairs, the last of them (value, True)")
+        self.advance()
+        self.expect(")", "')' after True")
+        self.expect(")", "')': the pair with True is the last")
         if len(parts) == 1:
-            raise self._error("Piecewise without a condition: expected (value, condition) before True", column)
+            raise self.error("Piecewise without a condition: expected (value, condition) before True", column)
         return self._node("Piecewise", column, *parts)
 
     def _condition(self, depth: int) -> _Node:
         self._in_condition = True
         left = self._sum(depth)
-        column, comparison = self._column, self._token
+        column, comparison = self.column, self.token
         if comparison not in COMPARISONS:
-            raise self._unexpected("an operator or one of < <= > >=")
-        self._advance()
+            raise self.unexpected("an operator or one of < <= > >=")
+        self.advance()
         right = self._sum(depth)
-        if self._token in COMPARISONS:
-            raise self._error("comparisons are not chained: nest Piecewise instead")
+        if self.token in COMPARISONS:
+            raise self.error("comparisons are not chained: nest Piecewise instead")
         self._in_condition = False
         return self._node(comparison, column, left, right)
 
-    def _check_number(self, token: str) -> None:
-        mantissa, _, exponent = token.lower().partition("e")
-        zeros = exponent.lstrip("+-").lstrip("0")
-        digits = len(mantissa.replace(".", ""))
-        # int() is not called on what may have thousands of digits.
-        if len(zeros) > 3 or digits + int(zeros or 0) > MAX_DIGITS:
-            raise self._error(f"a number of more than {MAX_DIGITS} digits")
-
     def _check_name(self, name: str, column: int) -> None:
-        if len(name) > MAX_NAME:
-            raise self._error(f"a name of more than {MAX_NAME} characters", column)
+        self.check_length(name, column)
         if name in FUNCTIONS:
-            raise self._error(f"{name} is a function: expected {name}(...)", column)
+            raise self.error(f"{name} is a function: expected {name}(...)", column)
         if name in CONSTANTS:
-            raise self._error(f"{name} is reserved: {CONSTANTS[name]}, or give a parameter another name", column)
+            raise self.error(f"{name} is reserved: {CONSTANTS[name]}, or give a parameter another name", column)
         if keyword.iskeyword(name):
             where = "stands only as the last condition of Piecewise" if name == "True" else "is reserved"
-            raise self._error(f"{name} {where}: give a parameter another name", column)
+            raise self.error(f"{name} {where}: give a parameter another name", column)
         if match := _SCORE.fullmatch(name):
             digits, last = match[1], self._k
             scores = "the only score is x1" if last == 1 else f"the scores are x1 to x{last}"
             if name != f"x{digits}" or digits.startswith("0"):
-                raise self._error(f"there is no score {name}: {scores}", column)
+                raise self.error(f"there is no score {name}: {scores}", column)
             if len(digits) > len(str(last)) or int(digits) > last:
                 count = "is only 1 component" if last == 1 else f"are only {last} components"
-                raise self._error(f"{name}, but there {count}: {scores}", column)
+                raise self.error(f"{name}, but there {count}: {scores}", column)
 
     def _node(self, kind: str, column: int, *parts: _Node, text: str = "") -> _Node:
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise self._error(f"more than {MAX_NODES} numbers, names and operations", column)
+        self.count_node(column)
         return _Node(kind, column, parts, text)
 
-    def _advance(self) -> None:
-        """Take the next token."""
-        space = _SPACE.match(self._text, self._end)
-        self._column = space.end() if space else self._end
-        if self._column == len(self._text):
-            self._kind, self._token = "end", ""
-            return
-        match = _TOKEN.match(self._text, self._column)
-        if not match:
-            raise self._strange(self._text[self._column])
-        self._kind, self._token, self._end = str(match.lastgroup), match[0], match.end()
-
-    def _expect(self, token: str, expected: str) -> None:
-        if self._token != token:
-            raise self._unexpected(expected)
-        self._advance()
-
-    def _strange(self, character: str) -> FormulaError:
-        shown = ascii(character)
-        if not character.isascii():
-            shown += f" ({unicodedata.name(character, 'unnamed')}): only ASCII is read"
-        hint = _HINTS.get(character, "expected numbers, names (letter first), + - * / ** ( ) , < <= > >=")
-        return self._error(f"unexpected {shown}: {hint}")
-
-    def _unexpected(self, expected: str) -> FormulaError:
-        shown = f"'{self._token[:MAX_NAME]}'" if self._token else "end"
-        where = "; comparisons are conditions of Piecewise" if self._token in COMPARISONS else ""
-        return self._error(f"unexpected {shown}: expected {expected}{where}")
-
-    def _error(self, message: str, column: int | None = None) -> FormulaError:
-        at = self._column if column is None else column
-        return FormulaError(message, self._component, at + 1, self._text)
+    def error(self, message: str, column: int | None = None) -> FormulaError:
+        at = self.column if column is None else column
+        return FormulaError(message, self._component, at + 1, self.text)
 
 
 # --- from nodes to SymPy ----------------------------------------------------------------------------------------------
@@ -536,14 +475,3 @@ def _at_most(constant: sp.Expr, limit: int) -> bool:
     """Whether |constant| <= limit, by its decimals; safe, since the constants in it are small already."""
     value = constant if constant.is_Rational else constant.evalf(15)
     return bool((value.is_Rational or value.is_Float) and abs(value) <= limit)
-
-
-def _excerpt(text: str, column: int) -> tuple[str, str]:
-    """The text around a column (from 0), one printable ASCII character for each, and a line with a caret under it."""
-    start, stop = max(0, column - 40), column + 40
-    before, after = "..." if start else "", "..." if stop < len(text) else ""
-    window = "".join(
-        " " if character.isspace() else character if character.isascii() and character.isprintable() else "?"
-        for character in text[start:stop]
-    )
-    return before + window + after, " " * (len(before) + column - start) + "^"

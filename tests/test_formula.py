@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from softmax_trick import formula
 from softmax_trick.formula import FormulaError, parse_components
+from softmax_trick.language import scanner
 
 x1, x2, b = sp.symbols("x1 x2 b", real=True)
 a = sp.Symbol("a", positive=True)
@@ -176,27 +177,27 @@ def test_random_texts_mean_what_they_mean_to_python(text):
 
 def _sign_first(self: Any, depth: int) -> Any:
     """A wrong rule: (-x)**2 for -x**2."""
-    column = self._column
-    if negative := self._token == "-":
-        self._advance()
+    column = self.column
+    if negative := self.token == "-":
+        self.advance()
     atom = self._atom(depth)
     if negative:
         atom = self._node("-", column, atom)
-    if self._token != "**":
+    if self.token != "**":
         return atom
-    self._advance()
+    self.advance()
     return self._node("**", column, atom, self._factor(depth + 1))
 
 
 def _left_associative(self: Any, depth: int) -> Any:
     """A wrong rule: (2**3)**2 for 2**3**2."""
-    column = self._column
-    if self._token == "-":
-        self._advance()
+    column = self.column
+    if self.token == "-":
+        self.advance()
         return self._node("-", column, self._factor(depth + 1))
     atom = self._atom(depth)
-    while self._token == "**":
-        self._advance()
+    while self.token == "**":
+        self.advance()
         atom = self._node("**", column, atom, self._atom(depth))
     return atom
 
@@ -560,11 +561,11 @@ def test_every_function_and_limit_is_documented():
     for name in formula.FUNCTIONS:
         assert f"`{name}" in PAGE
     _, _, limits = PAGE.partition("## Limits")
-    for name, value in vars(formula).items():
+    for name, value in {**vars(scanner), **vars(formula)}.items():
         if name.startswith("MAX_") and name not in ("MAX_NAME", "MAX_RESULT"):
             assert f"{value:,}" in limits, name
     assert f"at most {formula.MAX_NAME} characters" in PAGE
-    assert formula.MAX_RESULT == 500
+    assert scanner.MAX_RESULT == 500
     assert "10⁵⁰⁰" in limits
 
 

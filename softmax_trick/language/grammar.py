@@ -1,0 +1,439 @@
+"""Formulas as text, second half: from trees of syntax to expressions.
+
+    >>> parse("grad(-sum(t*log(softmax(x))), x)")
+    >>> statement = read_equation("jacobian(softmax(d*x), x)", "(diag(y) - outer(y, y)) @ diag(d)", "y = softmax(d*x)")
+    >>> statement.readings                       # how each name was read: {"x": "vector over K", ...}
+
+The grammar is at the head of `softmax_trick.language.syntax`, what everything means in docs/language.md. Text never
+reaches Python's eval or SymPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from softmax_trick.language import expression as ex
+from softmax_trick.language.expression import (
+    UNKNOWN,
+    AxesError,
+    Chosen,
+    Definition,
+    Expression,
+    Index,
+    IndexTerm,
+    LanguageError,
+    Number,
+    Numbered,
+    Size,
+    Spread,
+    Variable,
+    entrywise,
+    shape,
+    size_of,
+)
+from softmax_trick.language.functions import ENTRYWISE, NAMED, named
+from softmax_trick.language.inference import Inference, Names, described, index_node
+from softmax_trick.language.scanner import CONSTANTS
+from softmax_trick.language.syntax import (
+    DERIVATIVES,
+    DIRECTIONAL,
+    MAX_SIZE,
+    Declaration,
+    Measure,
+    Node,
+    Parser,
+    Source,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Formulas that were read together.
+
+    Attributes:
+        expressions: the formulas, in the order of their texts.
+        relation: what stands between two of them, such as "=="; else "".
+        sizes: the sizes that are given; all others are any from 1.
+        readings: how each name was read, in the order in which they appear: {"x": "vector over K"}.
+    """
+
+    expressions: tuple[Expression, ...]
+    relation: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    readings: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse(text: str, let: str = "") -> Expression:
+    """The expression that a text stands for.
+
+    Args:
+        text: the formula.
+        let: declarations of its names, as in "x: K; c: label K; y = softmax(x)".
+
+    Raises:
+        LanguageError: the text is no formula, or has no meaning; the message shows the place.
+        AxesError: axes that do not fit; the message names both.
+    """
+    return read(text, let=let).expressions[0]
+
+
+def read(*texts: str, let: str = "") -> Statement:
+    """Several formulas in the same names. Arguments and errors as of `parse`."""
+    names = [""] if len(texts) == 1 else [f"formula {number}" for number in range(1, len(texts) + 1)]
+    sources = [Source(name, text) for name, text in zip(names, texts, strict=True)]
+    return _read([Parser(source).expression() for source in sources], "", let)
+
+
+def read_equation(left: str, right: str | None = None, let: str = "") -> Statement:
+    """Two sides of an equation, which have the same axes and the same free indices.
+
+    Args:
+        left: the left side; without a right one the whole, "left == right".
+        right: the right side. A constant is spread over the axes of the other side.
+        let: declarations, see `parse`.
+
+    Raises:
+        LanguageError: see `parse`; an index that is free on one side only.
+        AxesError: see `parse`; the sides have different axes.
+    """
+    if right is None:
+        first, relation, second = Parser(Source("", left)).statement()
+        return _read([first, second], relation, let)
+    sides = [Parser(Source(name, text)).expression() for name, text in (("left side", left), ("right side", right))]
+    return _read(sides, "==", let)
+
+
+def _read(trees: Sequence[Node], relation: str, let: str) -> Statement:
+    declarations: dict[str, Declaration] = {}
+    for one in Parser(Source("--let", let)).declarations():
+        if one.node.text in declarations:
+            raise one.node.error(f"{one.node.text} is declared twice")
+        declarations[one.node.text] = one
+    try:
+        return _Builder(trees, relation, declarations).statement()
+    except RecursionError:
+        raise LanguageError("nested too deeply for Python's stack here: simplify the formula") from None
+
+
+class _Builder:
+    """Builds the expressions of a statement, from the leaves upwards."""
+
+    def __init__(self, trees: Sequence[Node], relation: str, declarations: dict[str, Declaration]) -> None:
+        self._trees, self._relation = trees, relation
+        self._sizes = _given_sizes(trees, declarations)
+        self._names = names = Names(trees, declarations)
+        measure = Measure(names.definitions)
+        for tree in names.trees:
+            measure.check(tree)
+        for node in (node for tree in names.trees for node in tree.nodes()):
+            name = node.text
+            if node.kind == "name" and name in CONSTANTS and name not in declarations and name not in names.axes:
+                hint = "the identity is eye" if name == "I" else CONSTANTS[name]
+                raise node.error(f"{name} is reserved: {hint}, or declare it, as in --let '{name}: real'")
+        self._inference = Inference(names, trees, bool(relation))
+        self._definitions: dict[str, Expression] = {}
+        self._variables = {name: self._variable(name) for name in (*names.shapes, *names.labels)}
+        self._defining = ""
+
+    def statement(self) -> Statement:
+        """The expressions, and how the names were read."""
+        for name in self._names.definitions:
+            self._definition(name)
+        built = [self._build(tree, {}) for tree in self._trees]
+        if self._relation:
+            built = self._two_sides(built)
+        return Statement(tuple(built), self._relation, self._sizes, self._readings())
+
+    def _readings(self) -> dict[str, str]:
+        names = self._names
+        found: dict[str, str] = {}
+        for name in [node.text for tree in names.trees for node in tree.nodes()] + list(names.declarations):
+            if name in found:
+                continue
+            if name in names.definitions:
+                one = self._definitions[name]
+                found[name] = f"{described(one.axes, 'real', '')}, defined"
+            elif name in self._variables:
+                variable = self._variables[name]
+                found[name] = described(variable.axes, variable.kind, variable.along)
+            elif name in names.indices:
+                found[name] = f"index over {self._index(name).axis}"
+            elif name in self._sizes:
+                found[name] = f"size, {self._sizes[name]}"
+        return found
+
+    # --- names ---
+
+    def _variable(self, name: str) -> Variable:
+        names, declared = self._names, self._names.declarations.get(name)
+        if declared is not None and declared.kind:
+            kind = "real" if declared.kind == "scalar" else declared.kind
+            try:
+                return ex.variable(name, declared.axes, kind, declared.along)  # type: ignore[arg-type]
+            except LanguageError as error:
+                raise declared.node.error(str(error)) from None
+        if name in names.labels:
+            own, into = names.labels[name]
+            return ex.variable(name, _found(own.root().axes), "label", into.root().name)
+        return ex.variable(name, _found(names.shapes[name].root().axes))
+
+    def _index(self, name: str) -> Index:
+        declared = self._names.declarations.get(name)
+        return Index(name, declared.along if declared else self._names.indices[name].root().name)
+
+    def _definition(self, name: str) -> Expression:
+        if name not in self._definitions:
+            outer, self._defining = self._defining, name
+            self._definitions[name] = Definition(name, self._build(self._names.definitions[name], {}))
+            self._defining = outer
+        return self._definitions[name]
+
+    def _term(self, node: Node, bound: Mapping[str, Index], axis: str) -> IndexTerm:
+        """An index; a number is one into this axis."""
+        name, names = node.text, self._names
+        if node.kind == "numbered":
+            return Numbered(int(node.value), axis)
+        if name in bound:
+            return bound[name]
+        if name in names.indices:
+            if self._defining:
+                raise node.error(f"the index {name} is free in the definition of {self._defining}: define the vector")
+            return self._index(name)
+        label = self._variables[name]
+        if len(node.parts) != len(label.axes):
+            has = f"has the axes {', '.join(label.axes)}" if label.axes else "has no axes"
+            raise node.error(f"the label {name} {has}, and {len(node.parts)} indices stand here", AxesError)
+        return Chosen(label, tuple(self._term(p, bound, a) for p, a in zip(node.parts, label.axes, strict=True)))
+
+    # --- expressions ---
+
+    def _build(self, node: Node, bound: Mapping[str, Index]) -> Expression:
+        try:
+            return self._built(node, bound)
+        except LanguageError as error:
+            if error.at is not None:
+                raise
+            raise node.error(f"{error}{self._guesses(node)}", type(error)) from None
+
+    def _guesses(self, node: Node) -> str:
+        """How the undeclared names in a part were read."""
+        names = [part.text for part in node.nodes() if part.kind == "name"]
+        guessed = {n: self._variables[n] for n in names if n in self._variables and n not in self._names.declarations}
+        words = ", ".join(f"{n} as {_article(described(v.axes, v.kind, v.along))}" for n, v in guessed.items())
+        return f" (not declared, and read: {words})" if words else ""
+
+    def _built(self, node: Node, bound: Mapping[str, Index]) -> Expression:
+        match node.kind:
+            case "number":
+                return Number(node.value)
+            case "name":
+                return self._name(node)
+            case "transpose":
+                return self._build(node.parts[0], bound).T
+            case "entry":
+                return self._entry(node, bound)
+            case "tensor":
+                indices = tuple(Index(name, axis) for name, axis in node.bound)
+                body = self._build(node.parts[0], {**bound, **{index.name: index for index in indices}})
+                return ex.comprehension(indices, body)
+            case "operation":
+                return self._operation(node, bound)
+            case _:
+                return self._call(node, bound)
+
+    def _name(self, node: Node) -> Expression:
+        name = node.text
+        if name == "eye":
+            return ex.identity(self._axis_of(node))
+        if name in self._names.definitions:
+            return self._definition(name)
+        if name in self._variables:
+            return self._variables[name]
+        return Size(size_of(name))
+
+    def _axis_of(self, node: Node) -> str:
+        """The axis that was found for an identity."""
+        axes = self._inference.shape_of(node)
+        return axes[0] if axes else UNKNOWN
+
+    def _entry(self, node: Node, bound: Mapping[str, Index]) -> Expression:
+        argument = self._build(node.parts[0], bound)
+        terms = node.parts[1:]
+        if len(terms) == 1 and not terms[0].parts and self._inference.is_label(terms[0], dict.fromkeys(bound, "")):
+            return ex.pick(argument, self._variables[terms[0].text])
+        if len(terms) != len(argument.axes):
+            raise AxesError(f"{len(terms)} ind{'ex' if len(terms) == 1 else 'ices'} for {shape(argument.axes)}")
+        built = [self._term(term, bound, axis) for term, axis in zip(terms, argument.axes, strict=True)]
+        return ex.entry_of(argument, *built)
+
+    def _operation(self, node: Node, bound: Mapping[str, Index]) -> Expression:
+        if node.text == "==":
+            return self._delta(node, bound)
+        left, *rest = (self._build(part, bound) for part in node.parts)
+        if node.text == "@":
+            return ex.matmul(left, rest[0])
+        return _OPERATIONS[node.text](left, *rest)
+
+    def _delta(self, node: Node, bound: Mapping[str, Index]) -> Expression:
+        nodes = [index_node(part) for part in node.parts]
+        known = [self._term(one, bound, "").axis for one in nodes if one.kind != "numbered"]
+        if not known:
+            raise LanguageError("the delta of two numbers: which axis do they run over? Write 1 or 0")
+        left, right = (self._term(one, bound, known[0]) for one in nodes)
+        return ex.delta(left, right)
+
+    def _call(self, node: Node, bound: Mapping[str, Index]) -> Expression:
+        name = node.text
+        if name == "delta":
+            return self._delta(node, bound)
+        if name in DERIVATIVES or name in DIRECTIONAL:
+            function, by, *direction = (self._build(part, bound) for part in node.parts)
+            return getattr(ex, DERIVATIVES.get(name, name))(function, by, *direction)
+        if name in NAMED:
+            return self._named(node, bound)
+        if name in ENTRYWISE:
+            return entrywise(name, *(self._build(part, bound) for part in node.parts))
+        match name:
+            case "onehot":
+                return ex.onehot(self._variables[node.parts[0].text])
+            case "pick":
+                return ex.pick(self._build(node.parts[0], bound), self._variables[node.parts[1].text])
+            case "eye":
+                return ex.identity(self._axis(node.parts[0]))
+            case "ones":
+                return ex.ones(*map(self._axis, node.parts))
+            case "rows" | "cols":
+                vector = self._build(node.parts[0], bound)
+                return getattr(ex, name)(vector, self._over(node, vector))
+            case "spread":
+                return self._spread(node, self._build(node.parts[0], bound))
+        return getattr(ex, name)(*(self._build(part, bound) for part in node.parts))
+
+    def _axis(self, node: Node) -> str:
+        name = node.text
+        if node.kind != "name" or name in self._variables or name in self._names.indices:
+            raise node.error("the name of an axis is expected here, such as K")
+        return name
+
+    def _over(self, node: Node, vector: Expression) -> str:
+        """The axis over which rows or cols spreads a vector: named, or found, or left to the surroundings."""
+        if len(node.parts) > 1:
+            return self._axis(node.parts[1])
+        axes = self._inference.shape_of(node)
+        if axes is None or len(axes) != len(vector.axes) + 1:
+            return UNKNOWN
+        kept, over = (axes[1:], axes[0]) if node.text == "cols" else (axes[:-1], axes[-1])
+        return over if tuple(map(size_of, kept)) == tuple(map(size_of, vector.axes)) else UNKNOWN
+
+    def _spread(self, node: Node, argument: Expression) -> Expression:
+        place = Fraction(len(argument.axes) + 1)
+        if len(node.parts) > 2:
+            place = node.parts[2].value if node.parts[2].kind == "number" else Fraction(0)
+        if place.denominator != 1 or not 1 <= place <= len(argument.axes) + 1:
+            raise node.error(f"the place of the new axis is a number from 1 to {len(argument.axes) + 1}")
+        return Spread(argument, self._axis(node.parts[1]), int(place) - 1)
+
+    def _named(self, node: Node, bound: Mapping[str, Index]) -> Expression:
+        arguments, axes = self._inference.split(node)
+        if node.text in ("max", "min") and len(arguments) > 1:
+            if axes:
+                raise axes[0].error(f"{axes[0].text} is an axis, and {node.text} has two arguments before it")
+            first, *rest = (self._build(part, bound) for part in arguments)
+            for other in rest:
+                first = entrywise("maximum" if node.text == "max" else "minimum", first, other)
+            return first
+        for axis in axes:
+            self._axis(axis)
+        most = 1 if node.text == "softmax" else NAMED[node.text].arity[1]
+        if len(arguments) > most:
+            raise arguments[most].error(f"{node.text} takes the name of an axis here")
+        built = [self._build(part, bound) for part in arguments]
+        if node.slack is not None:
+            built.append(self._build(node.slack, bound))
+        return named(node.text, *built, axes=tuple(axis.text for axis in axes))
+
+    # --- two sides ---
+
+    def _two_sides(self, sides: list[Expression]) -> list[Expression]:
+        """Sides with the same axes; a constant is spread, and only the same indices are free."""
+        left, right = sides
+        if ex.fitted(right, left.axes) is None and ex.fitted(left, right.axes) is None:
+            if _is_constant(left):
+                left = _spread_over(left, right.axes)
+            elif _is_constant(right):
+                right = _spread_over(right, left.axes)
+            else:
+                message = f"the left side is {shape(left.axes)}, the right side {shape(right.axes)}"
+                raise self._trees[1].error(message + self._guesses_of_all(), AxesError)
+        left = _first(ex.fitted(left, right.axes), left)
+        right = _first(ex.fitted(right, left.axes), right)
+        free = [_free(tree, frozenset()) & set(self._names.indices) for tree in self._trees]
+        for own, other, tree, against in zip(free, free[::-1], self._trees, (right, left), strict=True):
+            alone = sorted(own - other)
+            if alone and not _is_constant(against):
+                place = next(node for node in tree.nodes() if node.kind in ("index", "name") and node.text == alone[0])
+                raise place.error(f"the index {alone[0]} is free on this side only: it must stand on both")
+        return [left, right]
+
+    def _guesses_of_all(self) -> str:
+        return next((words for words in map(self._guesses, self._trees) if words), "")
+
+
+def _given_sizes(trees: Sequence[Node], declarations: dict[str, Declaration]) -> dict[str, int]:
+    """The sizes among the declarations, K = 3; they are taken out of them, and their axes declared."""
+    axes = Names(trees, declarations).axes - {n for n, d in declarations.items() if d.kind not in ("", "size")}
+    sizes = {}
+    for name, one in list(declarations.items()):
+        if name in axes and one.meaning is not None:
+            value = one.meaning.value if one.meaning.kind == "number" else Fraction(0)
+            if value.denominator != 1 or not 1 <= value <= MAX_SIZE:
+                raise one.meaning.error(f"{name} is an axis: its size is a whole number from 1 to {MAX_SIZE}")
+            sizes[name] = int(value)
+            declarations[name] = Declaration(one.node, kind="size")
+    return sizes
+
+
+def _first(found: Expression | None, otherwise: Expression) -> Expression:
+    return otherwise if found is None else found
+
+
+def _found(axes: Sequence[object] | None) -> tuple[str, ...]:
+    return tuple(axis.root().name for axis in axes or ())  # type: ignore[attr-defined]
+
+
+def _article(words: str) -> str:
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def _is_constant(expression: Expression) -> bool:
+    """Whether it is a scalar made of numbers and sizes alone."""
+    return not expression.axes and all(isinstance(one, Number | Size | ex.Apply) for one in expression.nodes())
+
+
+def _spread_over(scalar: Expression, axes: tuple[str, ...]) -> Expression:
+    for place, axis in enumerate(axes):
+        scalar = Spread(scalar, axis, place)
+    return scalar
+
+
+def _free(node: Node, bound: frozenset[str]) -> set[str]:
+    """The names of indices that no bracket in front binds."""
+    bound |= {name for name, _ in node.bound}
+    found = {node.text} - bound if node.kind in ("index", "name") else set()
+    return found.union(*(_free(part, bound) for part in node.parts), _free(node.slack, bound) if node.slack else ())
+
+
+_OPERATIONS: dict[str, Callable[..., Expression]] = {
+    "+": lambda u, v: u + v,
+    "-": lambda u, v: u - v,
+    "*": lambda u, v: u * v,
+    "/": lambda u, v: u / v,
+    "**": lambda u, v: u**v,
+    "negative": lambda u: -u,
+    "<": lambda u, v: entrywise("less", u, v),
+    ">": lambda u, v: entrywise("less", v, u),
+    "<=": lambda u, v: 1 - entrywise("less", v, u),
+    ">=": lambda u, v: 1 - entrywise("less", u, v),
+}
