@@ -160,8 +160,13 @@ class _Statement:
         places = list(product(*(range(1, sizes[size_of(axis)] + 1) for axis in axes)))
         return places if self._thorough or len(places) <= MOST_ENTRIES else sorted(chance.sample(places, MOST_ENTRIES))
 
-    def _indices(self, sizes: Mapping[str, int], chance: Random) -> dict[str, int]:
-        return {index.name: chance.randint(1, sizes[size_of(index.axis)]) for index in self._free}
+    def _indices(self, sizes: Mapping[str, int], number: int, chance: Random) -> dict[str, int]:
+        """Free indices: first all alike, then all different as far as the sizes allow, then by chance."""
+        found = {}
+        for place, index in enumerate(self._free):
+            size = sizes[size_of(index.axis)]
+            found[index.name] = (1, place % size + 1)[number] if number < 2 else chance.randint(1, size)
+        return found
 
     def _points(self) -> int:
         return (4 if self._thorough else 1) * (2 if self._free else 1)
@@ -175,8 +180,8 @@ class _Statement:
         positions = self._positions(sizes, chance)
         agreed: dict[Positions, list[int]] = {position: [] for position in positions}
         points = 0
-        for _ in range(self._points() + ATTEMPTS):
-            model = sample(self._variables.values(), sizes, self._indices(sizes, chance), chance)
+        for number in range(self._points() + ATTEMPTS):
+            model = sample(self._variables.values(), sizes, self._indices(sizes, number, chance), chance)
             found = False
             for position in positions:
                 try:
@@ -215,8 +220,8 @@ class _Statement:
         chance = Random(_seed(sizes))
         positions = self._positions(sizes, chance)
         points = compared = 0
-        for _ in range(2 * self._points() + ATTEMPTS):
-            point = random_point(self._variables.values(), sizes, self._indices(sizes, chance), chance)
+        for number in range(2 * self._points() + ATTEMPTS):
+            point = random_point(self._variables.values(), sizes, self._indices(sizes, number, chance), chance)
             enclosure = Enclosure(point, PRECISION)
             found = False
             for position in positions:

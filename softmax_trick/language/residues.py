@@ -196,7 +196,7 @@ class Model:
     """
 
     def __init__(self, point: Point, bases: tuple[int, ...]) -> None:
-        self.point = point
+        self.point, self.bases = point, bases
         self._reading: Reading[Value] = Reading(Pointwise(Chain(bases), point))
 
     @property
