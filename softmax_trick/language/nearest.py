@@ -1,0 +1,290 @@
+"""The nearest right formula: a wrong one with one of the usual slips undone, itself proved.
+
+The slips: a sign, a factor (2, a size, a temperature, the mass of the targets, a forgotten inner derivative), a
+transposition, i and j swapped, a missing delta or one-hot term, y (1 - y) for the whole Jacobian, mean for sum. Each is
+undone at every place of the formula; what then agrees at a few points is put to `decide`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from random import Random
+
+import flint
+
+from softmax_trick.language.decision import decide, fitted_sides
+from softmax_trick.language.enclosure import Enclosure
+from softmax_trick.language.expression import (
+    Apply,
+    Call,
+    Definition,
+    Delta,
+    Derivative,
+    Diag,
+    Entry,
+    Expression,
+    Index,
+    LanguageError,
+    MatMul,
+    Number,
+    Outer,
+    Size,
+    Variable,
+    diag,
+    entrywise,
+    index_terms,
+    matmul,
+    onehot,
+    outer,
+    size_of,
+)
+from softmax_trick.language.functions import named, total
+from softmax_trick.language.points import free_indices, least_sizes, random_point
+from softmax_trick.language.pointwise import Undefined
+from softmax_trick.language.text import to_text
+
+SECONDS = 2.0  # of looking; a formula with more than one slip may need more, and is then not found
+MOST_FOUND = 6  # candidates that agree at points; the shortest that is proved is taken
+SIZES = ((2, 3, 4, 5), (3, 2, 5, 4))  # at which candidates are tried before they are decided
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """A right formula near a wrong one.
+
+    Attributes:
+        formula: what the wrong side should read.
+        slip: what was undone, in words.
+    """
+
+    formula: Expression
+    slip: str
+
+
+def nearest(
+    left: Expression, right: Expression, sizes: Mapping[str, int] | None = None, seconds: float = SECONDS
+) -> Nearest | None:
+    """What a wrong side of an equation should read, one of the usual slips undone; None if that is not found.
+
+    The side that has a derivative in it is taken as meant, and the other one as wrong; of two without, the left one is.
+
+    Args:
+        left: one side.
+        right: the other side.
+        sizes: sizes that are given.
+        seconds: how long to look.
+    """
+    deadline = time.perf_counter() + seconds
+    given = dict(sizes or {})
+    left, right = fitted_sides(left, right)
+    truth, wrong = (right, left) if _differentiates(right) and not _differentiates(left) else (left, right)
+    trial = _Trial(truth, wrong, given)
+    factors = list(_factors(truth, wrong))
+    found: list[Nearest] = []
+    seen = {to_text(wrong)}
+    for candidate in _candidates(wrong, truth, factors):
+        if time.perf_counter() > deadline:
+            break
+        if trial.agrees(candidate.formula) and (text := to_text(candidate.formula)) not in seen:
+            seen.add(text)
+            found.append(candidate)
+            if len(found) == MOST_FOUND:
+                break
+    found.sort(key=lambda one: len(to_text(one.formula)))
+    for candidate in found:
+        if decide(truth, candidate.formula, given).verdict == "proved":
+            return candidate
+    return None
+
+
+def _differentiates(side: Expression) -> bool:
+    return any(isinstance(node, Derivative) for node in side.nodes())
+
+
+class _Trial:
+    """A few points, and the values that a right formula has there."""
+
+    def __init__(self, truth: Expression, wrong: Expression, given: Mapping[str, int]) -> None:
+        variables = {one.name: one for side in (truth, wrong) for one in side.variables}.values()
+        free = sorted(free_indices(truth) | free_indices(wrong), key=lambda index: index.name)
+        least = {**least_sizes(truth), **least_sizes(wrong)}
+        self._values: list[tuple[Enclosure, tuple[int, ...], flint.arb]] = []
+        for number, pattern in enumerate(SIZES):
+            sizes = {name: max(size, n) for (name, size), n in zip(sorted(least.items()), pattern * 2, strict=False)}
+            sizes |= given
+            indices = {index.name: 1 + n % sizes[size_of(index.axis)] for n, index in enumerate(free)}
+            enclosure = Enclosure(random_point(variables, sizes, indices, Random(number)))
+            axes = truth.axes or wrong.axes
+            for position in list(product(*(range(1, sizes[size_of(axis)] + 1) for axis in axes)))[:9]:
+                try:
+                    value = enclosure.entry(truth, position if truth.axes else ())
+                except Undefined:
+                    continue
+                self._values.append((enclosure, position, value))
+
+    def agrees(self, candidate: Expression) -> bool:
+        """Whether a formula has the right values at all the points, and at one at least."""
+        try:
+            return bool(self._values) and all(
+                enclosure.entry(candidate, position if candidate.axes else ()).overlaps(value)
+                for enclosure, position, value in self._values
+            )
+        except Undefined:
+            return False
+
+
+# --- slips ------------------------------------------------------------------------------------------------------------
+
+
+def _factors(truth: Expression, wrong: Expression) -> Iterator[tuple[str, Expression]]:
+    """What is forgotten as a factor, or put there once too often."""
+    yield "a factor 2", Number(Fraction(2))
+    variables = {one.name: one for side in (truth, wrong) for one in side.variables}.values()
+    for name in sorted({size_of(axis) for one in variables for axis in one.axes}):
+        yield f"a factor {name}", Size(name)
+    for one in variables:
+        if not one.axes and one.kind != "label":
+            yield f"a factor {one.name}", one
+            yield f"a factor {one.name}**2", entrywise("power", one, 2)
+    targets = [one for one in variables if one.axes and one.kind not in ("label", "distribution")]
+    for one in targets:
+        yield f"the mass of {one.name}", total(one)
+    for node in dict.fromkeys(truth.nodes()):
+        if isinstance(node, Apply) and node.function == "tanh":
+            yield f"the derivative of {to_text(node)}", 1 - entrywise("power", node, 2)
+        if isinstance(node, Apply) and node.function == "sigmoid":
+            yield f"the derivative of {to_text(node)}", node * (1 - node)
+        if isinstance(node, Apply) and node.function == "exp":
+            yield f"the derivative of {to_text(node)}", node
+
+
+def _candidates(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
+    """The formula with one slip undone, then with a sign or a factor of the whole besides."""
+    yield from _once(wrong, truth, factors)
+    for slip, other in [("a sign", -wrong), *_scaled(wrong, factors)]:
+        for one in _once(other, truth, factors):
+            yield Nearest(one.formula, f"{slip}, and {one.slip}")
+
+
+def _once(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
+    free = sorted(free_indices(wrong), key=lambda index: index.name)
+    for one, other in ((a, b) for n, a in enumerate(free) for b in free[n + 1 :] if size_of(a.axis) == size_of(b.axis)):
+        yield Nearest(_exchanged(wrong, one, other), f"{one.name} and {other.name} swapped")
+    entries = [node for node in dict.fromkeys(wrong.nodes()) if isinstance(node, Entry) and len(node.indices) == 1]
+    for one, other in ((a, b) for n, a in enumerate(free) for b in free[n + 1 :] if size_of(a.axis) == size_of(b.axis)):
+        for node in entries:
+            yield Nearest(wrong + Delta(one, other) * node, "a missing delta term")
+    for node, put in _places(wrong):
+        for slip, formula in _undone(node, factors):
+            built = _tried(put, formula)
+            if built is not None:
+                yield Nearest(built, slip)
+    for label in (one for one in truth.variables if one.kind == "label"):
+        if (*label.axes, label.into) == wrong.axes:
+            yield Nearest(wrong - onehot(label), f"a missing term onehot({label.name})")
+            yield Nearest(wrong + onehot(label), f"a missing term onehot({label.name})")
+
+
+def _places(node: Expression) -> Iterator[tuple[Expression, Callable[[Expression], Expression]]]:
+    """Every part of a formula, and how the formula is built with something else in its place.
+
+    Definitions stay as they are, and so do functions that are differentiated.
+    """
+    if isinstance(node, Variable) and node.kind == "label":
+        return
+    yield node, lambda new: new
+    if isinstance(node, Definition | Derivative):
+        return
+    for child in dict.fromkeys(node.children):
+        for part, put in _places(child):
+            yield part, lambda new, child=child, put=put: _with(node, child, put(new))  # type: ignore[misc]
+
+
+def _with(node: Expression, old: Expression, new: Expression) -> Expression:
+    """A node with a child exchanged, built anew so that axes are checked."""
+    children = [new if child is old else child for child in node.children]
+    match node:
+        case Apply(function, _):
+            return entrywise(function, *children)
+        case Call(function, arguments, positions):
+            axes = [arguments[0].axes[place] for place in positions]
+            return named(function, *children, axes=tuple(axes))
+        case MatMul():
+            return matmul(*children)
+        case _:
+            return node.rebuilt(lambda child: new if child is old else child)
+
+
+def _tried(put: Callable[[Expression], Expression], formula: Expression) -> Expression | None:
+    try:
+        return put(formula)
+    except LanguageError:
+        return None
+
+
+def _undone(node: Expression, factors: list[tuple[str, Expression]]) -> Iterator[tuple[str, Expression]]:
+    """A part of a formula with a slip undone."""
+    match node:
+        case Apply("subtract", (left, right)):
+            yield "a sign", left + right
+            yield "a sign", right - left
+        case Apply("add", (left, right)):
+            yield "a sign", left - right
+        case Apply("negative", (argument,)):
+            yield "a sign", argument
+        case Apply("power", (base, Number(n))):
+            for other in (n - 1, n + 1):
+                yield "an exponent", base if other == 1 else entrywise("power", base, other)
+        case Call("mean", arguments, positions):
+            yield "mean for sum", named("sum", *arguments, axes=tuple(arguments[0].axes[p] for p in positions))
+        case Call("sum", arguments, positions):
+            yield "sum for mean", named("mean", *arguments, axes=tuple(arguments[0].axes[p] for p in positions))
+        case Diag(Apply("multiply", (left, Apply("subtract", (Number(n), right))))) if n == 1 and left == right:
+            yield "y (1 - y) for the whole Jacobian", diag(left) - outer(left, left)
+        case Diag(argument):
+            yield "a missing outer product", node - outer(argument, argument)
+        case Outer(left, right):
+            if left == right:
+                yield "a missing delta term", diag(left) - node
+                yield "a missing delta term", node - diag(left)
+            yield "a transposition", outer(right, left)
+        case MatMul(left, right):
+            with suppress(LanguageError):
+                yield "the order of a product", matmul(right, left)
+        case Entry(argument, (one, other)) if one.axis == other.axis:
+            yield "i and j swapped", Entry(argument, (other, one))
+    if not isinstance(node, Number):
+        if len(node.axes) == 2:
+            yield "a transposition", node.T
+        if not isinstance(node, Apply) or node.function not in ("add", "subtract", "negative"):
+            yield "a sign", -node
+        yield from _scaled(node, factors)
+
+
+def _scaled(node: Expression, factors: list[tuple[str, Expression]]) -> Iterator[tuple[str, Expression]]:
+    for slip, factor in factors:
+        with suppress(LanguageError):
+            yield slip, factor * node if isinstance(factor, Number) else node * factor
+            yield slip, node / factor
+
+
+def _exchanged(node: Expression, one: Index, other: Index) -> Expression:
+    """A formula with two free indices exchanged."""
+    swap = {one: other, other: one}
+    changed = node.rebuilt(lambda child: _exchanged(child, one, other))
+    if not index_terms(node):
+        return changed
+    if isinstance(changed, Entry):
+        return Entry(
+            changed.argument,
+            tuple(swap.get(term, term) if isinstance(term, Index) else term for term in changed.indices),
+        )
+    if isinstance(changed, Delta):
+        left, right = (swap.get(t, t) if isinstance(t, Index) else t for t in (changed.left, changed.right))
+        return Delta(left, right)
+    return changed
