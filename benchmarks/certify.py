@@ -24,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 from softmax_trick import certify
-from softmax_trick.cli import width_of
+from softmax_trick.commands.output import width_of
 
 SIZES = (2, 4, 10, 20, 40, 64)
 LARGEST_FOR_SIMPLIFY = 4  # it takes twice as long with each class

@@ -22,7 +22,7 @@ import sympy as sp
 from rich.console import Console
 from rich.table import Table
 
-from softmax_trick.cli import width_of
+from softmax_trick.commands.output import width_of
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK, Matrix, decide, diag, index, jacobian, outer, softmax
 
 LARGEST_FOR_SIMPLIFY = 4  # it takes seconds beyond

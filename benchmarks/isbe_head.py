@@ -55,7 +55,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from softmax_trick.cli import width_of
+from softmax_trick.commands.output import width_of
 from softmax_trick.isbe import VALUES, ISBELoss, Value, isbe_error, isbe_linear
 from softmax_trick.isbe.kernel import path
 

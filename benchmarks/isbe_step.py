@@ -33,7 +33,7 @@ from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor
 
-from softmax_trick.cli import width_of
+from softmax_trick.commands.output import width_of
 from softmax_trick.isbe import ISBELoss, isbe_error
 from softmax_trick.training.networks import build
 

@@ -44,7 +44,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from softmax_trick.cli import width_of
+from softmax_trick.commands.output import width_of
 from softmax_trick.training.losses import LOSSES, Loss
 from softmax_trick.training.networks import build
 from softmax_trick.training.process import prepare_process

@@ -59,7 +59,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Adam
 from torch.utils.data import DataLoader, TensorDataset
 
-from softmax_trick.cli import width_of
+from softmax_trick.commands.output import width_of
 from softmax_trick.training.batches import Examples
 from softmax_trick.training.data import DataSet
 from softmax_trick.training.folder import RunFolder

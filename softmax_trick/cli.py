@@ -1,4 +1,4 @@
-"""The command line: `softmax-trick verify`, `certify`, `mutants`, `sweep` and `report`."""
+"""The command line: `softmax-trick verify`, `certify`, `decide`, `mutants`, `sweep` and `report`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,25 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import softmax_trick
+from softmax_trick.commands import decide
+from softmax_trick.commands.output import (
+    DIFFERENT,
+    FILES,
+    INTERRUPTED,
+    OK,
+    WRONG_USAGE,
+    WrongUsage,
+    check_outputs,
+    check_writable,
+    width_of,
+    write,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,12 +36,6 @@ if TYPE_CHECKING:
     from softmax_trick.certificate import Certificate
     from softmax_trick.experiments.definitions import Experiment
     from softmax_trick.ledger import Ledger, Result
-
-OK, DIFFERENT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
-
-
-class _WrongUsage(Exception):
-    """What the user asked for cannot be done; the message says why and what can."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal without ∂ shows a question mark
     try:
         status: int = options.run(options)
-    except _WrongUsage as error:
+    except WrongUsage as error:
         print(f"softmax-trick: {error}", file=sys.stderr)
         return WRONG_USAGE
     except KeyboardInterrupt:
@@ -70,7 +77,6 @@ class _PrintCompletion(argparse.Action):
 
 
 CLAIM_IDS = "_softmax_trick_claim_ids"  # a function of the completion script
-FILES = {"bash": "_shtab_compgen_files", "zsh": "_files"}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_verify(commands)
     _add_certify(commands)
+    decide.add(commands)
     _add_mutants(commands)
     _add_sweep(commands)
     _add_report(commands)
@@ -123,12 +130,12 @@ def _certify(options: argparse.Namespace) -> int:
     from softmax_trick.report.console import show
 
     if bool(options.component) == bool(options.torch):
-        raise _WrongUsage("give the components with --component, or a function with --torch: one of the two")
+        raise WrongUsage("give the components with --component, or a function with --torch: one of the two")
     if options.json:
-        _check_writable(options.json)
+        check_writable(options.json)
     certificate = _of_code(options) if options.torch else _of_formulas(options)
     show(Console(width=width_of(sys.stdout), stderr=options.json == "-"), certificate_table(certificate))
-    if options.json and not _write(json.dumps(certificate.as_json(), indent=2) + "\n", options.json):
+    if options.json and not write(json.dumps(certificate.as_json(), indent=2) + "\n", options.json):
         return DIFFERENT
     return OK
 
@@ -138,28 +145,28 @@ def _of_formulas(options: argparse.Namespace) -> Certificate:
     from softmax_trick.formula import parse_components
 
     if options.k is not None:
-        raise _WrongUsage("--k belongs to --torch: with --component, K is the number of components")
+        raise WrongUsage("--k belongs to --torch: with --component, K is the number of components")
     if not options.time_limit > 0:
-        raise _WrongUsage(f"--time-limit {options.time_limit:g}: a positive number of seconds is needed")
+        raise WrongUsage(f"--time-limit {options.time_limit:g}: a positive number of seconds is needed")
     try:
         components, scores = parse_components(options.component, positive=options.positive)
         return certify(components, scores, time_limit=options.time_limit)
     except ValueError as error:
-        raise _WrongUsage(str(error)) from error
+        raise WrongUsage(str(error)) from error
 
 
 def _of_code(options: argparse.Namespace) -> Certificate:
     from softmax_trick.black_box import BlackBoxError, certify_torch, load_function
 
     if options.positive:
-        raise _WrongUsage("--positive belongs to --component: code has no parameters")
+        raise WrongUsage("--positive belongs to --component: code has no parameters")
     if options.k is None or options.k < 1:
-        raise _WrongUsage("--torch needs --k, the number of classes, at least 1")
+        raise WrongUsage("--torch needs --k, the number of classes, at least 1")
     sys.path.insert(0, "")  # as python -m does
     try:
         return certify_torch(load_function(options.torch), options.k)
     except BlackBoxError as error:
-        raise _WrongUsage(str(error)) from error
+        raise WrongUsage(str(error)) from error
 
 
 # --- mutants ----------------------------------------------------------------------------------------------------------
@@ -255,7 +262,7 @@ def _sweep(options: argparse.Namespace) -> int:
         near = difflib.get_close_matches(name or "", EXPERIMENTS, n=2, cutoff=0.5)
         hint = f": did you mean {' or '.join(near)}?" if near else ""
         what = f"there is no experiment {name!r}{hint}" if name else "name an experiment, such as table3"
-        raise _WrongUsage(f"{what} (softmax-trick sweep --list shows all)")
+        raise WrongUsage(f"{what} (softmax-trick sweep --list shows all)")
     return _train(EXPERIMENTS[name], options)
 
 
@@ -273,7 +280,7 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
     try:
         runs = experiment.settings(options.seeds, device, options.epochs, options.data, options.net)
     except ValueError as error:
-        raise _WrongUsage(f"--net: {error}") from error
+        raise WrongUsage(f"--net: {error}") from error
     print(f"{experiment.name}, {experiment.title}: {len(runs)} runs of {runs[0].epochs} epochs, in {out}", flush=True)
     try:
         with _progress(Console(stderr=True, width=width_of(sys.stderr))) as progress:
@@ -290,7 +297,7 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
         print(f"{count['done']} done, {count['complete before']} complete before, {count['failed']} failed")
         kept = collect(out)
     except (SweepError, TrainingError, MissingExtra) as error:
-        raise _WrongUsage(str(error)) from error
+        raise WrongUsage(str(error)) from error
     except (ResultsError, OSError) as error:
         print(f"softmax-trick: {error}", file=sys.stderr)
         return DIFFERENT
@@ -304,7 +311,7 @@ def _device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise _WrongUsage("--device cuda: torch finds no GPU here: choose auto or cpu")
+        raise WrongUsage("--device cuda: torch finds no GPU here: choose auto or cpu")
     return name
 
 
@@ -340,7 +347,7 @@ def _report(options: argparse.Namespace) -> int:
     from softmax_trick.results import ResultsError, load_results
 
     outputs = {name: vars(options)[name] for name in ("html", "json") if vars(options)[name]}
-    _check_outputs(outputs.values())
+    check_outputs(outputs.values())
     try:
         found = find(options.sources)
         results = replace(load_results(*found.files), source=", ".join(map(str, options.sources)))
@@ -350,11 +357,11 @@ def _report(options: argparse.Namespace) -> int:
             for kind, file in outputs.items()
         }
     except (ResultsError, MissingExtra) as error:
-        raise _WrongUsage(str(error)) from error
+        raise WrongUsage(str(error)) from error
     if found.unfinished:
         print(f"softmax-trick: not complete and left out: {found.unfinished} runs", file=sys.stderr)
     show(Console(width=width_of(sys.stdout), stderr="-" in outputs.values()), report(analysis))
-    written = [_write(text, file) for file, text in rendered.items()]
+    written = [write(text, file) for file, text in rendered.items()]
     return OK if all(written) else DIFFERENT
 
 
@@ -395,13 +402,13 @@ def _verify(options: argparse.Namespace) -> int:
 
     console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
     outputs = {name: vars(options)[name] for name in ("json", "html", "errata") if vars(options)[name]}
-    _check_outputs(outputs.values())
+    check_outputs(outputs.values())
     cache = Cache()
     ledger = Ledger(cache=cache, results=_results(options.results), run=not options.list, fresh=options.fresh)
     try:
         selected = ledger.select(options.ids)
     except UnknownClaim as error:
-        raise _WrongUsage(str(error)) from error
+        raise WrongUsage(str(error)) from error
     if options.list:
         show(console, list_of_claims([ledger.result(name) for name in selected]))
         return OK
@@ -416,7 +423,7 @@ def _verify(options: argparse.Namespace) -> int:
     if cache.trouble:
         print(f"softmax-trick: the evidence could not be kept: {cache.trouble}", file=sys.stderr)
     for kind, file in outputs.items():
-        if not _write(_rendered(kind, results), file):
+        if not write(_rendered(kind, results), file):
             status = DIFFERENT
     return status
 
@@ -427,7 +434,7 @@ def _results(file: Path | None) -> Any:
     try:
         return load_results(file) if file else committed_results()
     except ResultsError as error:
-        raise _WrongUsage(str(error)) from error
+        raise WrongUsage(str(error)) from error
 
 
 def _rendered(kind: str, results: Sequence[Result]) -> str:
@@ -444,48 +451,12 @@ def _rendered(kind: str, results: Sequence[Result]) -> str:
     return json.dumps(as_json(results), indent=2) + "\n"
 
 
-def _check_outputs(files: Collection[str]) -> None:
-    """Before the work: would it be possible to write these files?"""
-    for file in files:
-        _check_writable(file)
-    if list(files).count("-") > 1:
-        raise _WrongUsage("only one output can go to standard output: name a file for the others")
-
-
-def _check_writable(file: str) -> None:
-    """Before the work: would it be possible to write this file?"""
-    path = Path(file).absolute()
-    if file == "-":
-        return
-    if not path.parent.is_dir():
-        raise _WrongUsage(f"cannot write {file}: its folder does not exist")
-    if path.is_dir():
-        raise _WrongUsage(f"cannot write {file}: it is a folder")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise _WrongUsage(f"cannot write {file}: permission denied")
-
-
-def _write(text: str, file: str) -> bool:
-    try:
-        sys.stdout.write(text) if file == "-" else Path(file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        place = "standard output" if file == "-" else file
-        print(f"softmax-trick: cannot write {place}: {error.strerror}", file=sys.stderr)
-        return False
-    return True
-
-
 def _progress(console: Console) -> Progress:
     """A progress bar that leaves nothing behind: what is being done, and how much of it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn())
     return Progress(*columns, console=console, transient=True)
-
-
-def width_of(stream: TextIO) -> int | None:
-    """A terminal's own width; a file or a pipe gets lines of 120."""
-    return None if stream.isatty() else 120
 
 
 def _run(ledger: Ledger, selected: Sequence[str], errors: Console) -> list[Result]:

@@ -1,0 +1,1 @@
+"""The commands of `softmax-trick`, one file each."""
