@@ -29,6 +29,7 @@ VARIABLES = (
     e.variable("g", "N"),
     e.variable("W", "K,D"),
     e.variable("S", "K,K"),
+    e.variable("M", "D,D", "positive"),
     e.variable("X", "N,K"),
     e.variable("P", "N,K", "distribution"),
 )
@@ -65,6 +66,7 @@ class Generator:
             return self.leaf(axes)
         ways = [self._entrywise] * 5 + [self._reduction] * 2 + [self._derivative] * 2 + [self._scaled, self._defined]
         ways += [self._linear_algebra] * 3 if axes else [self._entry, self._labelled, self._trace]
+        ways += [] if axes else [self._sum_over_an_index] * (9 if self._scope else 3)
         ways += [self._normalized, self._comprehension] if axes else [self._delta]
         for _ in range(20):
             found = self._random.choice(ways)(axes, depth - 1)
@@ -94,6 +96,8 @@ class Generator:
     def leaf(self, axes: tuple[str, ...]) -> Expression:
         """A variable, a number, a one-hot vector, ... with these axes."""
         fitting: list[Expression] = [one for one in VARIABLES if one.axes == axes]
+        if self._scope and not axes and self._random.random() < 0.7:
+            return self._entry_of_a_variable()
         fitting += [e.onehot(one) for one in LABELS if (*one.axes, one.into) == axes]
         fitting += [e.pick(one, label) for one in VARIABLES for label in LABELS if self._picks(one, label, axes)]
         if not axes:
@@ -237,14 +241,34 @@ class Generator:
         inner = tuple(self._random.choice(SIZES) for _ in range(self._random.choice((1, 1, 2))))
         return e.entry_of(self.expression(inner, depth), *map(self._term, inner))
 
+    def _entry_of_a_variable(self) -> Expression:
+        """x[i], S[i, j], ... at indices in scope, as far as there are such; those of matrices mostly differ."""
+        bound = [index.axis for index in self._scope]
+        fitting = [one for one in VARIABLES if one.axes and set(one.axes) <= set(bound)]
+        matrices = [one for one in fitting if len(one.axes) == 2 and all(bound.count(a) > 1 for a in one.axes)]
+        one = self._random.choice(matrices or fitting or [one for one in VARIABLES if one.axes])
+        if matrices and one.axes[0] == one.axes[1]:
+            return e.entry_of(one, *self._random.sample([i for i in self._scope if i.axis == one.axes[0]], 2))
+        return e.entry_of(one, *map(self._term, one.axes))
+
+    def _sum_over_an_index(self, axes: tuple[str, ...], depth: int) -> Expression:
+        """sum[i:K] of a body, or another reduction of it: how sums over one axis come to stand inside each other."""
+        axis = self._random.choice(("K", "K", "D", "N"))
+        if self._scope and self._random.random() < 0.6:
+            axis = self._scope[-1].axis
+        vector = self._comprehension((axis,), depth)
+        ways = [f.total, f.total, f.mean, f.logsumexp, f.norm] + ([f.largest] if self._piecewise else [])
+        return self._random.choice(ways)(vector)
+
     def _delta(self, axes: tuple[str, ...], depth: int) -> Expression:
         axis = self._random.choice([index.axis for index in self._scope] or ["K"])
         return e.delta(self._term(axis), self._term(axis))
 
     def _comprehension(self, axes: tuple[str, ...], depth: int) -> Expression:
         outside = self._scope
-        # Few names: that an inner index shadows an outer one must occur.
-        names = self._random.sample("ijkl", len(axes))
+        # Now and then an inner index shadows an outer one.
+        used = {index.name for index in outside} if self._random.random() < 0.8 else set()
+        names = self._random.sample([name for name in "ijklmn" if name not in used], len(axes))
         indices = tuple(Index(name, axis) for name, axis in zip(names, axes, strict=True))
         self._scope = tuple(index for index in outside if index.name not in names) + indices
         try:

@@ -7,9 +7,11 @@ formula of each kind of failure); `canonical` instead of `readings` tries the ca
 from __future__ import annotations
 
 import argparse
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import product
 from random import Random
@@ -17,13 +19,24 @@ from typing import Any
 
 import flint
 import pytest
+from canonical_values import Recording, Values
 from random_formulas import Generator
 
+from softmax_trick.language.canonical import TooLarge
+from softmax_trick.language.canonical import Undefined as DefinedNowhere
 from softmax_trick.language.enclosure import Balls, Enclosure
+<<<<<<< HEAD
 from softmax_trick.language.expression import Expression, size_of
 from softmax_trick.language.points import free_indices, least_sizes, random_point
 from softmax_trick.language.pointwise import Point, Undefined
+=======
+from softmax_trick.language.expression import Definition, Expression, size_of
+from softmax_trick.language.interpreter import Reading
+from softmax_trick.language.points import least_sizes, random_point
+from softmax_trick.language.pointwise import Point, Unclear, Undefined
+>>>>>>> models
 from softmax_trick.language.residues import LEVELS, Chain, Model, sample
+from softmax_trick.language.written import written
 
 SIZES = ({"K": 1, "D": 1, "N": 1}, {"K": 2, "D": 3, "N": 2}, {"K": 3, "D": 2, "N": 1}, {"K": 2, "D": 1, "N": 3})
 HALF = Fraction(1, 2)
@@ -74,6 +87,7 @@ def torch_agrees(expression: Expression, sizes: dict[str, int], chance: Random) 
     for at, ball in balls(expression, point).items():
         place = tuple(k - 1 for k in at)
         found = float(tensor[place])
+        STATISTICS["torch"] += 1
         scale = 1 + abs(float(ball.mid())) + 1e6 * float(sensitivity[place])
         if not abs(found - float(ball.mid())) <= ROUNDING * scale:
             return f"torch has {found} at {at}, Arb {ball.str(15)}, at {point}"
@@ -96,6 +110,7 @@ def sympy_agrees(expression: Expression, sizes: dict[str, int], chance: Random) 
             value = flint.arb(_of_sympy(derived, Balls(), _symbols(expression, sizes, point, Balls())))
         except Undefined:
             continue  # SymPy's form may need more, never give another value
+        STATISTICS["SymPy"] += 1
         if not ball.overlaps(value):
             return f"SymPy has {value.str(15)} at {at}, Arb {ball.str(15)}, at {point}: {derived}"
     return None
@@ -127,6 +142,7 @@ def field_agrees(expression: Expression, sizes: dict[str, int], chance: Random) 
                     different += here[level] != there[level]
                     if here[level] != there[level]:
                         text = f"at {at}, level {level}: {here[level]} from the formula, {there[level]} from SymPy"
+    STATISTICS["residues"] += alike
     return text if different > 2 * alike else None
 
 
@@ -209,6 +225,7 @@ def _holds(condition: Any, field: Any, values: dict[Any, Any]) -> bool:
     return positive == 1
 
 
+<<<<<<< HEAD
 class _Value:
     """A canonical form at a point, in Arb: written anew from what the factors are said to be, for this test only."""
 
@@ -318,6 +335,97 @@ READINGS = {
     "finite field": field_agrees,
     "canonical": canonical_agrees,
 }
+=======
+def canonical_agrees(expression: Expression, sizes: dict[str, int], chance: Random) -> str | None:
+    """None, or how the canonical form of a formula differs from the formula itself, in Arb or in the finite field.
+
+    Entries are at free indices, sizes symbols (or, now and then, given); the second run knows the facts of the first.
+    """
+    names = [f"i{n}" for n in range(len(expression.axes))]
+    free = tuple(("free", size_of(axis), name) for axis, name in zip(expression.axes, names, strict=True))
+    given = sizes if chance.random() < 0.2 else {}
+    at_free: tuple[Any, ...] = () if given else free
+    facts: frozenset[Any] = frozenset()
+    runs: list[tuple[Recording, Any]] = []
+    for _ in range(2):
+        algebra = Recording(given, facts)
+        try:
+            with at_most(3):
+                reading = Reading(algebra)
+                if given:
+                    forms = {at: reading.entry(expression, _given(expression, at)) for at in places(expression, sizes)}
+                else:
+                    forms = dict.fromkeys(places(expression, sizes), reading.entry(expression, at_free))
+                cleared = {at: algebra.numerator(form) for at, form in list(forms.items())[:1]}
+        except (TooLarge, TimeoutError, RecursionError):
+            STATISTICS["too large"] += 1
+            return None
+        except DefinedNowhere as error:
+            if min(sizes.values(), default=2) == 1:
+                return None  # such as relu(delta(i, j)): 0 only where indices differ, which they cannot at size 1
+            return _defined_all_the_same(expression, sizes, chance, str(error))
+        runs.append((algebra, forms))
+        del cleared
+        if algebra.facts <= facts:
+            break
+        facts |= algebra.facts
+    for number, (algebra, forms) in enumerate(runs):
+        for _ in range(2):
+            point = random_point(expression.variables, sizes, {}, chance)
+            for at, ball in balls(expression, point).items():
+                there = Point(sizes, point.values, dict(zip(names, at, strict=True)))
+                try:
+                    value = flint.arb(Values(Balls(), there, algebra).polynomial(forms[at]))
+                except Unclear:
+                    continue
+                except Undefined as error:
+                    return f"run {number}: the form has no value ({error}) at {at}, {there}; {written(forms[at])}"
+                STATISTICS["balls"] += 1
+                if not ball.overlaps(value):
+                    form = written(forms[at])
+                    return f"run {number}: {ball.str(12)}, but the form is {value.str(12)} at {at}, {there}: {form}"
+    return None
+
+
+def _given(expression: Expression, at: tuple[int, ...]) -> tuple[Any, ...]:
+    return tuple(("given", size_of(axis), k) for axis, k in zip(expression.axes, at, strict=True))
+
+
+def _defined_all_the_same(expression: Expression, sizes: dict[str, int], chance: Random, text: str) -> str | None:
+    point = random_point(expression.variables, sizes, {}, chance)
+    found = balls(expression, point)
+    STATISTICS["defined nowhere"] += 1
+    if len(found) < len(places(expression, sizes)):
+        return None  # such as onehot(c)**-1, which has a value at one entry only
+    return f"said to be defined nowhere ({text}), but at {point} it is {found}"
+
+
+@contextmanager
+def at_most(seconds: int) -> Iterator[None]:
+    """Raises TimeoutError after so many seconds."""
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def spelled_out(expression: Expression) -> Expression:
+    """The formula without names for its parts."""
+    if isinstance(expression, Definition):
+        return spelled_out(expression.meaning)
+    return expression.rebuilt(spelled_out)
+
+
+STATISTICS: Counter[str] = Counter()
+READINGS = {"torch": torch_agrees, "SymPy": sympy_agrees, "finite field": field_agrees, "canonical": canonical_agrees}
+>>>>>>> models
 
 
 def failures(readings: list[str], cases: int, seed: int) -> Iterator[tuple[str, Expression, dict[str, int], str]]:
@@ -347,15 +455,16 @@ def main() -> None:
     parser.add_argument("cases", type=int)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    names = list(READINGS) if arguments.what == "readings" else [arguments.what]
+    names = [*READINGS][:3] if arguments.what == "readings" else [arguments.what]
     start, counts = time.time(), Counter[str]()
     smallest: dict[str, tuple[int, str]] = {}
     for name, expression, sizes, text in failures(names, arguments.cases, arguments.seed):
         counts[name] += 1
         size = sum(1 for _ in expression.nodes())
         if name not in smallest or size < smallest[name][0]:
-            smallest[name] = (size, f"{expression!r} at {sizes}: {text}")
+            smallest[name] = (size, f"{spelled_out(expression)!r} at {sizes}: {text}")
             print(name, smallest[name][1], flush=True)
+    print(dict(STATISTICS))
     print(f"{arguments.cases} formulas, {dict(counts) or 'no'} failures, {time.time() - start:.0f} s")
 
 

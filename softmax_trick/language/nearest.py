@@ -177,8 +177,8 @@ def _once(wrong: Expression, truth: Expression, factors: list[tuple[str, Express
         yield Nearest(_exchanged(wrong, one, other), f"{one.name} and {other.name} swapped")
     entries = [node for node in dict.fromkeys(wrong.nodes()) if isinstance(node, Entry) and len(node.indices) == 1]
     for one, other in ((a, b) for n, a in enumerate(free) for b in free[n + 1 :] if size_of(a.axis) == size_of(b.axis)):
-        for node in entries:
-            yield Nearest(wrong + Delta(one, other) * node, "a missing delta term")
+        for entry in entries:
+            yield Nearest(wrong + Delta(one, other) * entry, "a missing delta term")
     for node, put in _places(wrong):
         for slip, formula in _undone(node, factors):
             built = _tried(put, formula)

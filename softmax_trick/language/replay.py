@@ -39,7 +39,7 @@ class Check:
         by: "finite field" or "Arb".
         points: how many points gave both sides a value.
         compared: how many residues, or balls, were compared, and agreed.
-        chance: how likely at most a false statement agrees at them, at an entry that was tried (finite field): the
+        chance: how likely at most a false statement agrees at the entry that was tried least (finite field): the
             product of n/p over levels and points, n the degree of the difference of both sides as a rational function
             in the variables, exponentials, logarithms and roots, which are taken to be independent. None for Arb.
     """
@@ -56,7 +56,7 @@ class Replay:
     """The record of a replay.
 
     Attributes:
-        checks: what was tried, at which sizes.
+        checks: what was tried, at which sizes; nothing was compared where no point had a value on both sides.
         primes: the primes of the finite field.
         why_arb: why Arb was asked; "" if it was not.
     """
@@ -71,11 +71,18 @@ class Replay:
         return sum(check.compared for check in self.checks)
 
     def __str__(self) -> str:
-        sizes = "; ".join(
-            ", ".join(f"{name} = {size}" for name, size in check.sizes.items()) or "no axes" for check in self.checks
+        tried = [check for check in self.checks if check.compared]
+        ways = " and ".join(sorted({"a finite field" if c.by == "finite field" else c.by for c in tried}))
+        nowhere = [_sizes(check.sizes) for check in self.checks if not check.compared]
+        without = f" (no value was found at {'; '.join(nowhere)})" if nowhere else ""
+        return (
+            f"replayed in {ways or 'nothing'} at {'; '.join(_sizes(check.sizes) for check in tried)}: "
+            f"{self.compared} values agree{without}"
         )
-        ways = " and in ".join(sorted({f"the {c.by}" if c.by == "finite field" else c.by for c in self.checks}))
-        return f"replayed in {ways} at {sizes}: {self.compared} values agree"
+
+
+def _sizes(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "random points"
 
 
 class Disagreement(AssertionError):
@@ -205,8 +212,9 @@ class _Statement:
                 break
         if not points:
             return None
-        likely = max(self._chance(model.point, position, levels) for position, levels in agreed.items() if levels)
-        return Check(sizes, "finite field", points, sum(map(len, agreed.values())), likely)
+        position, levels = min((pair for pair in agreed.items() if pair[1]), key=lambda pair: len(pair[1]))
+        compared = sum(map(len, agreed.values()))
+        return Check(sizes, "finite field", points, compared, self._chance(model.point, position, levels))
 
     def _chance(self, point: Point, position: Positions, levels: list[int]) -> float:
         reading: Reading[Any] = Reading(Pointwise(_Degrees(), point))
