@@ -320,9 +320,12 @@ class Canonical:
         """A product of powers as a monomial; as a polynomial where roots, deltas or steps leave more."""
         deltas = False
         special = False
+        steps: list[Factor] = []
         for factor, exponent in exponents.items():
             kind = factor.kind
             if kind in ZERO_ONE:
+                if kind == "step" and exponent != 0:
+                    steps.append(factor)
                 if exponent != 1:
                     special = True
                 deltas = deltas or kind == "delta"
@@ -334,6 +337,10 @@ class Canonical:
                 return identified
         if special:
             return self._reduced(exponents)
+        if len(steps) > 1:
+            merged = self._merged(steps, exponents)
+            if merged is not None:
+                return merged
         kept = [(factor, _exponent(exponent)) for factor, exponent in exponents.items() if exponent != 0]
         return tuple(sorted(kept, key=lambda pair: pair[0].serial))
 
@@ -359,6 +366,32 @@ class Canonical:
                 rest[factor] = exponent
         normal = self._normal(rest)
         return self.multiply(result, {normal: flint.fmpq(1)} if isinstance(normal, tuple) else normal)
+
+    def _merged(self, steps: list[Factor], exponents: dict[Factor, Exponent]) -> Polynomial | None:
+        """A product in which two steps decide each other: u > 1 and u > 2 is u > 2. None if no two do."""
+        for n, left in enumerate(steps):
+            for right in steps[n + 1 :]:
+                p, q = dict(left.data), dict(right.data)
+                if not p or not q:
+                    continue
+                minus_q = self._scaled(q, flint.fmpq(-1))
+                difference, both = self.add(p, minus_q), self.add(p, q)
+                one: Polynomial = {(): flint.fmpq(1)}
+                if self._sign(difference):  # q > 0 makes p > 0
+                    product = self._single(right)
+                elif self._sign(self._scaled(difference, flint.fmpq(-1))):
+                    product = self._single(left)
+                elif self._sign(self._scaled(both, flint.fmpq(-1))):  # not both
+                    product = {}
+                elif self._sign(both):  # one at least
+                    product = self.add(
+                        self.add(self._single(left), self._single(right)), self._scaled(one, flint.fmpq(-1))
+                    )
+                else:
+                    continue
+                rest = self._normal({f: e for f, e in exponents.items() if f not in (left, right)})
+                return self.multiply({rest: flint.fmpq(1)} if isinstance(rest, tuple) else rest, product)
+        return None
 
     def _identified(self, exponents: dict[Factor, Exponent]) -> Polynomial | None:
         """The product with the places that its deltas make equal written alike; None if they are so already."""
@@ -867,8 +900,8 @@ class Canonical:
         return self._factor("log", frozenset(value.items()))
 
     def _step(self, value: Polynomial) -> Polynomial:
-        if not value:
-            raise Undefined("a step at 0, where the pieces meet")
+        if not value:  # where the pieces meet: whatever it is there, continuous functions have it times 0
+            return self._single(self._factor("step", frozenset()))
         content, factors = self._factored(value)
         sign = self.number(Fraction(1 if content > 0 else -1))
         for factor, n in factors:
@@ -878,8 +911,14 @@ class Canonical:
 
     def _signum(self, factor: Factor | Key) -> Polynomial:
         """1 where a factor is positive, -1 where it is negative."""
-        step = self._factor("step", frozenset(self._of(factor).items()))
-        return {((step, 1),): flint.fmpq(2), (): flint.fmpq(-1)}
+        value = self._of(factor)
+        sign = flint.fmpq(1)
+        if value.get((), 0) != 0:  # x - 1 and 1 - x are one step, the first one's
+            slopes = {monomial: coefficient for monomial, coefficient in value.items() if monomial}
+            if self._scale(slopes) < 0:
+                sign, value = flint.fmpq(-1), self._scaled(value, flint.fmpq(-1))
+        step = self._factor("step", frozenset(value.items()))
+        return {((step, 1),): 2 * sign, (): -sign}
 
     def _by_cases(self, value: Polynomial, function: Callable[[Polynomial], Polynomial]) -> Polynomial:
         """f(u) where u has factors that are 0 or 1: delta f(u at 1) + (1 - delta) f(u at 0)."""

@@ -72,6 +72,9 @@ class Balls:
             return flint.fmpq(0)
         raise _unless_exact(value, "two pieces of a piecewise function meet")
 
+    def vanishes(self, value: Ball) -> bool:
+        return not value if type(value) is flint.fmpq else bool(value.is_zero())
+
     def largest(self, values: list[Ball]) -> Ball:
         result = values[0]
         for value in values[1:]:
@@ -109,8 +112,7 @@ def _positive(value: flint.arb, what: str) -> flint.arb:
 
 def _unless_exact(value: Ball, what: str) -> Undefined:
     """Undefined at an exact zero, unclear at a ball around it."""
-    exact = not value if type(value) is flint.fmpq else value.is_zero()
-    return Undefined(what) if exact else Unclear(f"{what}, or nearly")
+    return Undefined(what) if Balls().vanishes(value) else Unclear(f"{what}, or nearly")
 
 
 class Enclosure:

@@ -65,7 +65,8 @@ class Names:
         self.trees = (*texts, *self.definitions.values())
         self.axes = self._axes()
         for name, one in declarations.items():
-            if name in self.axes and (name in self.definitions or one.kind not in ("size", "")):
+            size = one.meaning is not None and one.meaning.kind == "number"  # K = 3 gives the size of an axis
+            if name in self.axes and not size and (name in self.definitions or one.kind not in ("size", "")):
                 raise one.node.error(f"{name} is an axis here: a variable needs another name")
         self.labels: dict[str, tuple[Shape, Axis]] = {}
         self.indices: dict[str, Axis] = {}

@@ -111,6 +111,9 @@ class Field(Protocol[Scalar]):
     def step(self, value: Scalar) -> Scalar:
         """1 for a positive scalar, 0 for a negative one."""
 
+    def vanishes(self, value: Scalar) -> bool:
+        """Whether the scalar is 0, exactly."""
+
     def largest(self, values: list[Scalar]) -> Scalar:
         """The largest of some scalars."""
 
@@ -139,12 +142,17 @@ class Pointwise(Generic[Scalar]):
         point: sizes, values and indices.
     """
 
-    own: Mapping[str, Callable[..., Any]] = {}
-
     def __init__(self, scalars: Field[Scalar], point: Point) -> None:
         self._field, self._point = scalars, point
         self._given: dict[tuple[str, Positions], Scalar] = {}
         self._zero, self._one = scalars.number(Fraction(0)), scalars.number(Fraction(1))
+        # Continuous where their pieces meet: u step(u) is 0 at u = 0, whatever the step is.
+        self.own: Mapping[str, Callable[..., Any]] = {
+            "relu": self._positive_part,
+            "abs": lambda u: self.add(self._positive_part(u), self._positive_part(self._negative(u))),
+            "maximum": lambda u, v: self.add(v, self._positive_part(self.add(u, self._negative(v)))),
+            "minimum": lambda u, v: self.add(u, self._negative(self._positive_part(self.add(u, self._negative(v))))),
+        }
         self.context: tuple[str, ...] = ()  # the variables by which derivatives are under way, from outside inwards
 
     def number(self, value: Fraction) -> Any:
@@ -256,6 +264,18 @@ class Pointwise(Generic[Scalar]):
         if _level(value) < len(outside):
             return self._zero
         return value.slopes.get(positions, self._zero)
+
+    def _negative(self, value: Any) -> Any:
+        return self.multiply(self.number(Fraction(-1)), value)
+
+    def _positive_part(self, value: Any) -> Any:
+        return self._zero if self._vanishes(value) else self.multiply(value, self.step(value))
+
+    def _vanishes(self, value: Any) -> bool:
+        """Whether a value is 0, and its derivatives too."""
+        if type(value) is not Dual:
+            return self._field.vanishes(value)
+        return self._vanishes(value.value) and all(map(self._vanishes, value.slopes.values()))
 
     def _plain(self, value: Any) -> Scalar:
         while type(value) is Dual:

@@ -306,6 +306,9 @@ class _Degrees:
     def step(self, value: Any) -> Any:
         return Fraction(1)
 
+    def vanishes(self, value: Any) -> bool:
+        return False
+
     def largest(self, values: list[Any]) -> Any:
         return values[0]
 

@@ -178,6 +178,9 @@ class Chain:
             return Fraction(value > 0)
         raise Refused("a finite field has no order: it has no model of piecewise functions")
 
+    def vanishes(self, value: Value) -> bool:
+        return type(value) is Fraction and not value
+
     def largest(self, values: list[Value]) -> Value:
         if all(type(value) is Fraction for value in values):
             return max(values)
