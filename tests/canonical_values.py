@@ -91,6 +91,8 @@ class Values:
                 base = field.number(Fraction(self._point.size(data)))
             case "prime":
                 base = field.number(Fraction(data))
+            case "step" if not data:  # where pieces meet: a defined value does not depend on what it is there
+                base = field.number(Fraction(1))
             case "step":
                 base = field.step(self.polynomial(data, at))
             case "exp":
