@@ -186,10 +186,17 @@ class Canonical:
         # The largest entry is the entry at the place where it is attained.
         size = size_of(axis)
         k = self._new(size)
-        body = term(k)
-        outside = tuple(sorted({place for place in self._places(body) if k not in _inside(place)}, key=_order))
+        body = self._tidy(term(k))
+        # What does not depend on k does not decide where that is, nor does a positive factor.
+        inner = {monomial: c for monomial, c in body.items() if any(k in factor.places for factor, _ in monomial)}
+        if not inner:
+            return body
+        common = set(next(iter(inner))).intersection(*inner)
+        common = {(f, e) for f, e in common if k not in f.places and self._sign_of(f) == "+"}
+        inner = {tuple(pair for pair in monomial if pair not in common): c for monomial, c in inner.items()}
+        outside = tuple(sorted({place for place in self._places(inner) if k not in _inside(place)}, key=_order))
         # The key says what is largest in terms of the numbers of the places outside, so that it moves with them.
-        key = self._polynomial_key(body, {k: 0, **{place: n for n, place in enumerate(outside, 1)}})
+        key = self._polynomial_key(inner, {k: 0, **{place: n for n, place in enumerate(outside, 1)}})
         return self._substitute(body, {k: ("largest", size, key, outside)})
 
     def add(self, left: Polynomial, right: Polynomial) -> Polynomial:
@@ -913,10 +920,9 @@ class Canonical:
         """1 where a factor is positive, -1 where it is negative."""
         value = self._of(factor)
         sign = flint.fmpq(1)
-        if value.get((), 0) != 0:  # x - 1 and 1 - x are one step, the first one's
-            slopes = {monomial: coefficient for monomial, coefficient in value.items() if monomial}
-            if self._scale(slopes) < 0:
-                sign, value = flint.fmpq(-1), self._scaled(value, flint.fmpq(-1))
+        if value.get((), 0) != 0:  # x - 1 and 2 - 2 x are one step, the first one's
+            scale = self._scale({monomial: coefficient for monomial, coefficient in value.items() if monomial})
+            sign, value = flint.fmpq(1 if scale > 0 else -1), self._scaled(value, 1 / scale)
         step = self._factor("step", frozenset(value.items()))
         return {((step, 1),): 2 * sign, (): -sign}
 

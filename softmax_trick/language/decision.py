@@ -37,6 +37,7 @@ from softmax_trick.language.text import to_text
 from softmax_trick.language.written import written
 
 NAMES = "ijklmnpqr"  # of the indices at which entries are compared
+MANY = 40  # points that are looked at where the reduction does not end in zero
 RUNS = 4  # in practice two: the second knows what the first found to be positive
 
 Verdict = Literal["proved", "refuted", "undecided"]
@@ -97,6 +98,9 @@ def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None 
     except (TooLarge, RecursionError) as error:
         return decided("undecided", reason=f"too large to be written out: {error}")
     if not proof.holds:
+        comparison = compare(left, right, given, points=MANY)
+        if comparison.witness is not None:
+            return decided("refuted", witness=comparison.witness)
         return decided("undecided", reason=f"not reduced to zero: {proof.rest}", steps=proof.steps)
     if not comparison.agreed:
         return decided("undecided", reason="no point was found at which both sides are defined", steps=proof.steps)

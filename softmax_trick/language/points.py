@@ -36,6 +36,7 @@ Entries = dict[tuple[str, Positions], Any]  # the value of each entry of each va
 
 MOST_ENTRIES = 48  # so many entries of a tensor are compared at a point; of more, some that lie spread
 MOST_INDICES = 27  # so many values of the free indices are tried
+FEW = 8  # points that are looked at; with more of them, as many at every scale
 VISIBLE = Fraction(1, 20)  # a gap that a reader sees
 
 # The sizes tried, of the first axis, the second, ...
@@ -55,7 +56,7 @@ GENERIC: dict[str, tuple[Fraction, ...]] = {
     "positive": tuple(Fraction(n, 2) for n in (1, 3, 4, 5, 6)),
     "unit": tuple(Fraction(n, 7) for n in (1, 2, 3, 4, 5)),
 }
-SCALES = (Fraction(1), Fraction(10), Fraction(1, 8))  # where a formula has no value, or one piece only, others may tell
+SCALES = (Fraction(1), Fraction(10), Fraction(1, 8), Fraction(40))  # where a formula has no value, or one piece only, others may tell
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def compare(
     right: Expression,
     sizes: Mapping[str, int] | None = None,
     relation: Relation = "==",
-    points: int = 8,
+    points: int = FEW,
 ) -> Comparison:
     """Looks for a point at which a statement is false, and counts those at which it is not.
 
@@ -115,7 +116,7 @@ def compare(
     everywhere = [(chosen, number) for number in range(max(2, -(-points // len(choices)))) for chosen in choices]
     agreed = undefined = 0
     for scale in SCALES:
-        for chosen, number in everywhere if not agreed else everywhere[:2]:
+        for chosen, number in everywhere if not agreed or points > FEW else everywhere[:2]:
             entries = statement.generic(chosen, number, scale)
             place, defined = statement.look(chosen, entries)
             if place is not None:
