@@ -1117,7 +1117,10 @@ class Canonical:
         return self.add(result, current)
 
     def _leading(self, factor: Factor) -> Monomial:
-        """The leading term of a polynomial, in an order by degree that no name of a bound index decides."""
+        """The leading term of a polynomial, in an order by degree that no name of a bound index decides.
+
+        Of a polynomial with an index that is summed over, what depends on that index decides, if it does so alone.
+        """
         monomials = [monomial for monomial, _ in factor.data]
         inner = {one for monomial in monomials for one, _ in monomial}
         ranked = sorted(inner, key=lambda one: (self._factor_key(one, {}), one.serial))
@@ -1126,16 +1129,23 @@ class Canonical:
             exponents = dict(monomial)
             return (sum(e for _, e in monomial), tuple(exponents.get(one, 0) for one in ranked))
 
+        moving = {monomial: tuple(pair for pair in monomial if _moves(pair[0])) for monomial in monomials}
+        first = max(monomials, key=lambda monomial: (rank(moving[monomial]), rank(monomial)))
+        if list(moving.values()).count(moving[first]) == 1:
+            return first
         return max(monomials, key=rank)
 
     def _monomial_quotient(self, monomial: Monomial, by: Monomial) -> Monomial | None:
+        """The quotient of monomials; what is positive and does not depend on an index that is summed over divides."""
         exponents = dict(monomial)
+        moves = any(_moves(factor) for factor, _ in by)
         for factor, exponent in by:
             left = exponents.get(factor, 0) - exponent
-            if left < 0:
+            if left < 0 and not (moves and not _moves(factor) and self._sign_of(factor) == "+"):
                 return None
             exponents[factor] = left
-        return tuple((factor, _exponent(exponent)) for factor, exponent in exponents.items() if exponent != 0)
+        kept = [(factor, _exponent(exponent)) for factor, exponent in exponents.items() if exponent != 0]
+        return tuple(sorted(kept, key=lambda pair: pair[0].serial))
 
     def _divided(self, numerator: Polynomial, divisor: Polynomial) -> Polynomial | None:
         """The quotient of polynomials, if it is one."""
@@ -1294,6 +1304,11 @@ class _Ring:
                     pairs.append((factor, e))
             result[tuple(pairs)] = coefficient
         return result
+
+
+def _moves(factor: Factor) -> bool:
+    """Whether a factor depends on an index that is being summed over."""
+    return any(place[0] == "fresh" for place in factor.places)
 
 
 def _order(place: Place) -> tuple[Any, ...]:

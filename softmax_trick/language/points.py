@@ -56,7 +56,12 @@ GENERIC: dict[str, tuple[Fraction, ...]] = {
     "positive": tuple(Fraction(n, 2) for n in (1, 3, 4, 5, 6)),
     "unit": tuple(Fraction(n, 7) for n in (1, 2, 3, 4, 5)),
 }
-SCALES = (Fraction(1), Fraction(10), Fraction(1, 8), Fraction(40))  # where a formula has no value, or one piece only, others may tell
+SCALES = (
+    Fraction(1),
+    Fraction(10),
+    Fraction(1, 8),
+    Fraction(40),
+)  # where a formula has no value, or one piece only, others may tell
 
 
 @dataclass(frozen=True)
