@@ -142,7 +142,10 @@ class Generator:
             return self.positive(axes, depth) ** self._either(axes, depth)
         if choice < 0.88:
             return self.expression(axes, depth) ** self._random.choice(EXPONENTS)
-        if self._piecewise and choice < 0.92:
+        if choice < 0.9:  # of unknown sign: no value at many points
+            inner = self._random.choice((self.expression, lambda a, d: self.expression(a, d) ** 2))(axes, depth)
+            return self._random.choice((f.log, f.sqrt, lambda u: u ** self._random.choice(EXPONENTS)))(inner)
+        if self._piecewise and choice < 0.93:
             return self._pieces(axes, depth)
         return e.entrywise(self._random.choice(SMOOTH), self.expression(axes, depth))
 

@@ -30,7 +30,7 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.language.functions import total
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.points import Witness, compare, free_indices, least_sizes
+from softmax_trick.language.points import Witness, compare, least_sizes
 from softmax_trick.language.ranges import range_of
 from softmax_trick.language.replay import Disagreement, replay
 from softmax_trick.language.text import to_text
@@ -128,8 +128,8 @@ def fitted_sides(left: Expression, right: Expression) -> tuple[Expression, Expre
 
 def _same_indices(left: Expression, right: Expression) -> None:
     for one, other, side in ((left, right, "left"), (right, left, "right")):
-        alone = free_indices(one) - free_indices(other)
-        if alone and free_indices(other):
+        alone = one.free - other.free
+        if alone and other.free:
             names = ", ".join(sorted(index.name for index in alone))
             raise LanguageError(f"{names} is free on the {side} side only")
 
@@ -188,7 +188,7 @@ def _steps(at: tuple[Place, ...], left: Polynomial, right: Polynomial) -> Iterat
 
 def entries_of(side: Expression, given: Mapping[str, int]) -> Iterator[tuple[Place, ...]]:
     """The entries that are compared: one at free indices; along axes of given size, all."""
-    taken = {index.name for index in free_indices(side)} | {variable.name for variable in side.variables}
+    taken = {index.name for index in side.free} | {variable.name for variable in side.variables}
     names = iter([name for name in NAMES if name not in taken] + [f"i_{n}" for n in range(len(side.axes))])
     choices: list[list[Place]] = []
     for axis in side.axes:

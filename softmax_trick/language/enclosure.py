@@ -127,6 +127,11 @@ class Enclosure:
         self._precision = precision
         self._reading: Reading[Ball] = Reading(Pointwise(Balls(), point))
 
+    @property
+    def computed(self) -> int:
+        """How many entries were computed so far."""
+        return self._reading.computed
+
     def entry(self, expression: Expression, positions: Positions = ()) -> flint.arb:
         """A ball that contains the entry.
 

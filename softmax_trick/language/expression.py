@@ -202,6 +202,12 @@ class Expression:
             found |= {label for term in index_terms(node) for label in _labels(term)}
         return tuple(sorted(found, key=lambda one: one.name))
 
+    @cached_property
+    def free(self) -> frozenset[Index]:
+        """The indices that occur and are bound nowhere in it."""
+        found = {index for term in index_terms(self) for index in _indices(term)}
+        return frozenset(found.union(*(child.free for child in self.children)))
+
     def __repr__(self) -> str:
         from softmax_trick.language.text import to_text
 
@@ -232,6 +238,14 @@ def _labels(term: IndexTerm) -> Iterator[Variable]:
         yield term.label
         for inner in term.indices:
             yield from _labels(inner)
+
+
+def _indices(term: IndexTerm) -> Iterator[Index]:
+    if isinstance(term, Index):
+        yield term
+    elif isinstance(term, Chosen):
+        for inner in term.indices:
+            yield from _indices(inner)
 
 
 # --- the nodes --------------------------------------------------------------------------------------------------------
@@ -440,6 +454,11 @@ class Comprehension(Expression):
     @cached_property
     def axes(self) -> tuple[str, ...]:  # type: ignore[override]
         return tuple(index.axis for index in self.indices)
+
+    @cached_property
+    def free(self) -> frozenset[Index]:
+        """The indices that occur and are bound nowhere in it."""
+        return self.body.free - set(self.indices)
 
 
 @dataclass(frozen=True, repr=False)

@@ -124,7 +124,8 @@ class Reading(Generic[Value]):
 
     def entry(self, node: Expression, positions: tuple[Position, ...] = ()) -> Value:
         """The entry of an expression at positions, one for each axis."""
-        key = (id(node), positions, self._bound, self.algebra.context)
+        bound = tuple(pair for pair in self._bound if pair[0] in node.free) if self._bound else ()
+        key = (id(node), positions, bound, self.algebra.context)
         if key not in self._known:
             self._known[key] = (node, self._entry(node, positions))
         return self._known[key][1]

@@ -44,7 +44,7 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import named, total
-from softmax_trick.language.points import free_indices, least_sizes, random_point
+from softmax_trick.language.points import least_sizes, random_point
 from softmax_trick.language.pointwise import Undefined
 from softmax_trick.language.text import to_text
 
@@ -111,7 +111,7 @@ class _Trial:
 
     def __init__(self, truth: Expression, wrong: Expression, given: Mapping[str, int]) -> None:
         variables = {one.name: one for side in (truth, wrong) for one in side.variables}.values()
-        free = sorted(free_indices(truth) | free_indices(wrong), key=lambda index: index.name)
+        free = sorted(truth.free | wrong.free, key=lambda index: index.name)
         least = {**least_sizes(truth), **least_sizes(wrong)}
         self._values: list[tuple[Enclosure, tuple[int, ...], flint.arb]] = []
         for number, pattern in enumerate(SIZES):
@@ -172,7 +172,7 @@ def _candidates(wrong: Expression, truth: Expression, factors: list[tuple[str, E
 
 
 def _once(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
-    free = sorted(free_indices(wrong), key=lambda index: index.name)
+    free = sorted(wrong.free, key=lambda index: index.name)
     for one, other in ((a, b) for n, a in enumerate(free) for b in free[n + 1 :] if size_of(a.axis) == size_of(b.axis)):
         yield Nearest(_exchanged(wrong, one, other), f"{one.name} and {other.name} swapped")
     entries = [node for node in dict.fromkeys(wrong.nodes()) if isinstance(node, Entry) and len(node.indices) == 1]

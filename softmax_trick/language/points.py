@@ -20,9 +20,11 @@ import flint
 from softmax_trick.language.enclosure import PRECISION, PRECISIONS, Enclosure
 from softmax_trick.language.expression import (
     Comprehension,
+    Entry,
     Expression,
     Index,
     Kind,
+    Number,
     Numbered,
     Size,
     Variable,
@@ -35,8 +37,8 @@ Relation = Literal["==", "<=", "<"]
 Entries = dict[tuple[str, Positions], Any]  # the value of each entry of each variable
 
 MOST_ENTRIES = 48  # so many entries of a tensor are compared at a point; of more, some that lie spread
-MOST_INDICES = 27  # so many values of the free indices are tried
 FEW = 8  # points that are looked at; with more of them, as many at every scale
+MOST_COMPUTED = 15_000  # entries of expressions and their parts at so many points; then all sizes once are enough
 VISIBLE = Fraction(1, 20)  # a gap that a reader sees
 
 # The sizes tried, of the first axis, the second, ...
@@ -56,12 +58,8 @@ GENERIC: dict[str, tuple[Fraction, ...]] = {
     "positive": tuple(Fraction(n, 2) for n in (1, 3, 4, 5, 6)),
     "unit": tuple(Fraction(n, 7) for n in (1, 2, 3, 4, 5)),
 }
-SCALES = (
-    Fraction(1),
-    Fraction(10),
-    Fraction(1, 8),
-    Fraction(40),
-)  # where a formula has no value, or one piece only, others may tell
+LARGE = 10**6  # a number that no piece ends at
+SCALES = (Fraction(1), Fraction(10), Fraction(1, 8))  # where a formula has no value, or one piece only, others may tell
 
 
 @dataclass(frozen=True)
@@ -120,8 +118,11 @@ def compare(
     choices = list(statement.choices_of_sizes())
     everywhere = [(chosen, number) for number in range(max(2, -(-points // len(choices)))) for chosen in choices]
     agreed = undefined = 0
-    for scale in SCALES:
+    most = MOST_COMPUTED * points // FEW
+    for scale in statement.scales():
         for chosen, number in everywhere if not agreed or points > FEW else everywhere[:2]:
+            if agreed > len(choices) and statement.computed > most:
+                break
             entries = statement.generic(chosen, number, scale)
             place, defined = statement.look(chosen, entries)
             if place is not None:
@@ -153,7 +154,6 @@ def agreement(left: Expression, right: Expression, sizes: Mapping[str, int] | No
 class _Place:
     """Where two sides were found to differ, and how."""
 
-    indices: dict[str, int]
     position: Positions
     left: flint.arb
     right: flint.arb
@@ -168,10 +168,17 @@ class _Statement:
     """Two expressions, what occurs in them, and the sizes that are given."""
 
     def __init__(self, left: Expression, right: Expression, given: dict[str, int], relation: Relation) -> None:
-        self._sides, self._given, self._relation = (left, right), given, relation
+        self._sides, self._free = with_free_axes(left, right)
+        self._given, self._relation = given, relation
         self._variables = tuple({one.name: one for side in self._sides for one in side.variables}.values())
-        self._free = tuple(sorted(free_indices(left) | free_indices(right), key=lambda index: index.name))
-        self._least = least_sizes(left, right)
+        self._least = least_sizes(*self._sides)
+        self.computed = 0
+
+    def scales(self) -> tuple[Fraction, ...]:
+        """Scales of the values: a formula in pieces is tried beyond every number that occurs in it."""
+        numbers = [abs(node.value) for side in self._sides for node in side.nodes() if isinstance(node, Number)]
+        largest = max((number for number in numbers if number < LARGE), default=Fraction(0))
+        return (SCALES[0], max(SCALES[1], 2 * largest), *SCALES[2:])
 
     def choices_of_sizes(self) -> Iterator[dict[str, int]]:
         """Sizes: small ones, equal and pairwise different, each from what its numbered indices ask for."""
@@ -194,43 +201,37 @@ class _Statement:
 
         return _drawn(self._variables, sizes, draw, chance)
 
-    def point(self, sizes: Mapping[str, int], entries: Entries, indices: Mapping[str, int]) -> Point:
-        return _point(self._variables, sizes, entries, indices)
+    def point(self, sizes: Mapping[str, int], entries: Entries) -> Point:
+        return _point(self._variables, sizes, entries, {})
 
     # --- looking ---
 
     def look(self, sizes: Mapping[str, int], entries: Entries) -> tuple[_Place | None, bool]:
         """Where the statement is false at a point, if anywhere, and whether any entry has a value on both sides."""
         defined, found = False, None
-        for indices in self._indices(sizes):
-            point = self.point(sizes, entries, indices)
-            enclosures = [Enclosure(point, precision) for precision in PRECISIONS]
-            for position in self._positions(sizes):
-                for enclosure in enclosures:
-                    try:
-                        place = self._differs(enclosure, indices, position)
-                    except Unclear:
-                        continue  # the next precision may tell
-                    except Undefined:
-                        break
-                    defined = True
-                    if place is not None and place.is_visible:
-                        return place, True
-                    found = found or place
+        enclosures = [Enclosure(self.point(sizes, entries), precision) for precision in PRECISIONS]
+        for position in self._positions(sizes):
+            for enclosure in enclosures:
+                try:
+                    place = self._differs(enclosure, position)
+                except Unclear:
+                    continue  # the next precision may tell
+                except Undefined:
                     break
+                defined = True
+                found = place if found is None or (place is not None and place.is_visible) else found
+                break
+            if found is not None and found.is_visible:
+                break
+        self.computed += sum(enclosure.computed for enclosure in enclosures)
         return found, defined
 
-    def _indices(self, sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
-        ranges = [range(1, sizes[size_of(index.axis)] + 1) for index in self._free]
-        for chosen in _spread(ranges, MOST_INDICES):
-            yield dict(zip((index.name for index in self._free), chosen, strict=True))
-
     def _positions(self, sizes: Mapping[str, int]) -> Iterator[Positions]:
-        axes = self._sides[0].axes or self._sides[1].axes
+        axes = max((side.axes for side in self._sides), key=len)
         return _spread([range(1, sizes[size_of(axis)] + 1) for axis in axes], MOST_ENTRIES)
 
-    def _differs(self, enclosure: Enclosure, indices: dict[str, int], position: Positions) -> _Place | None:
-        left, right = (enclosure.entry(side, position if side.axes else ()) for side in self._sides)
+    def _differs(self, enclosure: Enclosure, position: Positions) -> _Place | None:
+        left, right = (enclosure.entry(side, position[: len(side.axes)]) for side in self._sides)
         match self._relation:
             case "==":
                 false = not left.overlaps(right)
@@ -238,7 +239,7 @@ class _Statement:
                 false = left > right
             case "<":
                 false = left >= right
-        return _Place(indices, position, left, right) if false else None
+        return _Place(position, left, right) if false else None
 
     # --- the smallest witness ---
 
@@ -267,8 +268,7 @@ class _Statement:
                 if candidate == entries or not _simpler(change, entries):
                     continue
                 try:
-                    enclosure = Enclosure(self.point(sizes, candidate, place.indices))
-                    found = self._differs(enclosure, place.indices, place.position)
+                    found = self._differs(Enclosure(self.point(sizes, candidate)), place.position)
                 except Undefined:
                     continue
                 if found is not None and (found.is_visible or not place.is_visible):
@@ -297,9 +297,23 @@ class _Statement:
 
     def witness(self, sizes: dict[str, int], entries: Entries, place: _Place) -> Witness:
         """The witness of a place."""
-        values = self.point(sizes, entries, {}).values
         left, right = _texts(place.left, place.right)
-        return Witness(sizes, place.indices, place.position, dict(values), left, right)
+        indices = {index.name: k for index, k in zip(self._free, place.position, strict=False)}
+        position = place.position[len(self._free) :]
+        return Witness(sizes, indices, position, dict(self.point(sizes, entries).values), left, right)
+
+
+def with_free_axes(left: Expression, right: Expression) -> tuple[tuple[Expression, Expression], tuple[Index, ...]]:
+    """Both sides with the indices that are free in them as axes in front, and those indices."""
+    free = tuple(sorted(left.free | right.free, key=lambda index: index.name))
+    if not free:
+        return (left, right), ()
+
+    def over(side: Expression) -> Expression:
+        own = tuple(Index(f"{n}", axis) for n, axis in enumerate(side.axes))  # no index of a text has such a name
+        return Comprehension(free + own, Entry(side, own) if own else side)
+
+    return (over(left), over(right)), free
 
 
 def random_point(
@@ -399,21 +413,6 @@ def _decimal(value: flint.arb, digits: int) -> str:
     if "." in text and "e" not in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
-
-
-def free_indices(expression: Expression) -> set[Index]:
-    """The indices that occur in an expression and are bound nowhere in it."""
-    found = {index for term in index_terms(expression) for index in _indices_in(term)}
-    for child in expression.children:
-        found |= free_indices(child)
-    return found - set(expression.indices) if isinstance(expression, Comprehension) else found
-
-
-def _indices_in(term: Any) -> Iterator[Index]:
-    if isinstance(term, Index):
-        yield term
-    for inner in getattr(term, "indices", ()):
-        yield from _indices_in(inner)
 
 
 def least_sizes(*expressions: Expression) -> dict[str, int]:

@@ -29,7 +29,7 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.language.functions import total
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.points import Relation, compare, free_indices
+from softmax_trick.language.points import Relation, compare
 from softmax_trick.language.ranges import range_of
 from softmax_trick.language.written import written
 
@@ -89,7 +89,7 @@ def decide_conservative(field: Expression, by: Variable, sizes: Mapping[str, int
     """
     if [size_of(axis) for axis in field.axes] != [size_of(axis) for axis in by.axes]:
         raise AxesError(f"a field of {shape(field.axes)} by {by.name}, {shape(by.axes)}: it takes the same axes")
-    taken = {index.name for index in free_indices(field)}
+    taken = {index.name for index in field.free}
     names = [name for name in ("i", "j", "k", "l", "m", "n", "p", "q") if name not in taken]
     rows = tuple(Index(name, axis) for name, axis in zip(names[::2], by.axes, strict=False))
     columns = tuple(Index(name, axis) for name, axis in zip(names[1::2], by.axes, strict=False))

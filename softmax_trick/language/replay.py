@@ -18,7 +18,7 @@ from typing import Any, Literal
 from softmax_trick.language.enclosure import Enclosure
 from softmax_trick.language.expression import Expression, size_of
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.points import free_indices, least_sizes, random_point
+from softmax_trick.language.points import least_sizes, random_point, with_free_axes
 from softmax_trick.language.pointwise import Point, Pointwise, Positions, Undefined
 from softmax_trick.language.residues import LEVELS, PRIMES, Refused, sample
 
@@ -27,6 +27,7 @@ PRECISION = 512  # bits, for Arb
 ACCURATE = 400  # bits of a ball, relative to 1, that count
 MOST_COMPUTED = 12_000  # entries of expressions and their parts; a larger size than that is left out, but not thorough
 MOST_ENTRIES = 12  # of a tensor; others are drawn by chance, but not thorough
+HOPELESS = 3  # points without any value, before the finite field is given up
 ATTEMPTS = 12  # points that are tried until each entry has a value
 
 
@@ -136,10 +137,10 @@ class _Contradiction(Exception):
 
 class _Statement:
     def __init__(self, left: Expression, right: Expression, given: dict[str, int], thorough: bool) -> None:
-        self._left, self._right, self._given, self._thorough = left, right, given, thorough
-        self._variables = {one.name: one for side in (left, right) for one in side.variables}
-        self._free = sorted(free_indices(left) | free_indices(right), key=lambda index: index.name)
-        self._least = least_sizes(left, right)
+        self._sides, _ = with_free_axes(left, right)
+        self._given, self._thorough = given, thorough
+        self._variables = {one.name: one for side in self._sides for one in side.variables}.values()
+        self._least = least_sizes(*self._sides)
         self._computed: list[tuple[int, int]] = []  # (sum of sizes, what one point cost)
 
     def choices_of_sizes(self) -> Iterator[dict[str, int]]:
@@ -163,37 +164,30 @@ class _Statement:
         return many * (sum(chosen) / large) ** growth <= MOST_COMPUTED
 
     def _positions(self, sizes: Mapping[str, int], chance: Random) -> list[Positions]:
-        axes = self._left.axes or self._right.axes
+        axes = max((side.axes for side in self._sides), key=len)
         places = list(product(*(range(1, sizes[size_of(axis)] + 1) for axis in axes)))
         return places if self._thorough or len(places) <= MOST_ENTRIES else sorted(chance.sample(places, MOST_ENTRIES))
 
-    def _indices(self, sizes: Mapping[str, int], number: int, chance: Random) -> dict[str, int]:
-        """Free indices: first all alike, then all different as far as the sizes allow, then by chance."""
-        found = {}
-        for place, index in enumerate(self._free):
-            size = sizes[size_of(index.axis)]
-            found[index.name] = (1, place % size + 1)[number] if number < 2 else chance.randint(1, size)
-        return found
-
-    def _points(self) -> int:
-        return (4 if self._thorough else 1) * (2 if self._free else 1)
-
-    def _at(self, side: Expression, position: Positions) -> Positions:
-        return position if side.axes else ()
+    def _enough(self, points: int, computed: int) -> bool:
+        """Whether no more points are asked for, or paid for."""
+        if self._thorough:
+            return points >= 4 or computed > 50 * MOST_COMPUTED
+        return points >= 1 or computed > MOST_COMPUTED
 
     def in_the_field(self, sizes: dict[str, int]) -> Check | None:
         """Residues; None where no point was found at which they exist."""
         chance = Random(_seed(sizes))
         positions = self._positions(sizes, chance)
         agreed: dict[Positions, list[int]] = {position: [] for position in positions}
-        points = 0
-        for number in range(self._points() + ATTEMPTS):
-            model = sample(self._variables.values(), sizes, self._indices(sizes, number, chance), chance)
+        points = computed = 0
+        for attempt in range(ATTEMPTS):
+            if attempt == HOPELESS and not points and not self._thorough:
+                break
+            model = sample(self._variables, sizes, {}, chance)
             found = False
             for position in positions:
                 try:
-                    left = model.entry(self._left, self._at(self._left, position))
-                    right = model.entry(self._right, self._at(self._right, position))
+                    left, right = (model.entry(side, position[: len(side.axes)]) for side in self._sides)
                 except Refused:
                     raise
                 except Undefined:
@@ -205,10 +199,10 @@ class _Statement:
                         raise _Contradiction
                     agreed[position].append(level)
                     found = True
-            points += found
+            points, computed = points + found, computed + model.computed
             if points == 1 and found:
                 self._computed.append((sum(sizes.values()), model.computed))
-            if points >= self._points() and all(agreed.values()):
+            if self._enough(points if all(agreed.values()) else 0, computed):
                 break
         if not points:
             return None
@@ -218,7 +212,7 @@ class _Statement:
 
     def _chance(self, point: Point, position: Positions, levels: list[int]) -> float:
         reading: Reading[Any] = Reading(Pointwise(_Degrees(), point))
-        left, right = (_degree(reading.entry(side, self._at(side, position))) for side in (self._left, self._right))
+        left, right = (_degree(reading.entry(side, position[: len(side.axes)])) for side in self._sides)
         degree = max(left[0] + right[1], left[1] + right[0], 1)
         # Positive variables are drawn as squares: twice the degree.
         return prod(min(1.0, 2 * degree / PRIMES[level]) for level in levels)
@@ -227,23 +221,22 @@ class _Statement:
         """Balls at random points."""
         chance = Random(_seed(sizes))
         positions = self._positions(sizes, chance)
-        points = compared = 0
-        for number in range(2 * self._points() + ATTEMPTS):
-            point = random_point(self._variables.values(), sizes, self._indices(sizes, number, chance), chance)
+        points = compared = computed = 0
+        for _ in range(ATTEMPTS):
+            point = random_point(self._variables, sizes, {}, chance)
             enclosure = Enclosure(point, PRECISION)
             found = False
             for position in positions:
                 try:
-                    left = enclosure.entry(self._left, self._at(self._left, position))
-                    right = enclosure.entry(self._right, self._at(self._right, position))
+                    left, right = (enclosure.entry(side, position[: len(side.axes)]) for side in self._sides)
                 except Undefined:
                     continue
                 if not left.overlaps(right):
                     raise Disagreement(f"at {point}, entry {position}: {left} and {right}", point, position)
                 if left.rel_one_accuracy_bits() >= ACCURATE and right.rel_one_accuracy_bits() >= ACCURATE:
                     compared, found = compared + 1, True
-            points += found
-            if points >= 2 * self._points():
+            points, computed = points + found, computed + enclosure.computed
+            if self._enough(points // 2, computed):
                 break
         return Check(sizes, "Arb", points, compared, None)
 
