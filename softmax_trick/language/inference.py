@@ -84,7 +84,9 @@ class Names:
                     self.labels.setdefault(label.text, (Shape(), Axis()))
 
     def _axes(self) -> frozenset[str]:
-        found = {"K"} if self.declarations.get("K") is None or self.declarations["K"].kind == "size" else set()
+        given = self.declarations.get("K")
+        size = given is None or given.kind == "size" or (given.meaning is not None and given.meaning.kind == "number")
+        found = {"K"} if size else set()
         for name, one in self.declarations.items():
             found |= set(one.axes) | ({one.along} if one.along else set()) | ({name} if one.kind == "size" else set())
         for node in (node for tree in self.trees for node in tree.nodes()):
