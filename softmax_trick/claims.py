@@ -65,7 +65,8 @@ class Figure:
         low: the lower end of our interval.
         high: its upper end.
         runs: how many runs or examples it is taken from.
-        agrees: whether the paper's statement passes the test that the claim names; None if there is none.
+        agrees: whether the paper's statement passes the test that the claim names; None if there is none, or if the
+            interval leaves it open.
     """
 
     name: str
@@ -143,6 +144,8 @@ class Claim:
         counterexample: steps that end in a counterexample, for a printed claim that is an implication.
         checks: ways to decide a finite fact.
         measure: for a statement about experiments, what our own results say of it.
+        figures: of how many figures such a statement consists; with fewer it is open.
+        remark: what else is to be said: another reading of the same words, which does not decide.
         repaired_by: the claim that says what is true instead.
         correction: what is true instead, in a sentence, where that is no claim of its own.
         classes: the K for which the proof is repeated by explicit algebra.
@@ -158,6 +161,8 @@ class Claim:
     counterexample: Callable[[Proof], None] | None = None
     checks: tuple[Check, ...] = ()
     measure: Callable[[Results], tuple[Figure, ...]] | None = None
+    figures: int = 1
+    remark: str = ""
     repaired_by: str | None = None
     correction: str = ""
     classes: Sequence[int] = range(1, 7)

@@ -16,11 +16,11 @@ from typing import Any
 import softmax_trick
 from softmax_trick.argument import Argument, Open, Refuted
 from softmax_trick.cache import Cache
-from softmax_trick.claims import Check, Claim, Evidence, Judgement, Rung, Verdict, judge
+from softmax_trick.claims import Check, Claim, Evidence, Figure, Judgement, Rung, Verdict, judge
 from softmax_trick.digests import Digest, digest, libraries
 from softmax_trick.facts import Facts
 from softmax_trick.proof import EXACT, Algebra, Proof
-from softmax_trick.results import LONG_ENOUGH, Results, committed_results
+from softmax_trick.results import LONG_ENOUGH, Results, committed_results, outcome
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK
 
 
@@ -161,7 +161,7 @@ class Ledger:
         for check in claim.checks:
             yield _check(check)
         if claim.measure:
-            yield _measured(claim.measure, self.results_of_experiments)
+            yield _measured(claim.measure, claim.figures, self.results_of_experiments)
         else:
             yield from _sampled(claim)
 
@@ -225,8 +225,8 @@ def _attempt(run: Callable[[Any], None], argument: Argument, evidence: Evidence)
     return replace(ended, steps=tuple(argument.steps), uses=tuple(argument.uses))
 
 
-def _measured(measure: Callable[[Results], tuple[Any, ...]], results: Results | None) -> Evidence:
-    """What our own experiments say of a statement about experiments."""
+def _measured(measure: Callable[[Results], tuple[Figure, ...]], needed: int, results: Results | None) -> Evidence:
+    """What our own experiments say of a statement about experiments that consists of so many figures."""
     nothing = Evidence("experiment", "sampled", "our own runs", "open", 0.0, reason="not run")
     if results is None:
         return nothing
@@ -238,12 +238,14 @@ def _measured(measure: Callable[[Results], tuple[Any, ...]], results: Results | 
     if not figures:
         return replace(nothing, reason=f"not run, or for less than {LONG_ENOUGH} epochs")
     scope = f"{results.source}: {max(figure.runs for figure in figures)} runs a figure"
-    tested = [figure.agrees for figure in figures if figure.agrees is not None]
     found = replace(nothing, scope=scope, seconds=time.perf_counter() - start, figures=figures)
-    if not tested:
-        with_interval = any(figure.low is not None for figure in figures)
-        return replace(found, reason="the interval leaves it open" if with_interval else "too few seeds for a test")
-    return replace(found, outcome="holds" if all(tested) else "fails", reason="")
+    if (said := outcome(figures, needed)) != "open":
+        return replace(found, outcome=said, reason="")
+    if all(figure.agrees for figure in figures):
+        return replace(found, reason=f"{len(figures)} of {needed} figures have been measured, and pass")
+    if all(figure.low is None for figure in figures):
+        return replace(found, reason="too few seeds for a test")
+    return replace(found, reason="the interval leaves it open")
 
 
 def _sampled(claim: Claim) -> Iterator[Evidence]:
@@ -309,6 +311,7 @@ def _claim_as_json(result: Result) -> dict[str, Any]:
         "witness": result.witness,
         "repaired_by": claim.repaired_by,
         "correction": claim.correction or None,
+        "remark": claim.remark or None,
         "depends_on": list(result.depends_on),
         "conditional_on": list(result.conditional_on),
         "digest": asdict(result.digest),

@@ -1,9 +1,8 @@
 """Our own experiments, as a results file keeps them: what the measured claims of the ledger are held against.
 
 A results file is JSON in the shape of softmax_trick/report/results.schema.json: the number of that shape, the version
-of softmax-trick that wrote it (for information), and one entry a training run. The paper gives one figure for each
-setting, from one run; a figure of the paper agrees with ours if it lies in the 95 % prediction interval for one further
-run like ours (Student's t, the runs differing by their seeds).
+of softmax-trick that wrote it (for information), and one entry a training run. By which rule a statement is held
+against the runs is said in `softmax_trick.experiments.statistics`.
 
 The files that are committed in results/ are installed as `softmax_trick.results_data`.
 """
@@ -20,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import softmax_trick
-from softmax_trick.claims import Figure
-from softmax_trick.experiments.statistics import interval, prediction_interval, scatter
+from softmax_trick.claims import Figure, Outcome
+from softmax_trick.experiments.statistics import estimate
 
 SCHEMA = 1
 """The number of the shape of results files; it grows when a file of the old shape can no longer be read as the new."""
@@ -255,18 +254,39 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-# --- beside the paper's figures ---------------------------------------------------------------------------------------
+# --- figures ----------------------------------------------------------------------------------------------------------
 
 
-def beside(name: str, paper: float | None, values: Sequence[float], unit: str = "%", tests: int = 1) -> Figure:
-    """The mean of our values beside the paper's figure, with its confidence interval and the test of the paper's.
+def beside(
+    name: str,
+    values: Sequence[float],
+    allowed: tuple[float, float] | None = None,
+    paper: float | None = None,
+    unit: str = "%",
+    tests: int = 1,
+) -> Figure:
+    """The mean of our values with its confidence interval, and whether it is where the statement allows it to be.
 
-    Of a single value, or of equal ones, there is neither interval nor test. Where the figure is one of several, the
-    level of 5 % is divided by their number, `tests`: else one of the 24 in a table would fail by chance in most sweeps.
+    Args:
+        name: what was measured.
+        values: one a seed.
+        allowed: the range in which the mean has to lie; there is no test without one.
+        paper: the figure that the paper prints.
+        unit: of all of them.
+        tests: the number of figures of which the statement consists.
     """
-    ours = interval(values)
-    agrees = None
-    if paper is not None and scatter(values):
-        low, high = prediction_interval(values, tests)
-        agrees = low <= paper <= high
-    return Figure(name, ours.mean, unit, paper, ours.low, ours.high, len(values), agrees)
+    found = estimate(values)
+    agrees = found.lies_in(*allowed, tests) if allowed else None
+    shown = found.interval()
+    return Figure(name, found.mean, unit, paper, shown.low, shown.high, len(values), agrees)
+
+
+def outcome(figures: Sequence[Figure], needed: int = 1) -> Outcome:
+    """What figures say of a statement that consists of so many of them: it fails if one does, holds if all do.
+
+    What has not been measured, or is left open by its interval, speaks neither for the statement nor against it.
+    """
+    agreeing = [figure.agrees for figure in figures]
+    if False in agreeing:
+        return "fails"
+    return "holds" if len(figures) >= needed and all(agreeing) else "open"

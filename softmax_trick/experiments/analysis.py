@@ -3,7 +3,9 @@
 Runs are compared within a group: the same data, epochs and other settings. In a group every cross-entropy is set
 against every other loss of the same network, by three questions:
 
-- Does the mean over seeds differ? The differences of runs with the same seed: their interval and Student's p.
+- Does the mean over seeds differ? The differences of runs with the same seed: their interval and Student's p, with one
+  variance for all losses of a network (`softmax_trick.experiments.comparison`). Losses whose runs are the same, as
+  those of ce-none and ce-sum, count once.
 - Do two models differ on the same test images? McNemar's exact test, for each pair of runs with the same seed.
 - Are these the same images? How many get different classes from the two models. (The paper did not check.)
 
@@ -12,16 +14,17 @@ Many tests find something by chance: each p is also given adjusted by Holm, over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import softmax_trick
 from softmax_trick.claims import Evidence, Figure
+from softmax_trick.experiments.comparison import SAME_STEPS, Comparison
 from softmax_trick.experiments.definitions import CROSS_ENTROPY, EVERY
-from softmax_trick.experiments.statistics import Agreement, compare_models, holm, paired_p
-from softmax_trick.proofs.tables import LOSSES, NETWORKS, TABLE_1, TABLE_2, TABLE_3, TABLE_4, Comparison, Table
-from softmax_trick.results import SCHEMA, Protocol, Results, Run, beside
+from softmax_trick.experiments.statistics import Agreement, compare_models, holm
+from softmax_trick.proofs.tables import ALPHA, LOSSES, NETWORKS, TAU, Printed
+from softmax_trick.results import SCHEMA, Protocol, Results, Run
 
 OPTIONS = {loss: option for option, loss in LOSSES.items()}  # what the paper's tables call the losses
 PRINTED = {network.lower(): network for network in NETWORKS}  # and the networks
@@ -47,7 +50,8 @@ class Difference:
         loss: the other.
         figure: the mean of the differences; `runs` is the number of seeds.
         p: Student's two-sided p, if there is one.
-        adjusted: the same by Holm, over all differences of the table.
+        repeats: whether the reference's runs are those of another cross-entropy, with which they are counted.
+        adjusted: p by Holm, over all differences of the table, each run once.
     """
 
     network: str
@@ -55,6 +59,7 @@ class Difference:
     loss: str
     figure: Figure
     p: float | None
+    repeats: bool = False
     adjusted: float | None = None
 
 
@@ -89,10 +94,11 @@ class Group:
         networks: those trained, in the paper's order.
         losses: those trained with, in the order of the paper's tables.
         accuracies: Table 3, of these runs.
+        accuracy_levels: for each network, by how much its printed success rates with ISBE lie above ours, on average.
         accuracy_differences: Table 4.
         shares: Table 1, of the runs that had their machine to themselves.
         share_differences: Table 2.
-        disagreements: pairs of models on the same images.
+        disagreements: pairs of models on the same images, each run once.
     """
 
     title: str
@@ -100,6 +106,7 @@ class Group:
     networks: tuple[str, ...]
     losses: tuple[str, ...]
     accuracies: tuple[Cell, ...]
+    accuracy_levels: tuple[Figure, ...]
     accuracy_differences: tuple[Difference, ...]
     shares: tuple[Cell, ...]
     share_differences: tuple[Difference, ...]
@@ -166,19 +173,20 @@ def _group(runs: Sequence[Run]) -> Group:
     networks = _in_order((run.network for run in runs), (*PRINTED, "vgg16"))
     losses = _in_order((run.loss for run in runs), EVERY)
     papers = first.dataset == PAPERS_DATA and first.balanced
-    by_accuracy = _Comparison(runs, networks, losses, lambda run: run.accuracy)
+    by_accuracy = _Quantity(runs, networks, losses, ALPHA, papers)
     alone = [run for run in runs if run.timed_alone]
-    by_share = _Comparison(alone, networks, losses, lambda run: run.tau or 0.0)
+    by_share = _Quantity(alone, networks, losses, TAU, papers)
     return Group(
         title=_title(first),
         runs=tuple(runs),
         networks=networks,
         losses=losses,
-        accuracies=by_accuracy.cells("alpha", TABLE_3 if papers else {}),
-        accuracy_differences=by_accuracy.differences("alpha", TABLE_4 if papers else {}),
-        shares=by_share.cells("tau", TABLE_1 if papers else {}),
-        share_differences=by_share.differences("tau", TABLE_2 if papers else {}),
-        disagreements=_disagreements(runs, by_accuracy.pairs()),
+        accuracies=by_accuracy.cells(),
+        accuracy_levels=by_accuracy.levels(),
+        accuracy_differences=by_accuracy.differences(),
+        shares=by_share.cells(),
+        share_differences=by_share.differences(),
+        disagreements=_disagreements(runs, by_accuracy.distinct_pairs()),
     )
 
 
@@ -196,36 +204,49 @@ def _title(run: Run) -> str:
 
 
 @dataclass(frozen=True)
-class _Comparison:
-    """The runs of a group by a quantity in percent."""
+class _Quantity:
+    """A quantity of the runs of a group, in percent, with the two tables in which the paper prints it."""
 
     runs: Sequence[Run]
     networks: Sequence[str]
     losses: Sequence[str]
-    quantity: Callable[[Run], float]
+    printed: Printed
+    papers: bool  # whether these are the paper's data
 
-    def cells(self, name: str, printed: Table) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[Cell, ...]:
         cells = []
         for network in self.networks:
+            compared = self._compared(network)
             for loss in self.losses:
-                if values := list(self._by_seed(network, loss).values()):
-                    paper = _percent(printed.get((PRINTED.get(network, ""), OPTIONS.get(loss, ""))))
-                    title = f"{name} of {network}, {loss}"
-                    cells.append(Cell(network, loss, beside(title, paper, values, tests=max(1, len(printed)))))
+                paper = _percent(self.printed.table.get(self._place(network, loss))) if self.papers else None
+                figure = compared.cell(loss, paper, self.printed.margin, len(self.printed.table))
+                if figure:
+                    cells.append(Cell(network, loss, figure))
         return tuple(cells)
 
-    def differences(self, name: str, printed: Comparison) -> tuple[Difference, ...]:
+    def levels(self) -> tuple[Figure, ...]:
+        found = (self.printed.level(self._compared(network)) for network in self.networks if self.papers)
+        return tuple(figure for figure in found if figure)
+
+    def differences(self) -> tuple[Difference, ...]:
         found = []
         for network, reference, loss in self.pairs():
-            theirs, ours = self._by_seed(network, reference), self._by_seed(network, loss)
-            values = [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
-            if values:
-                cell = (PRINTED.get(network, ""), OPTIONS.get(reference, ""), OPTIONS.get(loss, ""))
-                title = f"{name} of {loss} less {name} of {reference}, {network}"
-                figure = beside(title, _percent(printed.get(cell)), values, tests=max(1, len(printed)))
-                found.append(Difference(network, reference, loss, figure, paired_p(values)))
-        adjusted = iter(holm([one.p for one in found if one.p is not None]))
-        return tuple(one if one.p is None else replace(one, adjusted=next(adjusted)) for one in found)
+            compared = self._compared(network)
+            cell = (*self._place(network, reference), OPTIONS.get(loss, ""))
+            paper = _percent(self.printed.differences.get(cell)) if self.papers else None
+            tests = len(self.printed.differences)
+            figure = compared.difference(reference, loss, None, paper, self.printed.margin, tests)
+            if figure:
+                p = compared.estimate(reference, loss)[0].p()
+                found.append(Difference(network, reference, loss, figure, p, compared.repeats(reference)))
+        once = {(one.network, one.reference, one.loss): one.p for one in found if one.p is not None and not one.repeats}
+        adjusted = dict(zip(once, holm(list(once.values())), strict=True))
+        return tuple(replace(one, adjusted=adjusted.get(self._once(one))) for one in found)
+
+    @staticmethod
+    def _once(one: Difference) -> tuple[str, str, str]:
+        """Where a difference is counted."""
+        return one.network, SAME_STEPS[one.reference] if one.repeats else one.reference, one.loss
 
     def pairs(self) -> list[tuple[str, str, str]]:
         """Network, cross-entropy, other loss."""
@@ -233,8 +254,16 @@ class _Comparison:
         others = [loss for loss in self.losses if loss not in CROSS_ENTROPY]
         return [(network, ce, loss) for network in self.networks for ce in references for loss in others]
 
-    def _by_seed(self, network: str, loss: str) -> dict[int, float]:
-        return {run.seed: self.quantity(run) for run in self.runs if (run.network, run.loss) == (network, loss)}
+    def distinct_pairs(self) -> list[tuple[str, str, str]]:
+        """The same, each run once."""
+        return [pair for pair in self.pairs() if not self._compared(pair[0]).repeats(pair[1])]
+
+    def _compared(self, network: str) -> Comparison:
+        return Comparison([run for run in self.runs if run.network == network], self.printed.of, self.printed.name)
+
+    @staticmethod
+    def _place(network: str, loss: str) -> tuple[str, str]:
+        return PRINTED.get(network, ""), OPTIONS.get(loss, "")
 
 
 def _percent(hundredths: int | None) -> float | None:
@@ -271,9 +300,6 @@ def _statements(results: Results) -> tuple[Statement, ...]:
 def _outcome(evidence: Evidence) -> str:
     if evidence.outcome == "crashed":
         return f"crashed: {evidence.reason}"
-    agreeing = [figure.agrees for figure in evidence.figures]
-    if not agreeing:
+    if not evidence.figures:
         return "not run"
-    if False in agreeing:
-        return "contradicted"
-    return "reproduced" if all(agreeing) else "open"
+    return {"holds": "reproduced", "fails": "contradicted"}.get(evidence.outcome, "open")

@@ -16,6 +16,7 @@ from rich.text import Text
 from softmax_trick.claims import Figure
 from softmax_trick.experiments.definitions import EXPERIMENTS
 from softmax_trick.experiments.statistics import CONFIDENCE
+from softmax_trick.proofs.tables import ALPHA, TAU, Printed
 
 if TYPE_CHECKING:
     from softmax_trick.experiments.analysis import Analysis, Cell, Difference, Disagreement, Group
@@ -48,13 +49,15 @@ class Plain:
 def tables(group: Group) -> list[Plain]:
     """The tables of a group; those without figures are left out."""
     candidates = [
-        _cells("Success rates α on the test images, percent (as Table 3)", group, group.accuracies),
+        _cells("Success rates α on the test images, percent (as Table 3)", group, group.accuracies, ALPHA),
         _differences(
-            "Success rate less that of cross-entropy, percent (as Table 4)", group, group.accuracy_differences
+            "Success rate less that of cross-entropy, percent (as Table 4)", group, group.accuracy_differences, ALPHA
         ),
         _disagreements(group),
-        _cells("Time shares τ of the backward pass, percent (as Table 1)", group, group.shares),
-        _differences("Time share less that of cross-entropy, percent (as Table 2)", group, group.share_differences),
+        _cells("Time shares τ of the backward pass, percent (as Table 1)", group, group.shares, TAU),
+        _differences(
+            "Time share less that of cross-entropy, percent (as Table 2)", group, group.share_differences, TAU
+        ),
     ]
     return [table for table in candidates if table.rows]
 
@@ -77,7 +80,7 @@ def statements(analysis: Analysis) -> Plain:
 # --- the tables -------------------------------------------------------------------------------------------------------
 
 
-def _cells(title: str, group: Group, cells: Sequence[Cell]) -> Plain:
+def _cells(title: str, group: Group, cells: Sequence[Cell], printed: Printed) -> Plain:
     figures = {(cell.network, cell.loss): cell.figure for cell in cells}
     losses = [loss for loss in group.losses if any(cell.loss == loss for cell in cells)]
     rows = [
@@ -85,10 +88,19 @@ def _cells(title: str, group: Group, cells: Sequence[Cell]) -> Plain:
         for network in group.networks
         for row in _rows((network,), [figures.get((network, loss)) for loss in losses])
     ]
-    return Plain(title, ("network", "", *losses), tuple(rows), _note([cell.figure for cell in cells]))
+    note = _note([cell.figure for cell in cells], printed)
+    if printed.name == ALPHA.name:
+        note += "".join(f" {_level(figure)}" for figure in group.accuracy_levels)
+    return Plain(title, ("network", "", *losses), tuple(rows), note)
 
 
-def _differences(title: str, group: Group, differences: Sequence[Difference]) -> Plain:
+def _level(figure: Figure) -> str:
+    """`alpha of n0: the paper's less ours, mean of 5 options (± ...): +0.07 ± 0.06.`"""
+    half = "" if figure.high is None else f" ± {figure.high - figure.ours:.2f}"
+    return f"{figure.name}: {figure.ours:+.2f}{half}."
+
+
+def _differences(title: str, group: Group, differences: Sequence[Difference], printed: Printed) -> Plain:
     found = {(one.network, one.reference, one.loss): one for one in differences}
     losses = [loss for loss in group.losses if any(one.loss == loss for one in differences)]
     rows: list[tuple[str, ...]] = []
@@ -97,10 +109,12 @@ def _differences(title: str, group: Group, differences: Sequence[Difference]) ->
         rows += _rows((network, reference), [one.figure if one else None for one in of_row], signed=True)
         if any(one and one.adjusted is not None for one in of_row):
             rows.append(("", "", "p, Holm", *(_p(one.adjusted if one else None) for one in of_row)))
-    tests = sum(one.p is not None for one in differences)
-    note = _note([one.figure for one in differences])
+    tests = sum(one.p is not None and not one.repeats for one in differences)
+    note = _note([one.figure for one in differences], printed)
     if tests:
         note += f" p: Student's test of the differences by seed, adjusted by Holm over {tests} tests."
+    if any(one.repeats for one in differences):
+        note += " The runs of ce-sum are those of ce-none, and count once."
     return Plain(title, ("network", "less", "", *losses), tuple(rows), note, 3)
 
 
@@ -123,19 +137,20 @@ def _rows(name: tuple[str, ...], figures: Sequence[Figure | None], signed: bool 
         yield line("±", lambda figure: "" if figure.high is None else f"{figure.high - figure.ours:.2f}")
 
 
-def _note(figures: Sequence[Figure]) -> str:
+def _note(figures: Sequence[Figure], printed: Printed) -> str:
     if not figures:
         return ""
     runs = sorted({figure.runs for figure in figures})
     seeds = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
     note = f"ours: mean over {seeds} seed{'' if seeds == '1' else 's'}"
     if any(figure.high is not None for figure in figures):
-        note += "; ±: half of its 95 % confidence interval (Student)"
-    if any(figure.agrees is not None for figure in figures):
-        inside = sum(figure.agrees is True for figure in figures)
-        tested = sum(figure.agrees is not None for figure in figures)
-        note += "; ✓ the paper's figure lies in the prediction interval for one more run, ✗ it does not: "
-        note += f"{inside} of {tested} do (95 % for the whole table, by Bonferroni)"
+        note += "; ±: half of its 95 % confidence interval (Student, one variance for the losses of a network)"
+    if any(figure.paper is not None and figure.high is not None for figure in figures):
+        inside, outside = (sum(figure.agrees is verdict for figure in figures) for verdict in (True, False))
+        note += f"; the paper's figure, a single run, is equal to ours up to {printed.margin:.2f} ({printed.why}) ✓ in "
+        note += (
+            f"{inside}, is not ✗ in {outside}, and may be either in {len(figures) - inside - outside} of {len(figures)}"
+        )
     return note + "."
 
 

@@ -102,6 +102,8 @@ def claim_in_full(result: Result) -> RenderableType:
         lines.append(Text("witness     " + ", ".join(f"{name} = {value}" for name, value in result.witness.items())))
     if claim.correction:
         lines.append(Text(f"correction  {claim.correction}"))
+    if claim.remark:
+        lines.append(Text(f"remark      {claim.remark}"))
     digests = result.digest
     lines.append(
         Text(f"digests     statement {digests.statement}, checker {digests.checker}, libraries {digests.libraries}")

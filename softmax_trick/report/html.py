@@ -232,7 +232,7 @@ class _Page:
 {self._facts(result)}{_witness(result)}{self._arguments(result)}{_evidence(result)}</div></article>"""
 
     def _facts(self, result: Result) -> str:
-        """Source, hypotheses, correction and neighbours, as a list of terms."""
+        """Source, hypotheses, correction, remark and neighbours, as a list of terms."""
         claim = result.claim
         repaired = [claim.repaired_by] if claim.repaired_by else []
         terms = {
@@ -241,6 +241,7 @@ class _Page:
             "Undecided": "" if not_run(result) else escape(result.judgement.reason),
             "Stale": _stale(result),
             "True instead": "".join(map(self._in_full, repaired)) or text(claim.correction),
+            "Remark": text(claim.remark),
             "Repairs": self._links(self.repairs.get(claim.id, ())),
             "Rests on": self._links(result.depends_on),
             "Used by": self._links(self.used_by.get(claim.id, ())),

@@ -68,6 +68,8 @@ def _claim(result: Result) -> str:
     ]
     if claim.correction:
         lines += ["", f"Correction: {_formulas(claim.correction)}"]
+    if claim.remark:
+        lines += ["", f"Remark: {_formulas(claim.remark)}"]
     return "\n".join(lines)
 
 
