@@ -61,6 +61,9 @@ def expressions(
     return _Maker(draw, derivatives, piecewise).any(tuple(map(ex.size_of, shape)), depth, ())
 
 
+EXPONENTS: tuple[int | Fraction, ...] = (-1, Fraction(1, 2), -2)
+
+
 class _Maker:
     def __init__(self, draw: st.DrawFn, derivatives: bool, piecewise: bool) -> None:
         self.draw, self.derivatives = draw, derivatives
@@ -132,7 +135,7 @@ class _Maker:
             lambda: either() * part(),
             lambda: part() / self.positive(axes, depth, bound),
             lambda: part() ** self.draw(st.sampled_from([2, 3])),
-            lambda: self.positive(axes, depth, bound) ** self.draw(st.sampled_from([-1, Fraction(1, 2), -2])),
+            lambda: self.positive(axes, depth, bound) ** self.draw(st.sampled_from(EXPONENTS)),
             lambda: fn.log(self.positive(axes, depth, bound)),
             lambda: ex.entrywise(self.draw(st.sampled_from(self.functions)), part()),
             lambda: fn.sqrt(self.positive(axes, depth, bound)),

@@ -234,7 +234,7 @@ class Generator:
 
     def _term(self, axis: str, depth: int = 1) -> IndexTerm:
         """An index over an axis: a bound one, a labelled one, or the first."""
-        terms: list[IndexTerm] = [index for index in self._scope if index.axis == axis] * 3
+        terms: list[IndexTerm] = [*(index for index in self._scope if index.axis == axis)] * 3
         for label in LABELS:
             if label.into == axis and (not label.axes or depth > 0):
                 terms.append(e.Chosen(label, tuple(self._term(one, depth - 1) for one in label.axes)))

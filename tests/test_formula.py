@@ -564,7 +564,7 @@ def test_every_function_and_limit_is_documented():
     for name, value in {**vars(scanner), **vars(formula)}.items():
         if name.startswith("MAX_") and name not in ("MAX_NAME", "MAX_RESULT"):
             assert f"{value:,}" in limits, name
-    assert f"at most {formula.MAX_NAME} characters" in PAGE
+    assert f"at most {scanner.MAX_NAME} characters" in PAGE
     assert scanner.MAX_RESULT == 500
     assert "10⁵⁰⁰" in limits
 
