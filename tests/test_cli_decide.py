@@ -174,7 +174,7 @@ def test_a_table_is_read_before_anything_is_decided(tmp_path, capsys, monkeypatc
         ([], "give LEFT and RIGHT, or a table"),
         (["a", "--file", "pairs.tsv"], "one of the two"),
         (["a"], "expected an operator, or == and the other side"),
-        (["a <= b"], "only equations are decided: LEFT == RIGHT, not <="),
+        (["psd(x)"], "psd of a scalar: it takes a square matrix"),
         (["a", "b", "--time-limit", "0"], "a positive number of seconds"),
         (["a", "b", "--time-limit", "nan"], "a positive number of seconds"),
         (["--file", "nowhere.tsv"], "cannot read nowhere.tsv"),

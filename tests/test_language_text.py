@@ -40,7 +40,9 @@ from softmax_trick.language.text import declarations, to_text
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "language.md").read_text()
-CASES = [line.split("\t") for line in (ROOT / "tests" / "data" / "decide.tsv").read_text().splitlines() if line[:1] != "#"]
+CASES = [
+    line.split("\t") for line in (ROOT / "tests" / "data" / "decide.tsv").read_text().splitlines() if line[:1] != "#"
+]
 
 x, t, d, y = (variable(name, "K") for name in "xtdy")
 W, h, X = variable("W", "K,D"), variable("h", "D"), variable("X", "N,K")

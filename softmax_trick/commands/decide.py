@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from softmax_trick.language.grammar import Statement
 
 STATUS = {"proved": OK, "refuted": DIFFERENT, "undecided": UNDECIDED}
-WORDS = {"proved": "equal", "refuted": "not equal", "undecided": "undecided"}
+TRUE = {"==": "equal", "psd": "positive semidefinite", "conservative": "the gradient of something"}
+FALSE = {"==": "not equal", "psd": "not positive semidefinite", "conservative": "the gradient of nothing"}
 COLUMNS = ("id", "left", "right", "let", "truth")
 
 
@@ -40,14 +41,15 @@ def add(commands: Any) -> None:
         "decide",
         help="decide whether two formulas are equal, for every size",
         description="Decide whether two formulas are equal at every point at which both are defined, for every size of "
-        "their axes: vectors, matrices, labels, gradients and Jacobians among them. Names that are not declared are "
+        "their axes: vectors, matrices, labels, gradients and Jacobians among them; or a statement in one text, "
+        "'a == b', 'a <= b', 'psd(M)' or 'conservative(F, x)'. Names that are not declared are "
         "read as the formulas force it, else as scalars; how each was read is the first line.",
         epilog="The language of the formulas is in docs/language.md. A file has a pair a line, LEFT, RIGHT and perhaps "
         "LET, with tabs between them, or names its columns in a first line such as '# id left right let'. Exit status: "
         "0 if the two are equal; 1 if they are not, with a point at which they differ; 3 if it is undecided; 2 for "
         "wrong usage; of several pairs 1 if one is not equal, else 3 if one is undecided.",
     )
-    decide.add_argument("left", nargs="?", metavar="LEFT", help="a formula; without RIGHT, an equation 'a == b'")
+    decide.add_argument("left", nargs="?", metavar="LEFT", help="a formula; without RIGHT, a statement")
     decide.add_argument("right", nargs="?", metavar="RIGHT", help="the other formula")
     let = "what names are: 'x: K; c: label K; C: positive; y = softmax(d*x); K = 3'; may be repeated"
     decide.add_argument("--let", action="append", default=[], metavar="DECLARATIONS", help=let)
@@ -115,8 +117,6 @@ def _equation(left: str, right: str | None, let: str) -> Statement:
         statement = read_equation(left, right, let)
     except LanguageError as error:
         raise WrongUsage(str(error)) from error
-    if statement.relation != "==":
-        raise WrongUsage(f"only equations are decided: LEFT == RIGHT, not {statement.relation}")
     return statement
 
 
@@ -168,6 +168,8 @@ def within(time_limit: float, statement: Statement) -> Decision:
             found = ours.recv()
             if isinstance(found, Decision):
                 return found
+            if isinstance(found, ValueError):
+                raise WrongUsage(str(found))
             trouble = found
     except EOFError:
         trouble = "the process that decides it died (of memory, perhaps)"
@@ -178,11 +180,13 @@ def within(time_limit: float, statement: Statement) -> Decision:
 
 
 def _work(connection: Connection, statement: Statement) -> None:
-    from softmax_trick.language.decision import decide
+    from softmax_trick.language.expression import LanguageError
+    from softmax_trick.language.statements import decide_statement
 
-    left, right = statement.expressions
     try:
-        connection.send(decide(left, right, statement.sizes))
+        connection.send(decide_statement(statement))
+    except LanguageError as error:
+        connection.send(error)
     except Exception as error:
         connection.send(f"crashed, please report it: {type(error).__name__}: {error}")
     connection.close()
@@ -193,33 +197,57 @@ def _work(connection: Connection, statement: Statement) -> None:
 
 def in_words(statement: Statement, decision: Decision, steps: bool = False) -> str:
     """How the names were read; then the decision, with its conditions, its counterexample or its reason."""
+    from softmax_trick.language.text import to_text
+
     lines = ["; ".join(f"{name}: {reading}" for name, reading in statement.readings.items())]
     if steps:
         lines += [f"  {step}" for step in decision.steps]
     match decision.verdict:
         case "proved":
-            lines.append(f"equal {decision.scope}" + _where(decision.conditions))
+            lines.append(f"{_true(statement, decision)} {decision.scope}" + _where(decision.conditions))
         case "refuted":
-            lines += _counterexample(decision)
+            lines += _counterexample(statement, decision)
+            if decision.nearest is not None:
+                lines.append(f"right, for every size, would be: {to_text(decision.nearest)}    ({decision.slip})")
         case "undecided":
             lines.append(f"undecided: {decision.reason}")
     return "\n".join(line for line in lines if line)
+
+
+def _true(statement: Statement, decision: Decision) -> str:
+    if statement.relation == "conservative" and decision.conditions:
+        return "locally, and on every simply connected domain, the gradient of something"
+    return _verdict(statement, decision)
 
 
 def _where(conditions: Sequence[str]) -> str:
     return f", where {' and '.join(conditions)}" if conditions else ""
 
 
-def _counterexample(decision: Decision) -> list[str]:
-    """The point at which the sides differ, and their values there."""
+def _counterexample(statement: Statement, decision: Decision) -> list[str]:
+    """The point at which it is false, and the values of both sides there."""
+    false = _verdict(statement, decision)
     witness = decision.witness
     if witness is None:
-        return ["not equal"]
+        return [false]
     given = [f"{name} = {value}" for name, value in (witness.sizes | witness.indices).items()]
-    lines = [f"not equal, at {', '.join(given)}:" if given else "not equal:"]
+    lines = [f"{false}, at {', '.join(given)}:" if given else f"{false}:"]
     lines += [f"  {name} = {_plain(value)}" for name, value in witness.values.items()]
     entry = f"[{', '.join(map(str, witness.position))}]" if witness.position else ""
-    return [*lines, f"  left{entry}  = {witness.left}", f"  right{entry} = {witness.right}"]
+    left, right = _sides(statement, entry)
+    width = max(len(left), len(right))
+    return [*lines, f"  {left:{width}} = {witness.left}", f"  {right:{width}} = {witness.right}"]
+
+
+def _sides(statement: Statement, entry: str) -> tuple[str, str]:
+    """What the two numbers of a witness are."""
+    match statement.relation:
+        case "psd":
+            return "bound", "v^T M v"
+        case "conservative":
+            return "dF_i/dx_j", "dF_j/dx_i"
+        case _:
+            return f"left{entry}", f"right{entry}"
 
 
 def _plain(value: Any) -> str:
@@ -241,24 +269,42 @@ def _show_table(pairs: Sequence[Pair], decisions: Sequence[Decision], options: a
         table.add_column(heading, no_wrap=heading == "verdict")
     table.add_column("seconds", justify="right")
     for number, (pair, decision) in enumerate(zip(pairs, decisions, strict=True), 1):
-        left, right = map(to_text, pair.statement.expressions)
-        verdict = WORDS[decision.verdict]
+        left, *others = map(to_text, pair.statement.expressions)
+        right = ", ".join(others)
+        verdict = _verdict(pair.statement, decision)
         if pair.truth and (pair.truth == "true") != (decision.verdict == "proved"):
             verdict += f" (the table says {pair.truth})"
-        cells = [pair.id or str(number), left, right, verdict, _briefly(decision), f"{decision.seconds:.2f}"]
+        cells = [
+            pair.id or str(number),
+            left,
+            right,
+            verdict,
+            _briefly(pair.statement, decision),
+            f"{decision.seconds:.2f}",
+        ]
         table.add_row(*map(Text, cells))
-    counts = Counter(WORDS[decision.verdict] for decision in decisions)
+    counts = Counter(_verdict(pair.statement, one) for pair, one in zip(pairs, decisions, strict=True))
     console = Console(width=width_of(sys.stdout), stderr=options.json == "-")
     console.print(table)
-    console.print(Text(", ".join(f"{counts[word]} {word}" for word in WORDS.values() if counts[word])))
+    console.print(Text(", ".join(f"{count} {word}" for word, count in counts.most_common())))
 
 
-def _briefly(decision: Decision) -> str:
+def _verdict(statement: Statement, decision: Decision) -> str:
+    """A verdict in a word or two, as the kind of statement has it."""
+    match decision.verdict:
+        case "proved":
+            return TRUE.get(statement.relation, "true")
+        case "refuted":
+            return FALSE.get(statement.relation, "false")
+    return "undecided"
+
+
+def _briefly(statement: Statement, decision: Decision) -> str:
     match decision.verdict:
         case "proved":
             return decision.scope + _where(decision.conditions)
         case "refuted":
-            return "; ".join(line.strip() for line in _counterexample(decision)[1:])
+            return "; ".join(line.strip() for line in _counterexample(statement, decision)[1:])
     return decision.reason
 
 
@@ -266,12 +312,13 @@ def as_json(pair: Pair, decision: Decision) -> dict[str, Any]:
     """The decision as JSON, of the form of decision.schema.json."""
     from softmax_trick.language.text import to_text
 
-    left, right = map(to_text, pair.statement.expressions)
+    left, *others = map(to_text, pair.statement.expressions)
     witness = decision.witness
     return {
         **({"id": pair.id} if pair.id else {}),
+        "relation": pair.statement.relation,
         "left": left,
-        "right": right,
+        "right": others[0] if others else None,
         "verdict": decision.verdict,
         "scope": decision.scope,
         "names": dict(pair.statement.readings),
@@ -286,7 +333,8 @@ def as_json(pair: Pair, decision: Decision) -> dict[str, Any]:
             "left": witness.left,
             "right": witness.right,
         },
-        "nearest": None,
+        "nearest": None if decision.nearest is None else to_text(decision.nearest),
+        "slip": decision.slip or None,
         "reason": decision.reason,
         "steps": list(decision.steps),
         "seconds": decision.seconds,

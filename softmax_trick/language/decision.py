@@ -54,6 +54,8 @@ class Decision:
             declarations for the equality to say something.
         witness: a point at which the sides differ, if refuted.
         reason: what stood in the way, if undecided.
+        nearest: of a wrong equation, what the wrong side should read; None if it was not looked for, or not found.
+        slip: in words, what was wrong.
         steps: the reduction.
         seconds: wall time.
     """
@@ -65,6 +67,8 @@ class Decision:
     reason: str = ""
     steps: tuple[str, ...] = ()
     seconds: float = 0.0
+    nearest: Expression | None = None
+    slip: str = ""
 
 
 def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None = None) -> Decision:

@@ -87,10 +87,11 @@ def read(*texts: str, let: str = "") -> Statement:
 
 
 def read_equation(left: str, right: str | None = None, let: str = "") -> Statement:
-    """Two sides of an equation, which have the same axes and the same free indices.
+    """A statement: two sides of a relation, which have the same axes and the same free indices, or a predicate.
 
     Args:
-        left: the left side; without a right one the whole, "left == right".
+        left: the left side; without a right one the whole, "left == right", "left <= right", "psd(M)" or
+            "conservative(F, x)".
         right: the right side. A constant is spread over the axes of the other side.
         let: declarations, see `parse`.
 
@@ -99,6 +100,10 @@ def read_equation(left: str, right: str | None = None, let: str = "") -> Stateme
         AxesError: see `parse`; the sides have different axes.
     """
     if right is None:
+        predicate = Parser(Source("", left)).predicate()
+        if predicate is not None:
+            name, parts = predicate
+            return _read(parts, name, let)
         first, relation, second = Parser(Source("", left)).statement()
         return _read([first, second], relation, let)
     sides = [Parser(Source(name, text)).expression() for name, text in (("left side", left), ("right side", right))]
@@ -132,7 +137,7 @@ class _Builder:
             if node.kind == "name" and name in CONSTANTS and name not in declarations and name not in names.axes:
                 hint = "the identity is eye" if name == "I" else CONSTANTS[name]
                 raise node.error(f"{name} is reserved: {hint}, or declare it, as in --let '{name}: real'")
-        self._inference = Inference(names, trees, bool(relation))
+        self._inference = Inference(names, trees, len(trees) == 2 and bool(relation))
         self._definitions: dict[str, Expression] = {}
         nodes = [node for tree in names.trees for node in tree.nodes()]
         self._written = {node.text for node in nodes} | {name for node in nodes for name, _ in node.bound}
@@ -144,7 +149,7 @@ class _Builder:
         for name in self._names.definitions:
             self._definition(name)
         built = [self._build(tree, {}) for tree in self._trees]
-        if self._relation:
+        if self._relation and len(built) == 2:
             built = self._two_sides(built)
         return Statement(tuple(built), self._relation, self._sizes, self._readings())
 

@@ -67,6 +67,7 @@ ARITY = {
 REDUCTIONS = tuple(name for name, rule in NAMED.items() if rule.arity == (1, 1) and rule.along == "all")
 KINDS = ("scalar", "real", "positive", "nonnegative", "unit", "distribution", "label", "index", "size")
 
+PREDICATES = {"psd": 1, "conservative": 2}  # statements about one formula, and how many arguments they take
 COMPARISONS = ("==", "<", "<=", ">", ">=")
 COMPARISON, SUM, PRODUCT, MATMUL = range(4)
 LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "@": MATMUL} | dict.fromkeys(COMPARISONS, COMPARISON)
@@ -183,6 +184,27 @@ class Parser(Scanner):
     def expression(self) -> Node:
         """The whole text as one expression."""
         return self._whole(lambda: self._expression(SUM, 0))
+
+    def predicate(self) -> tuple[str, tuple[Node, ...]] | None:
+        """psd(M) or conservative(F, x), if the whole text is one of them: its name and its arguments."""
+        self.start(self.source.name or "formula")
+        if self.token not in PREDICATES:
+            return None
+        function, column = self.token, self.column
+        self.advance()
+        if self.token != "(":
+            return None
+        self.advance()
+        parts = [self._expression(SUM, 0)]
+        while self.token == ",":
+            self.advance()
+            parts.append(self._expression(SUM, 0))
+        self.expect(")", "an operator, ',' or ')'")
+        if self.kind != "end":
+            raise self.unexpected("the end: psd and conservative are statements, and stand alone")
+        if len(parts) != PREDICATES[function]:
+            raise self.error(f"{function} takes {PREDICATES[function]} argument(s), not {len(parts)}", column)
+        return function, tuple(parts)
 
     def statement(self) -> tuple[Node, str, Node]:
         """The whole text as two expressions with a relation between them."""

@@ -1,0 +1,50 @@
+"""A statement that was read from text, decided; a wrong equation with what it should read."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from softmax_trick.language.decision import Decision, decide
+from softmax_trick.language.expression import LanguageError, Variable
+from softmax_trick.language.grammar import Statement
+from softmax_trick.language.nearest import nearest
+from softmax_trick.language.relations import decide_conservative, decide_order, decide_psd
+
+
+def decide_statement(statement: Statement) -> Decision:
+    """Whether a statement holds, for every size: an equation, an inequality, psd(M) or conservative(F, x).
+
+    Of an equation that is refuted, the decision has the nearest right formula, if one is found.
+
+    Raises:
+        LanguageError: it is no statement, or says nothing that can be decided.
+        AxesError: axes that do not fit.
+    """
+    begin = time.perf_counter()
+    sizes, relation = statement.sizes, statement.relation
+    match statement.expressions:
+        case (left, right) if relation == "==":
+            found = decide(left, right, sizes)
+            if found.verdict == "refuted":
+                near = nearest(left, right, sizes)
+                if near is not None:
+                    found = replace(found, nearest=near.formula, slip=near.slip)
+        case (left, right) if relation in ("<=", "<"):
+            found = decide_order(left, right, "<" if relation == "<" else "<=", sizes)
+        case (left, right) if relation in (">=", ">"):
+            found = decide_order(right, left, "<" if relation == ">" else "<=", sizes)
+            if found.witness is not None:
+                turned = replace(found.witness, left=found.witness.right, right=found.witness.left)
+                found = replace(found, witness=turned)
+        case (matrix,) if relation == "psd":
+            found = decide_psd(matrix, sizes)
+        case (field, by) if relation == "conservative":
+            if not isinstance(by, Variable):
+                raise LanguageError(f"conservative takes a field and the variable that it is by, not {by!r}")
+            found = decide_conservative(field, by, sizes)
+        case _:
+            raise LanguageError(
+                "a statement is two formulas with ==, <= or < between them, psd(M) or conservative(F, x)"
+            )
+    return replace(found, seconds=time.perf_counter() - begin)
