@@ -339,6 +339,15 @@ def test_float32_may_not_be_refused() -> None:
         check_loss(loss)
 
 
+def test_what_there_is_no_memory_for_is_refused() -> None:
+    def loss(x: Tensor, t: Tensor) -> Tensor:
+        if x.shape[1] > 10_000:  # as F.linear with the identity would, on most machines
+            torch.empty(x.shape[1], 10**12)
+        return rows(x, t).sum()
+
+    assert check_loss(loss, checks="many classes").refused == ("K = 65539",)
+
+
 def test_sub_checks_by_name() -> None:
     assert check_loss(cross_entropy("sum"), checks=["one class", "value"]).passed == ("value", "one class")
     assert check_normalizer(lambda x: x.softmax(-1), checks="masks").passed == ("masks",)

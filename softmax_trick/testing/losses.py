@@ -64,7 +64,7 @@ def check_loss(
 
     Returns:
         the names of what was checked, and what loss_fn refuses: second derivatives and half types may be refused by an
-        exception; wrong they may not be.
+        exception, and so many classes that its memory does not suffice; wrong they may not be.
 
     Raises:
         CheckFailed: a sub-check failed; it is an AssertionError.
@@ -434,9 +434,18 @@ def check_many_classes(loss: Loss, draw: Draw) -> None:
         try:
             verify_in(loss, problem.to(dtype))
         except Mismatch as mismatch:
+            if lacks_memory(mismatch.__cause__):
+                loss.refused.add(f"K = {k}")
+                return
             shown = {"scores": f"softmax_trick.testing.losses.many_scores({k}).to({dtype})", "labels": labels}
             mismatch.example = shown
             raise
+
+
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether a function under test asked for more memory than there is, as a matrix of K x K may."""
+    said = isinstance(error, RuntimeError) and "memory" in str(error)
+    return said or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 MANY = (1031, 4099, 65539)

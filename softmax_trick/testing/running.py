@@ -64,7 +64,7 @@ class Checked:
     Attributes:
         passed: the names of the sub-checks that were run.
         refused: what the function under test refuses by an exception where a refusal is no fault: "second derivative",
-            "bfloat16", "float16".
+            "bfloat16", "float16", "K = 65539" for want of memory.
     """
 
     passed: tuple[str, ...]
