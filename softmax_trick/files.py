@@ -57,7 +57,7 @@ def parse_json(content: bytes) -> Any:
     """What the JSON says.
 
     Raises:
-        ValueError: it is not JSON in UTF-8, is nested beyond all reason, or has a number that is enormous or not finite.
+        ValueError: it is not JSON in UTF-8, is nested too deeply, or has a number that is enormous or not finite.
     """
     try:
         return json.loads(
