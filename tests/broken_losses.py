@@ -219,15 +219,14 @@ def in_blocks(block: int, pad: float | None = None) -> Loss:
     """log sum exp by blocks of classes; what is left over is dropped, or padded with this score."""
 
     def loss(x: Tensor, t: Tensor) -> Tensor:
-        total = None
+        total = x.new_full((len(x),), -torch.inf)
         for start in range(0, max(x.shape[1], 1), block):
             part = x[:, start : start + block]
             if start and part.shape[1] < block:
                 if pad is None:
                     continue
                 part = F.pad(part, (0, block - part.shape[1]), value=pad)
-            here = part.logsumexp(-1)
-            total = here if total is None else torch.logaddexp(total, here)
+            total = torch.logaddexp(total, part.logsumexp(-1))
         return (total - x.gather(1, t.unsqueeze(-1)).squeeze(-1)).sum()
 
     return loss

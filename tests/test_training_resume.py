@@ -534,21 +534,23 @@ def edited(record: dict[str, Any], *path: str, to: Any = None) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-@pytest.mark.parametrize(
-    ("path", "to"),
-    [
-        *[((key,), to) for key in ("epoch", "test", "seconds", "environment") for to in (None, 7, [], "x")],
-        *[(("seconds", key), to) for key in ("forward", "backward") for to in (None, 0, -1, "1", True, {})],
-        *[(("test", "accuracy"), to) for to in (None, "99", [], True)],
-        (("train", "loss"), {}),
-        (("epoch",), True),
-    ],
-)
+EDITS: list[tuple[tuple[str, ...], Any]] = [
+    (("epoch",), None),
+    (("epoch",), True),
+    (("test",), []),
+    (("test", "accuracy"), "99"),
+    (("train", "loss"), {}),
+    (("seconds",), 7),
+    (("seconds", "forward"), 0),
+    (("seconds", "backward"), True),
+    (("environment",), None),
+]
+
+
+@pytest.mark.parametrize(("path", "to"), EDITS)
 def test_edited_metrics_are_named(
     path: tuple[str, ...], to: Any, linear: Trainer, small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if (path, to) == (("environment",), "x"):
-        pytest.skip("any text is an environment")
     record = json.loads((small / "metrics.jsonl").read_bytes())
     (small / "metrics.jsonl").write_bytes(edited(record, *path, to=to))
     before = contents(small)
