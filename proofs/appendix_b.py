@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 def first_loop_on_symbols(p: Proof) -> None:
     """The loop is run on symbols, with the cross-entropy of one example."""
-    x, t = p.vector("x"), p.vector("t", positive=True)
+    x, t = p.vector("x"), p.vector("t")
     loss = loss_of_symbols(soft_cross_entropy, x)
     sent = sent_by_loop(x, t, listing("LOOP_CROSS_ENTROPY"), loss_function=loss)
     p.statement("the loop sends the gradient of the loss", sent, gradient(soft_cross_entropy(t, x), x))
@@ -93,7 +93,7 @@ def second_loop_parses(facts: Facts) -> None:
 
 def second_loop(p: Proof) -> None:
     """The loop is run on symbols."""
-    x, t = p.vector("x"), p.vector("t", positive=True)
+    x, t = p.vector("x"), p.vector("t")
     p.statement(
         "the loop sends SoftMax(x) - t", sent_by_loop(x, t, listing("LOOP_ISBE"), SoftMax=softmax), softmax(x) - t
     )
@@ -101,7 +101,7 @@ def second_loop(p: Proof) -> None:
 
 def swapped(p: Proof) -> None:
     """Both loops are run on symbols, the first with the cross-entropy of one example of a batch of n_b."""
-    x, t, n_b = p.vector("x"), p.vector("t", positive=True), sp.Symbol("n_b", positive=True, integer=True)
+    x, t, n_b = p.vector("x"), p.vector("t"), sp.Symbol("n_b", positive=True, integer=True)
     p.cites("one example's scores occur in its own term of the batch's loss alone: the others drop out of the gradient")
     second = sent_by_loop(x, t, listing("LOOP_ISBE"), SoftMax=softmax)
 
@@ -153,7 +153,7 @@ def labels_of_both(facts: Facts) -> None:
 
 def simplest(p: Proof) -> None:
     """The loop is run on symbols; one-hot and softened targets both sum to one."""
-    x, t = p.vector("x"), p.vector("t", positive=True)
+    x, t = p.vector("x"), p.vector("t")
     sent = sent_by_loop(x, t, listing("LOOP_SIMPLEST"), SoftMax=softmax)
     p.equal("a hot vector sums to 1", p.classes.unit(1).sum(), 1)
     ce = gradient(soft_cross_entropy(t, x), x)
@@ -172,7 +172,7 @@ def options_parse(facts: Facts) -> None:
 
 def options_loop(p: Proof) -> None:
     """The mended loop is run on symbols for each option, y standing for what its function returns."""
-    x, t, y = p.vector("x"), p.vector("t", positive=True), p.vector("y")
+    x, t, y = p.vector("x"), p.vector("t"), p.vector("y")
     functions = dict.fromkeys(FUNCTIONS, lambda outputs: y)
     for soft in FUNCTIONS:
         names = {name: function if name == soft else _not_called for name, function in functions.items()}
@@ -251,7 +251,7 @@ def compact_parses(facts: Facts) -> None:
 
 def compact(p: Proof) -> None:
     """Loops 2 and 3 are run on symbols for each option, loop 3 with the target in the range of F as its label."""
-    x, t, y = p.vector("x"), p.vector("t", positive=True), p.vector("y")
+    x, t, y = p.vector("x"), p.vector("t"), p.vector("y")
     for soft in FUNCTIONS:
         names = {soft: lambda outputs: y, "no_cross_entropy": True, "soft_option": soft}
         long = sent_by_loop(x, t, listing("LOOP_OPTIONS", READING), **names)
@@ -587,11 +587,29 @@ def wrappers_run(facts: Facts) -> None:
 
 
 def backward_wrapper(facts: Facts) -> None:
-    """A stand-in for the value keeps what its backward is called with."""
-    calls: list[tuple[Any, ...]] = []
-    value = SimpleNamespace(backward=lambda *given: calls.append(given))
-    executed(listing("ISBE_BACKWARD"))["isbe_backward"](value)
-    facts.same("isbe_backward(value) calls value.backward(), once and without arguments", calls, [()])
+    """Called with what its parameter names: the soft errors, as ISBE_func returns them."""
+    own = example()
+    backward = executed(listing("ISBE_BACKWARD"))["isbe_backward"]
+    said = outcome(backward, own.soft_errors)
+    shape = tuple(own.soft_errors.shape)
+    facts.holds("isbe_backward(soft_error) runs", said == RUNS, soft_error=f"a tensor of shape {shape}", raised=said)
+
+
+def backward_of_the_value(facts: Facts) -> None:
+    """The value of isbe_func itself, no stand-in, for each option."""
+    import torch
+
+    labels = torch.tensor([0])
+    for soft in FUNCTIONS:
+        own = wrappers(soft=soft, num_classes=4, eps=1 / 16)
+
+        def sent(back: Any, own: SimpleNamespace = own) -> str:
+            leaf = torch.tensor([[-2.0, -0.5, 0.25, 2.0]], dtype=torch.float64).requires_grad_()
+            back(own.isbe_func(leaf, labels))
+            return shown(leaf.grad)
+
+        by_wrapper, by_method = sent(own.isbe_backward), sent(lambda value: value.backward())
+        facts.same(f"{soft}: isbe_backward(isbe_func(x, t)) sends what the method backward does", by_wrapper, by_method)
 
 
 def cross_entropy_names(reduction: str, batch_size: int = 4, functional: Any = None) -> SimpleNamespace:
@@ -1026,11 +1044,24 @@ CLAIMS = (
     ),
     Claim(
         id="B.isbe-backward",
-        title="isbe_backward replaces the method backward of a value",
-        statement="isbe_backward(value) does what value.backward() does.",
+        title="isbe_backward(soft_error) sends the soft error back",
+        statement="isbe_backward, called with the soft errors, as its parameter is named, sends them back as "
+        "outputs.backward(soft_error) does.",
         source="Appendix B.2, after item 3",
         quote="Instead of a method backward on PyTorch tensor we could use its wrapper",
-        checks=(Check(PYTHON, backward_wrapper, "the function, the value a stand-in"),),
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, backward_wrapper, "one example, K = 2"),),
+        repaired_by="B.isbe-backward-r",
+        remark="The function serves the value that isbe_func returns; only its parameter has the wrong name.",
+    ),
+    Claim(
+        id="B.isbe-backward-r",
+        title="isbe_backward replaces the method backward of the value of isbe_func",
+        statement="isbe_backward(isbe_func(raw_scores, labels)) sends to the scores what "
+        "isbe_func(raw_scores, labels).backward() does, for each of the five options.",
+        source="repair of Appendix B.2, after item 3",
+        hypotheses=(AS_READ,),
+        checks=(Check(TORCH, backward_of_the_value, "one example for each option, K = 4"),),
     ),
     Claim(
         id="B.ce-func",

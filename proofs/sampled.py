@@ -76,12 +76,6 @@ def _range_of_ce(g: Generator, classes: int) -> Sides:
     return torch.stack([(_cross_entropy(t, y) > 0).double(), reached]), torch.cat([torch.ones(1).double(), wanted])
 
 
-def _contains_zero(g: Generator, classes: int) -> Sides:
-    """As printed, CE > 0 on all of [0,1]^K x (0,1)^K: the corners of the cube are tried too."""
-    corner = torch.rand(classes, generator=g, dtype=torch.float64).round() * (torch.rand(1, generator=g) > 0.5)
-    return (_cross_entropy(corner, distribution(g, classes)) > 0).double(), torch.ones(()).double()
-
-
 def _jacobian_of_softmax(g: Generator, classes: int) -> Sides:
     x = 3 * normal(g, classes)
     y = x.softmax(-1)
@@ -173,6 +167,19 @@ def _repaired_theorem(g: Generator, classes: int) -> Sides:
     return left, torch.cat([_softmax_type(y, d).flatten(), d * (y - t), torch.ones(1).double()])
 
 
+def _trick_without_positivity(g: Generator, classes: int) -> Sides:
+    """A member of the family with entries of both signs, whose sum is not 1: (P2), and (P3) where sum t = 1."""
+    a, d, x, t = normal(g, classes), normal(g, classes), normal(g, classes), distribution(g, classes)
+    slack = 1 + 2 * (a * (d * x).exp()).sum().abs()
+
+    def f(s: Tensor) -> Tensor:
+        powers = a * (d * s).exp()
+        return powers / (slack + powers.sum())
+
+    y, j = f(x), jacrev(f)(x)
+    return torch.cat([j.flatten(), j.T @ (-t / y)]), torch.cat([_softmax_type(y, d).flatten(), d * (y - t)])
+
+
 def _negative_constant(g: Generator, classes: int) -> Sides:
     """The constant (2, -1/(K-1), ...): (P3) with d = 0, sum 1, a negative entry."""
     y = torch.full((classes,), -1 / (classes - 1), dtype=torch.float64)
@@ -208,8 +215,7 @@ SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
     "T1.1r": (lambda g, k: _gradient_of_ce(g, k, -1), 1),
     "T1.2": (lambda g, k: _gradient_of_ce(g, k, +1), 1),
     "T1.2r": (lambda g, k: _gradient_of_ce(g, k, -1), 1),
-    "T1.3": (_contains_zero, 1),
-    "T1.3r": (_range_of_ce, 2),
+    "T1.3": (_range_of_ce, 2),
     "T1.4a": (_jacobian_of_softmax, 1),
     "T1.4b": (_gradient_of_softce, 1),
     "T1.4c": (_gradient_of_softce, 1),
@@ -223,6 +229,7 @@ SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
     "A1.2-1r": (lambda g, k: _p2_gives_unity(g, k, slack=False), 1),
     "A1c": (_classification, 1),
     "A1r": (_repaired_theorem, 1),
+    "A1r.trick": (_trick_without_positivity, 1),
     "A1r.positivity": (_negative_constant, 2),
     "A1r.unity": (_slack_keeps_the_trick, 1),
     "A1r.targets": (_no_dilation_fits, 2),

@@ -339,6 +339,15 @@ def _adam(scale: Callable[[int], float], epsilon: float, same: bool) -> Callable
     return test
 
 
+def _at_rest(g: Generator, classes: int) -> Sides:
+    """W - W_0 after a step over one image of each class, at one input, with the errors 1 - K t."""
+    w, u = normal(g, 3 * classes).view(classes, 3).requires_grad_(), normal(g, 3)
+    for error in 1 - classes * torch.eye(classes, dtype=torch.float64):
+        (w @ u).backward(error)
+    assert w.grad is not None
+    return w.grad, torch.zeros(classes, 3, dtype=torch.float64)
+
+
 def _linear(g: Generator, classes: int) -> Sides:
     e, x, u = normal(g, classes), normal(g, classes), normal(g, classes)
     by_weights = grad(lambda w: e.dot(w @ u))(normal(g, classes).outer(x))
@@ -414,6 +423,7 @@ SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
     "X.adam.epsilon": (_adam(lambda step: 2.0, 1.0, same=False), 2),
     "X.adam.last-batch": (_adam(lambda step: 1 + step % 2, 0.0, same=False), 2),
     "X.label-only": (_linear, 1),
+    "X.label-only.at-rest": (_at_rest, 2),
     "X.mse": (_mean_square, 1),
     "X.information": (_information, 1),
 }

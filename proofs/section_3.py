@@ -16,6 +16,7 @@ from softmax_trick.facts import Facts
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proof import Proof
 from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
+from softmax_trick.proofs.printed import RECOMMENDATIONS
 from softmax_trick.proofs.tables import ISBE, TABLE_3
 from softmax_trick.proofs.theorem_1 import RAW, TARGETS, gradient_of_ce
 from softmax_trick.proofs.theorem_a1 import P2, P3, p2_implies_p1_counterexample, p2_implies_p3_counterexample
@@ -28,7 +29,7 @@ from softmax_trick.symbolic import Vector, gradient, jacobian, soft_cross_entrop
 
 def gradient_at_y(p: Proof) -> None:
     """The backward pass of diagram (6) with Z-bar = 1: first through CE, then through SoftMax."""
-    x, t, y = p.vector("x"), p.vector("t", positive=True), p.vector("y", positive=True)
+    x, t, y = p.vector("x"), p.vector("t"), p.vector("y", positive=True)
     p.rests_on("T1.2r", "Y-bar = -Y° / Y")
     through_softmax = jacobian(softmax(x), x).T @ gradient_of_ce(t, softmax(x))
     p.statement("X-bar = J^T Y-bar = Y - Y°", through_softmax, softmax(x) - t, (t,))
@@ -37,24 +38,19 @@ def gradient_at_y(p: Proof) -> None:
 
 def same_gradient(p: Proof) -> None:
     """What the network receives from CE after SoftMax, and from ISBE."""
-    x, t = p.vector("x"), p.vector("t", positive=True)
+    x, t = p.vector("x"), p.vector("t")
     isbe = softmax(x) - t
     p.statement("X-bar of CE_all = X-bar of ISBE", gradient(soft_cross_entropy(t, x), x), isbe, (t,))
 
 
 # --- the four conditions ----------------------------------------------------------------------------------------------
 
-CONDITIONS = (
-    "The SoftMax activation function should be the first candidate for comparison",
-    "Activations should be monotonic",
-    "Soft scores should be within a limited range",
-    "should not map two close scores to distant scores",
-)
-
 
 def number_of_conditions(facts: Facts) -> None:
-    """The list above the sentence has four items, and the fourth is later called 'the fourth requirement'."""
-    facts.same("the list has three conditions", len(CONDITIONS), 3, conditions=" / ".join(CONDITIONS))
+    """The list has four items. The first names a function to begin with; a condition on functions is each other one."""
+    facts.same("the list has four items", len(RECOMMENDATIONS), 4)
+    named = [item for item in RECOMMENDATIONS if item.startswith("The SoftMax activation function")]
+    facts.same("one of them is about SoftMax, and three are conditions", len(RECOMMENDATIONS) - len(named), 3)
 
 
 def in_terms_of_exponentials(p: Proof) -> None:
@@ -91,15 +87,32 @@ def hard_ones_are_monotonic(facts: Facts) -> None:
         facts.valid(f"{name}: F(x + more) >= F(x) for more >= 0", z3.Implies(more >= 0, at(f, x + more) >= at(f, x)))
 
 
-def largest_score_counterexample(facts: Facts) -> None:
-    """HardTanh: the scores 2 and 3 both become 1, so that the largest is no longer told from the other."""
+def largest_remains(facts: Facts) -> None:
+    """No score that is not the largest comes out above it: the hard functions never decrease."""
     import z3
 
-    x, more = z3.Reals("x more")
-    f, _ = of_one_score("hardtanh")
+    largest, other = z3.Reals("largest other")
+    for name in ("hardtanh", "hardsigmoid"):
+        acts_on_each_score(facts, name)
+        f, _ = of_one_score(name)
+        facts.valid(
+            f"{name}: the soft score of the largest raw score is as large as any",
+            z3.Implies(largest >= other, at(f, largest) >= at(f, other)),
+        )
+
+
+def blurring_keeps_the_class(facts: Facts) -> None:
+    """The entry of the class against that of any other one, n = K - 1 of them."""
+    import z3
+
+    mu, n = z3.Reals("mu n")
+    label, rest = 1 - mu, mu / n
+    given = z3.And(n >= 1, mu > 0, mu < 1)
     facts.valid(
-        "HardTanh: a larger raw score gives a larger soft score", z3.Implies(more > 0, at(f, x + more) > at(f, x))
+        "1 - mu > mu / (K - 1) exactly if mu < (K - 1) / K", z3.Implies(given, (label > rest) == (mu * (n + 1) < n))
     )
+    small = z3.Q(1, 10**6)
+    facts.valid("mu = 10^-6 is below (K - 1) / K for every K >= 2", z3.Implies(n >= 1, small * (n + 1) < n))
 
 
 def soft_ones_are_bounded(p: Proof) -> None:
@@ -344,7 +357,7 @@ CLAIMS = (
         source="section 3, on Theorem A1",
         quote="is both a sufficient and necessary condition for its combination with the cross-entropy unit",
         counterexample=p2_implies_p3_counterexample,
-        repaired_by="A1r",
+        repaired_by="A1r.trick",
     ),
     Claim(
         id="S3.only-relocated",
@@ -381,12 +394,16 @@ CLAIMS = (
     ),
     Claim(
         id="S3.largest",
-        title="condition 2: the largest raw score stays the one largest soft score",
-        statement=r"$x_i > x_j \implies F(x)_i > F(x)_j$ for HardTanh",
+        title="condition 2: the largest raw score remains a largest soft score",
+        statement=r"$x_i \geq x_j$ for every $j$ $\implies F(x)_i \geq F(x)_j$ for every $j$, for HardTanh and "
+        "HardSigmoid; for SoftMax, Sigmoid and Tanh by S3.monotonic, as the one largest",
         source="section 3, condition 2, and the sentence on the five functions",
-        quote="the largest value of the raw score remains the largest score in the soft score sequence",
-        checks=(Check("z3", largest_score_counterexample, "all real scores"),),
-        repaired_by="S3.monotonic.hard",
+        quote="Activations should be monotonic so that the largest value of the raw score remains the largest score "
+        "in the soft score sequence.",
+        checks=(Check("z3", largest_remains, "all real scores"),),
+        remark="Not always the only one: HardTanh makes 1 of both 2 and 3, so that the class can no longer be told by "
+        "the soft scores. And a score that grows with its own raw score is not enough where the scores are dilated "
+        "differently: A1.reorders.",
     ),
     Claim(
         id="S3.range",
@@ -434,12 +451,13 @@ CLAIMS = (
     ),
     Claim(
         id="S3.three-conditions",
-        title="the conditions listed above are three",
-        statement="the list of conditions on activations has three items",
+        title="the conditions on functions listed above are three",
+        statement="of the four items of the list three are conditions on an activation; the first names the first "
+        "candidate",
         source="section 3, after the list of conditions",
         quote="meet the above three conditions",
         checks=(Check("counting", number_of_conditions, "the list"),),
-        correction="There are four; the text below speaks of the fourth.",
+        remark="The list is numbered from 1 to 4, and the text below calls the last one the fourth requirement.",
     ),
     Claim(
         id="S3.above-99.5",
@@ -526,6 +544,16 @@ CLAIMS = (
         hypotheses=(r"$K \ge 2$", r"$0 < \mu < 1$"),
         proof=blurring_sums_to_one,
         classes=range(2, 7),
+    ),
+    Claim(
+        id="S3.blurring.class",
+        title="blurring keeps the class the largest exactly if mu < (K - 1) / K",
+        statement=r"$\tilde{e}_i[i] > \tilde{e}_i[j]$ for $j \ne i$ exactly if $\mu < \frac{K-1}{K}$, as $\mu = "
+        "10^{-6}$ is for every $K$",
+        source="section 3, the first recommendation for teachers, which does not bound mu",
+        quote="example blurring value",
+        hypotheses=(r"$K \ge 2$", r"$0 < \mu < 1$"),
+        checks=(Check("z3", blurring_keeps_the_class, "all real mu, all K - 1 >= 1"),),
     ),
     Claim(
         id="S3.blurring.tanh",

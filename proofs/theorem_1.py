@@ -4,7 +4,7 @@ r"""Theorem 1 (paper, section 2): elementary properties of cross-entropy, alone 
 
     1. dCE/dy_i = t_i / y_i                                            (false: the sign; equation (3) has it right)
     2. grad_y CE = t / y                                               (false: the sign)
-    3. {CE(t, y) : t in [0,1]^K, y in (0,1)^K} = (0, oo)               (false at t = 0, and empty for K = 1 under unity)
+    3. {CE(t, y) : t in [0,1]^K, y in (0,1)^K} = (0, oo)               (under these hypotheses, for K >= 2)
     4. SoftCE(t, x) = CE(t, SoftMax(x)) has
        (a) Jacobian(SoftMax)(x) = diag[y] - y y^T
        (b) dSoftCE/dx_i = y_i - t_i
@@ -53,27 +53,27 @@ def gradient_of_ce(t: Vector, y: Vector) -> Vector:
 
 def property_1(p: Proof) -> None:
     """CE = - sum_k t_k log y_k is differentiated term by term and compared with the printed formula."""
-    t, y = p.vector("t", positive=True), p.vector("y", positive=True)
+    t, y = p.vector("t"), p.vector("y", positive=True)
     p.statement("dCE/dy_i = t_i / y_i", gradient(cross_entropy(t, y), y), gradient_of_ce_as_printed(t, y), (t, y))
 
 
 def property_2(p: Proof) -> None:
     """The chain rule through log: grad_y CE = -(t * (1 / y)), compared with the printed formula."""
-    t, y = p.vector("t", positive=True), p.vector("y", positive=True)
+    t, y = p.vector("t"), p.vector("y", positive=True)
     p.equal("grad_y sum_k log y_k = 1 / y", gradient(y.map(sp.log).sum(), y), y.map(lambda entry: 1 / entry))
     p.statement("grad_y CE = t / y", gradient(cross_entropy(t, y), y), gradient_of_ce_as_printed(t, y), (t, y))
 
 
 def property_2_repaired(p: Proof) -> None:
     """All the partial derivatives of T1.1r, as one vector."""
-    t, y = p.vector("t", positive=True), p.vector("y", positive=True)
+    t, y = p.vector("t"), p.vector("y", positive=True)
     p.rests_on("T1.1r", "dCE/dy_i = -t_i / y_i for each i")
     p.statement("grad_y CE = -t / y", gradient(cross_entropy(t, y), y), gradient_of_ce(t, y))
 
 
 def property_1_repaired(p: Proof) -> None:
     """d(-t_k log y_k)/dy_i = -delta_ik t_k / y_k, and the sum over k leaves -t_i / y_i."""
-    t, y = p.vector("t", positive=True), p.vector("y", positive=True)
+    t, y = p.vector("t"), p.vector("y", positive=True)
     terms = Matrix(p.classes, lambda k, i: p.classes.derivative(-t[k] * sp.log(y[k]), y[i]))
     p.equal("d(-t_k log y_k)/dy_i = -delta_ik t_k / y_k", terms, diag(-t / y))
     p.statement("dCE/dy_i = -t_i / y_i", gradient(cross_entropy(t, y), y), gradient_of_ce(t, y))
@@ -82,17 +82,7 @@ def property_1_repaired(p: Proof) -> None:
 # --- 3: the range of cross-entropy ------------------------------------------------------------------------------------
 
 
-def property_3_counterexample(p: Proof) -> None:
-    """As the set is printed, t = 0 belongs to it; read with the theorem's hypotheses, K = 1 leaves it empty."""
-    zero, half = p.classes.constant(0), p.classes.constant(sp.Rational(1, 2))
-    value = cross_entropy(zero, half)
-    p.equal("t = 0 and y = (1/2, ..., 1/2) are in [0,1]^K and (0,1)^K, and CE(t, y) = 0", value, 0)
-    one = GivenK(1).constant(1)
-    p.equal("with sum y = 1, K = 1 leaves y = (1) alone, which is not in (0,1): the set is empty", one.sum(), 1)
-    p.refuted("0 is in the set and not in (0, oo)", K=p.classes.size, t="(0, 0)", y="(1/2, 1/2)", CE=value)
-
-
-def property_3_repaired(p: Proof) -> None:
+def property_3(p: Proof) -> None:
     """For K >= 2, y_k in (0,1) is 1 / (1 + p_k) with p_k > 0; CE is a mean of positive numbers; -log y_1 is any."""
     odds, weight = sp.Symbol("p", positive=True), sp.Symbol("t_k", nonnegative=True)
     p.positive("y_k = 1/(1+p), p > 0, gives -log y_k = log(1 + p) > 0", sp.log(1 + odds))
@@ -133,7 +123,7 @@ def property_4a(p: Proof) -> None:
 
 def property_4b(p: Proof) -> None:
     """The elementary proof: the derivative of log sum exp is SoftMax."""
-    x, t = p.vector("x"), p.vector("t", positive=True)
+    x, t = p.vector("x"), p.vector("t")
     y = softmax(x)
     log_sum_exp = sp.log(x.map(sp.exp).sum())
     p.equal("d log(sum_k exp x_k)/dx_i = y_i", gradient(log_sum_exp, x), y)
@@ -153,7 +143,7 @@ def property_4b(p: Proof) -> None:
 
 def property_4c(p: Proof) -> None:
     """The proof by matrix calculus, equation (5): the chain rule with the symmetric Jacobian of SoftMax."""
-    x, t = p.vector("x"), p.vector("t", positive=True)
+    x, t = p.vector("x"), p.vector("t")
     y = softmax(x)
     symmetric = jacobian_as_printed(y)
     p.equal("the Jacobian of SoftMax is symmetric", symmetric, symmetric.T)
@@ -231,21 +221,14 @@ CLAIMS = (
     ),
     Claim(
         id="T1.3",
-        title="the range of CE is (0, ∞), as printed",
+        title="the range of CE is (0, ∞), K >= 2",
         statement=r"$\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K \right\} = (0, \infty)$",
         source="section 2, Theorem 1, property 3",
-        counterexample=property_3_counterexample,
-        repaired_by="T1.3r",
-    ),
-    Claim(
-        id="T1.3r",
-        title="the range of CE over distributions is (0, ∞), K >= 2",
-        statement=r"$\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K, "
-        r"\sum_k y^\circ_k = \sum_k y_k = 1 \right\} = (0, \infty)$",
-        source="repair of Theorem 1, property 3",
-        hypotheses=(r"$K \ge 2$",),
-        proof=property_3_repaired,
+        hypotheses=(TARGETS, SCORES, r"$K \ge 2$"),
+        proof=property_3,
         classes=range(2, 7),
+        remark="Read with the hypotheses of the theorem. The set by itself does not ask for the sums: read so, "
+        r"$y^\circ = 0$ belongs to it and has $CE = 0$. For $K = 1$ the hypotheses leave no $y$.",
     ),
     Claim(
         id="T1.4a",

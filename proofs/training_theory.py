@@ -121,7 +121,26 @@ def label_only(p: Proof) -> None:
     w = p.classes.matrix("W")
     by_weights = Matrix(p.classes, lambda i, j: p.classes.derivative(e.dot(w @ u), w[i, j]))
     p.equal("for scores x = W u the gradient by W is e u^T, whatever W is", by_weights, outer(e, u))
-    p.cites("the same holds of it: every step of gradient descent adds the same -eta sum_n e_n u_n^T to W")
+    p.cites("the gradients of a batch add up: every step of gradient descent adds the same -eta G, G = sum_n e_n u_n^T")
+    g, step = p.classes.matrix("G"), sp.Symbol("m", real=True)
+    moved = Matrix(p.classes, lambda i, j: w[i, j] - step * g[i, j])
+    gap = Vector(p.classes, lambda i: Vector(p.classes, lambda j: (moved[i, j] - w[i, j]) ** 2).sum()).sum()
+    size = Vector(p.classes, lambda i: Vector(p.classes, lambda j: g[i, j] ** 2).sum()).sum()
+    p.equal("after steps of m eta in all, ||W - W_0||^2 = m^2 ||G||^2", gap, step**2 * size)
+    p.cites("so the weights leave every bound as the steps go on if G != 0, and never move if G = 0")
+
+
+def label_only_at_rest(p: Proof) -> None:
+    """e = 1 - K t, as often for each class and at one and the same input: the errors add up to 0."""
+    k = p.classes.size
+    errors = Matrix(p.classes, lambda i, label: 1 - k * sp.KroneckerDelta(i, label))
+    total = Vector(p.classes, lambda i: Vector(p.classes, lambda label: errors[i, label]).sum())
+    first = Vector(p.classes, lambda i: errors[i, 1])
+    p.equal("||1 - K e_1||^2 = K (K - 1)", first.dot(first), k * (k - 1))
+    more = sp.Symbol("N", positive=True)  # K - 1
+    p.positive("which is not 0 for K >= 2", (more + 1) * more)
+    p.equal("sum_k (1 - K e_k) = 0, and so is G = sum_k (1 - K e_k) u^T", total, p.classes.constant(0))
+    p.exists(e="1 - K t", labels="each class once", inputs="one u for all", G="0")
 
 
 # --- the mean square error that the paper plots -----------------------------------------------------------------------
@@ -241,11 +260,23 @@ CLAIMS = (
     ),
     Claim(
         id="X.label-only",
-        title="an error that depends on the label alone has no minimum",
+        title="an error that depends on the label alone has no minimum in the scores",
         statement=r"An error $e \ne 0$ that does not depend on $x$ is the gradient of $\langle e, x \rangle$ alone "
-        "(but for a constant), which is unbounded below, in the scores and in the weights of a linear layer",
+        "(but for a constant), which is unbounded below. In a linear layer every step of gradient descent over the "
+        r"batch adds $-\eta G$, $G = \sum_n e_n u_n^\top$, to the weights: they leave every bound exactly if $G \ne 0$",
         source="beyond the paper: why parameters need not converge in Li, Doroslovački, Loew, IEEE Access 8, 2020",
+        hypotheses=("the batch is the same in every step, or all of the data",),
         proof=label_only,
+    ),
+    Claim(
+        id="X.label-only.at-rest",
+        title="an error that depends on the label alone may leave the weights at rest",
+        statement=r"for the error $e = \mathbf{1} - K t \ne 0$ there is a batch with $\sum_n e_n u_n^\top = 0$: the "
+        r"weights of a linear layer do not move",
+        hypotheses=(r"$K \ge 2$",),
+        classes=range(2, 7),
+        source="beyond the paper: why parameters need not converge in Li, Doroslovački, Loew, IEEE Access 8, 2020",
+        proof=label_only_at_rest,
     ),
     Claim(
         id="X.mse",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from softmax_trick.symbolic import Vector
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Normalizer:
     """A normalizer F, its potential P (grad P = F), and the range into which its targets are mapped.
+
+    Two normalizers are the same only if they are one object: a name says nothing of what is computed. One of your own
+    serves wherever an entry of the table does, in the table or not.
 
     Attributes:
         name: the name by which the command line and `isbe_error` know it.
@@ -36,6 +39,8 @@ class Normalizer:
         torch: F for scores of shape (..., K); a new tensor of the same shape and dtype, of any strides. It may
             take a keyword `out`, a tensor into which F(x) is then written, without a graph; `write` uses it.
         torch_potential: P for scores of shape (..., K); a tensor of shape (...).
+        relative: whether `torch` gives each soft score to a relative accuracy, however small it is. `check_loss` and
+            `check_normalizer` then ask it of others too; if not, an accuracy relative to 1.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Normalizer:
     symbolic_potential: Callable[[Vector], sp.Expr]
     torch: Callable[..., Tensor]
     torch_potential: Callable[[Tensor], Tensor]
+    relative: bool = False
 
     def map_target(self, target: Any) -> Any:
         """A target in [0, 1], moved into this normalizer's range: low + (high - low) * target."""
@@ -57,9 +63,20 @@ class Normalizer:
             return self.torch(scores, out=out)
         return out.copy_(self.torch(scores))
 
+    @property
+    def title(self) -> str:
+        """The name in a message; of one that shares it with an entry of the table, and is another, that too."""
+        return self.name if NORMALIZERS.get(self.name, self) is self else f"{self.name} (not the one of the table)"
+
     @cached_property
     def _takes_out(self) -> bool:
         return "out" in inspect.signature(self.torch).parameters
+
+    def __reduce__(self) -> tuple[Callable[..., Normalizer], tuple[Any, ...]]:
+        """A copied or pickled entry of the table is that entry."""
+        if NORMALIZERS.get(self.name) is self:
+            return get_normalizer, (self.name,)
+        return Normalizer, tuple(getattr(self, field.name) for field in fields(self))
 
 
 # --- SymPy forms ------------------------------------------------------------------------------------------------------
@@ -220,27 +237,32 @@ def _torch_huber(x: Tensor) -> Tensor:
 
 # --- the table --------------------------------------------------------------------------------------------------------
 
+SOFTMAX = Normalizer(
+    name="softmax",
+    source="section 4.1: y_i = exp(x_i) / sum_j exp(x_j)",
+    target_range=(0, 1),
+    symbolic=_symbolic_softmax,
+    symbolic_potential=_symbolic_log_sum_exp,
+    torch=_torch_softmax,
+    torch_potential=_torch_log_sum_exp,
+    relative=True,
+)
+SIGMOID = Normalizer(
+    name="sigmoid",
+    source="section 4.1: y_i = 1 / (1 + exp(-x_i))",
+    target_range=(0, 1),
+    symbolic=_symbolic_sigmoid,
+    symbolic_potential=_symbolic_softplus,
+    torch=_torch_sigmoid,
+    torch_potential=_torch_softplus,
+    relative=True,
+)
+
 NORMALIZERS: dict[str, Normalizer] = {
     entry.name: entry
     for entry in (
-        Normalizer(
-            name="softmax",
-            source="section 4.1: y_i = exp(x_i) / sum_j exp(x_j)",
-            target_range=(0, 1),
-            symbolic=_symbolic_softmax,
-            symbolic_potential=_symbolic_log_sum_exp,
-            torch=_torch_softmax,
-            torch_potential=_torch_log_sum_exp,
-        ),
-        Normalizer(
-            name="sigmoid",
-            source="section 4.1: y_i = 1 / (1 + exp(-x_i))",
-            target_range=(0, 1),
-            symbolic=_symbolic_sigmoid,
-            symbolic_potential=_symbolic_softplus,
-            torch=_torch_sigmoid,
-            torch_potential=_torch_softplus,
-        ),
+        SOFTMAX,
+        SIGMOID,
         Normalizer(
             name="tanh",
             source="section 4.1: y_i = (exp(x_i) - exp(-x_i)) / (exp(x_i) + exp(-x_i))",
@@ -282,7 +304,7 @@ NORMALIZERS: dict[str, Normalizer] = {
 
 
 def get_normalizer(normalizer: str | Normalizer) -> Normalizer:
-    """The entry of that name, or the normalizer itself.
+    """The entry of that name, or the normalizer itself; entries may have been added to the table.
 
     Raises:
         ValueError: there is no normalizer of that name; the message lists those there are.

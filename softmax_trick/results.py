@@ -21,6 +21,7 @@ from typing import Any
 import softmax_trick
 from softmax_trick.claims import Figure, Outcome
 from softmax_trick.experiments.statistics import estimate
+from softmax_trick.files import parse_json, printable
 
 SCHEMA = 1
 """The number of the shape of results files; it grows when a file of the old shape can no longer be read as the new."""
@@ -153,7 +154,7 @@ def load_results(*paths: Path, validate: bool = True) -> Results:
     for path in paths:
         for run in _runs(path, validate):
             runs.setdefault((run.network, run.loss, run.dataset, run.seed, run.protocol), run)
-    return Results(", ".join(path.name for path in paths), tuple(runs.values()))
+    return Results(printable(", ".join(path.name for path in paths)), tuple(runs.values()))
 
 
 def write_results(runs: Sequence[Run]) -> str:
@@ -181,20 +182,29 @@ def committed_results() -> Results | None:
 
 def _runs(path: Path, validate: bool) -> list[Run]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise ResultsError(f"cannot read the results file {path}: {error.strerror}") from error
     except ValueError as error:
         raise ResultsError(f"the results file {path} is not JSON: {error}") from error
     if isinstance(content, dict) and "version" in content and content.get("schema") != SCHEMA:
-        made = f"by softmax-trick {content['version']} with schema {content.get('schema', '0, which had no number')}"
+        schema = str(content.get("schema", "0, which had no number"))[:MOST_SHOWN]
+        made = f"by softmax-trick {str(content['version'])[:MOST_SHOWN]} with schema {schema}"
         raise ResultsError(
             f"the results file {path} was made {made}, this version reads schema {SCHEMA}: run softmax-trick sweep "
             "into its folder again, which writes it anew and trains only what is missing"
         )
-    if validate:
-        _check(content, path)
-    return list(map(_run, content["runs"]))
+    try:
+        if validate:
+            _check(content, path)
+        return list(map(_run, content["runs"]))
+    except ResultsError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise ResultsError(f"the results file {path} does not fit its schema: {error}") from error
+
+
+MOST_SHOWN = 200  # characters of what stands in a file, in a message about it
 
 
 def _check(content: Any, path: Path) -> None:
@@ -203,14 +213,17 @@ def _check(content: Any, path: Path) -> None:
     misfit = jsonschema.exceptions.best_match(_validator().iter_errors(content))
     if misfit:
         place = "".join(f"[{part!r}]" for part in misfit.absolute_path) or "its top"
-        raise ResultsError(f"the results file {path} does not fit its schema: at {place}: {misfit.message}")
+        message = misfit.message if len(misfit.message) <= MOST_SHOWN else f"{misfit.message[:MOST_SHOWN]}..."
+        raise ResultsError(f"the results file {path} does not fit its schema: at {place}: {message}")
     for number, run in enumerate(content["runs"]):
         if fault := _fault_of_wrong(run):
             raise ResultsError(f"the results file {path} contradicts itself: at ['runs'][{number}]['wrong']: {fault}")
 
 
 def _fault_of_wrong(run: Mapping[str, Any]) -> str:
-    """What is wrong with the list of wrong images of an entry, if anything is."""
+    """What is wrong with the images of an entry that are counted as correct or listed as wrong, if anything is."""
+    if run["correct"] > run["test_images"]:
+        return f"{run['correct']} of {run['test_images']} images are correct"
     if "wrong" not in run:
         return ""
     pairs, images = run["wrong"], run["test_images"]
@@ -231,10 +244,6 @@ def _validator() -> Any:
     return jsonschema.Draft202012Validator(schema)
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")
-
-
 def _run(entry: Mapping[str, Any]) -> Run:
     return Run(**{name: _frozen(value) for name, value in entry.items()})
 
@@ -251,6 +260,11 @@ def _rounded(value: Any) -> Any:
 
 
 def _frozen(value: Any) -> Any:
+    """Lists as tuples; text is refused that is no name but has an effect on a terminal, or on a page."""
+    if isinstance(value, str) and not value.isprintable():
+        raise ValueError(f"{value!r} has characters that cannot be printed")
+    if isinstance(value, dict):
+        return {_frozen(key): _frozen(one) for key, one in value.items()}
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from softmax_trick.extras import MissingExtra
+from softmax_trick.terminal import complain, guarded, say
 from softmax_trick.training import TrainingError
 from softmax_trick.training.data import SOURCES, DataSet, load
 from softmax_trick.training.losses import NAMES
@@ -32,16 +33,20 @@ LOSS, EPOCHS, CHECK_EPOCHS = "softmax", 20, 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, sys.argv's by default; its exit status."""
-    options = _parse(arguments)
-    try:
-        return _run(options)
-    except (TrainingError, MissingExtra, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        kept = "" if options.check else "; complete epochs are kept: add --resume to go on"
-        print(f"interrupted{kept}", file=sys.stderr)
-        return 130
+
+    def command() -> int:
+        options = _parse(arguments)
+        try:
+            return _run(options)
+        except (TrainingError, MissingExtra, OSError) as error:
+            complain(f"error: {error}")
+            return 1
+        except KeyboardInterrupt:
+            kept = "" if options.check else "; complete epochs are kept: add --resume to go on"
+            complain(f"interrupted{kept}")
+            return 130
+
+    return guarded(command, "error")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -75,17 +80,17 @@ def _begin(options: argparse.Namespace, folder: RunFolder, part: Part) -> int:
     get_loss(options.loss, torch.tensor(split.counts, dtype=torch.float32))
     build_for(settings.net, data)
     if part.rank == 0:
-        print(data, flush=True)
+        say(str(data))
         if settings.imbalance != 1:
             sizes = ", ".join(f"{count:,}" for count in split.counts)
-            print(
-                f"imbalance {settings.imbalance:g}: {len(split.labels):,} training images, {sizes} of the classes 0..9"
-            )
-        print(f"net: {describe(settings.net, data.train.image)}", flush=True)
-        details = {"data_reason": data.reason, "environment": environment(part)}
-        # A check is made in one go: repeating it may replace its result.
-        folder.claim(asdict(settings), details, resume=options.resume or options.check)
-    return _check(settings, data, folder) if options.check else _train(settings, data, folder, part)
+            say(f"imbalance {settings.imbalance:g}: {len(split.labels):,} training images, {sizes} of the classes 0..9")
+        say(f"net: {describe(settings.net, data.train.image)}")
+    details = {"data_reason": data.reason, "environment": environment(part)}
+    with folder.alone():
+        if part.rank == 0:
+            # A check is made in one go: repeating it may replace its result.
+            folder.claim(asdict(settings), details, resume=options.resume or options.check)
+        return _check(settings, data, folder) if options.check else _train(settings, data, folder, part)
 
 
 def _finished(options: argparse.Namespace, folder: RunFolder) -> bool:
@@ -94,12 +99,12 @@ def _finished(options: argparse.Namespace, folder: RunFolder) -> bool:
     if config is None:
         return False
     settings = _settings(options, config["settings"]["data"] if options.data == "auto" else options.data)
-    if not folder.finished(settings):
+    metrics = folder.complete(settings)
+    if metrics is None:
         return False
-    metrics = folder.restore({})
     if folder.writes:
-        print(f"{folder.path} holds this run complete: nothing is left to do")
-        print(_summary(metrics, folder))
+        say(f"{folder.path} holds this run complete: nothing is left to do")
+        say(_summary(metrics, folder))
     return True
 
 
@@ -108,7 +113,7 @@ def _train(settings: Settings, data: DataSet, folder: RunFolder, part: Part) -> 
 
     metrics = train(settings, data, folder, part=part)
     if part.rank == 0:
-        print(_summary(metrics, folder))
+        say(_summary(metrics, folder))
     return 0
 
 
@@ -127,7 +132,7 @@ def _check(settings: Settings, data: DataSet, folder: RunFolder) -> int:
 
     records = side_by_side(settings, data)
     folder.write_lines("drift.jsonl", records)
-    print(report(records))
+    say(report(records))
     return 0 if agrees(records) else 1
 
 
@@ -265,9 +270,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     if options.check and options.loss:
-        print("note: --check trains ce-none, ce-sum and softmax, whatever --loss says", file=sys.stderr)
+        complain("note: --check trains ce-none, ce-sum and softmax, whatever --loss says")
     if options.check and options.resume:
-        print("note: --check is made in one go, from the beginning, whatever --resume says", file=sys.stderr)
+        complain("note: --check is made in one go, from the beginning, whatever --resume says")
     network = NETWORKS[options.net]
     options.loss = options.loss or LOSS
     options.lr = options.lr or network.lr

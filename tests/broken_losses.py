@@ -215,6 +215,81 @@ def through_float16(x: Tensor, t: Tensor) -> Tensor:
     return rows(narrow, t).sum().to(x.dtype)
 
 
+def in_blocks(block: int, pad: float | None = None) -> Loss:
+    """log sum exp by blocks of classes; what is left over is dropped, or padded with this score."""
+
+    def loss(x: Tensor, t: Tensor) -> Tensor:
+        total = x.new_full((len(x),), -torch.inf)
+        for start in range(0, max(x.shape[1], 1), block):
+            part = x[:, start : start + block]
+            if start and part.shape[1] < block:
+                if pad is None:
+                    continue
+                part = F.pad(part, (0, block - part.shape[1]), value=pad)
+            total = torch.logaddexp(total, part.logsumexp(-1))
+        return (total - x.gather(1, t.unsqueeze(-1)).squeeze(-1)).sum()
+
+    return loss
+
+
+def in_blocks_of_rows(x: Tensor, t: Tensor) -> Tensor:
+    whole = len(x) if len(x) < 1024 else len(x) // 1024 * 1024
+    return rows(x[:whole], t[:whole]).sum()
+
+
+def shared_maximum(x: Tensor, t: Tensor) -> Tensor:
+    """The largest score of the whole batch is subtracted; other rows underflow."""
+    highest = x.max() if x.numel() else 0
+    return (x - highest).exp().sum(-1).log() + highest - x.gather(1, t.unsqueeze(-1)).squeeze(-1)
+
+
+def flushed(ctx: Any, grad_output: Tensor) -> Tensor:
+    """An error that is small is 0: small absolutely, and not relative to what it ought to be."""
+    x, t = ctx.saved_tensors
+    e = x.sigmoid() - t
+    return grad_output * torch.where(e.abs() < (1e-15 if x.dtype == torch.float64 else 5e-6), 0, e)
+
+
+class Binary(torch.autograd.Function):
+    """The binary cross-entropy with an error that is flushed."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, t: Tensor) -> Tensor:
+        ctx.save_for_backward(x, t)
+        return F.binary_cross_entropy_with_logits(x, t, reduction="sum")
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
+        return flushed(ctx, grad_output), None
+
+
+class SoftTargets(torch.autograd.Function):
+    """-sum t log y for any t, whose backward pass takes sum t for 1, unless told otherwise."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, t: Tensor, right: bool) -> Tensor:
+        mass = t.sum(-1, keepdim=True)
+        ctx.save_for_backward(x.softmax(-1), t, mass if right else torch.ones_like(mass))
+        return (x.logsumexp(-1) * mass.squeeze(-1) - (t * x).sum(-1)).sum()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
+        y, t, mass = ctx.saved_tensors
+        return grad_output * (mass * y - t), None, None
+
+
+def soft_targets(right: bool) -> Loss:
+    def loss(x: Tensor, t: Tensor) -> Tensor:
+        if not t.is_floating_point():
+            t = F.one_hot(t, x.shape[-1]).to(x.dtype)
+        value: Tensor = SoftTargets.apply(x, t, right)  # type: ignore[no-untyped-call]
+        return value
+
+    return loss
+
+
 # --- options ----------------------------------------------------------------------------------------------------------
 
 
@@ -355,6 +430,24 @@ BROKEN: dict[str, Broken] = {
     "one class taken for two": Broken(binary_for_one_class, "one class"),
     "an empty batch is an error": Broken(row_by_row, "batch sizes"),
     "a batch of one loses its dimension": Broken(lambda x, t: rows(x, t).squeeze(), "batch sizes", NONE),
+    **{
+        f"{'dropped' if pad is None else 'padded with 0'} after blocks of {block} classes": Broken(
+            in_blocks(block, pad), "value" if block == 4 else "many classes"
+        )
+        for block in (4, 1024, 4096, 65536)
+        for pad in (None, 0.0)
+    },
+    "rows after blocks of 1024 dropped": Broken(in_blocks_of_rows, "many rows"),
+    "one maximum for all rows": Broken(shared_maximum, "saturation", NONE),
+    "a small error of Sigmoid is 0": Broken(
+        Binary.apply,
+        "saturation",
+        {"normalizer": "sigmoid", "targets": "soft"},  # type: ignore[arg-type]
+    ),
+    "sum t taken for 1 in the backward pass": Broken(soft_targets(right=False), "off the simplex", {"targets": "soft"}),
+    "sum t taken for 1, beside labels": Broken(
+        soft_targets(right=False), "off the simplex", {"features": ["soft_targets"]}
+    ),
     # options
     "label smoothing over the K - 1 others": Broken(
         option(others=lambda k: k - 1), "label_smoothing", MEAN | {"features": ["label_smoothing"]}
@@ -373,7 +466,10 @@ BROKEN: dict[str, Broken] = {
     "weights of ignored rows counted": Broken(
         weighted_only_alone, "features together", MEAN | {"features": ["weights", "ignore_index"]}
     ),
-    "soft targets hardened": Broken(hardened, "soft_targets", {"features": ["soft_targets"]}),
+    "soft targets hardened": Broken(
+        hardened, "soft_targets", {"features": ["soft_targets"], "checks": ["value", "soft_targets"]}
+    ),
+    "soft targets on the simplex hardened": Broken(hardened, "simplex_targets", {"features": ["simplex_targets"]}),
     "0 times -inf": Broken(
         lambda x, t: -(F.one_hot(t, x.shape[-1]) * x.log_softmax(-1)).sum(), "masks", {"features": ["masks"]}
     ),

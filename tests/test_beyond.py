@@ -83,6 +83,7 @@ EXPECTED = {
     "X.adam.epsilon": "general",
     "X.adam.last-batch": "exact",
     "X.label-only": "general",
+    "X.label-only.at-rest": "general",
     "X.mse": "general",
     "X.information": "general",
     "X.information.example": "enclosed",

@@ -7,10 +7,13 @@ bitwise the gradient of the wrapped one, and so are the gradients for the other 
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 import shutil
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,9 +25,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from softmax_trick import NORMALIZERS, ISBELoss, isbe_error, isbe_gradient
-from softmax_trick.isbe import REDUCTIONS, VALUES, values
+from softmax_trick.isbe import REDUCTIONS, VALUES, isbe_linear, kernel, values
 from softmax_trick.isbe import error as direct_form
 from softmax_trick.isbe import loss as wrapped_form
+from softmax_trick.isbe.targets import rule_for
+from softmax_trick.normalizers import SIGMOID, SOFTMAX
 from softmax_trick.testing import CheckFailed, check_loss, running
 from softmax_trick.testing.reference import Problem
 
@@ -392,7 +397,7 @@ def test_the_error_is_within_the_rounding_bound_of_float64(size: float, k: int) 
     """Scores up to 1e4 in float32, in a buffer and fresh; softmax_trick/testing/reference.py derives the bound."""
     x = scores(20, k, size, torch.float32).clamp(-1e4, 1e4)
     labels = torch.arange(20) % k
-    reference = Problem("softmax", "sum", x, labels)
+    reference = Problem(SOFTMAX, "sum", x, labels)
     allowed = reference.gradient_allowed(torch.ones(()))
     for found in (isbe_error(x, labels), isbe_error(x, labels, out=torch.empty_like(x))):
         assert ((found.double() - reference.gradient(torch.ones(()))).abs() <= allowed).all()
@@ -405,7 +410,7 @@ def test_the_error_is_within_the_rounding_bound_of_float64(size: float, k: int) 
 def test_in_bfloat16_it_is_no_worse_than_torchs_own(size: float, k: int) -> None:
     """Largest error of an entry over 64 rows, against the formula in float64 on the same rounded scores."""
     x, labels = scores(64, k, size, torch.bfloat16), torch.arange(64) % k
-    right = Problem("softmax", "sum", x, labels).gradient(torch.ones(()))
+    right = Problem(SOFTMAX, "sum", x, labels).gradient(torch.ones(()))
     torchs = gradient(lambda at: F.cross_entropy(at, labels, reduction="sum"), x)
 
     def off(found: Tensor) -> float:
@@ -663,3 +668,63 @@ def test_any_shape_and_grad_output(n: int, k: int, name: str, factor: float) -> 
     x, labels = scores(n, k), torch.arange(n) % k
     found = gradient(lambda at: factor * ISBELoss(name)(at, labels), x)
     close(found, factor * isbe_error(x, labels, name), 3 * 4 * U)
+
+
+# --- a normalizer is known by its object, not by its name -------------------------------------------------------------
+
+CALLED_SOFTMAX = replace(SIGMOID, name="softmax")
+
+
+@pytest.mark.parametrize("k", [3, 2**18], ids=["few scores", "many scores"])
+def test_a_sigmoid_called_softmax_is_a_sigmoid(k: int) -> None:
+    """Where torch's cross-entropy is taken for SoftMax, and where value and error are made of one SoftMax."""
+    x = torch.linspace(-2, 2, 2 * k, dtype=torch.float64).reshape(2, k).requires_grad_()
+    labels = torch.tensor([0, 1])
+    t = F.one_hot(labels, k).double()
+    loss = ISBELoss(CALLED_SOFTMAX)(x, labels)
+    (found,) = torch.autograd.grad(loss, x)
+    assert torch.equal(found, x.detach().sigmoid() - t)
+    assert torch.equal(isbe_error(x, labels, CALLED_SOFTMAX), found)
+    assert loss.item() == pytest.approx(F.binary_cross_entropy_with_logits(x, t, reduction="sum").item(), rel=1e-12)
+
+
+def test_isbe_linear_and_the_kernel_go_by_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    h, weight, labels = torch.randn(4, 3), torch.randn(5, 3, requires_grad=True), torch.tensor([0, 4, 2, 2])
+    (found,) = torch.autograd.grad(isbe_linear(h, weight, labels, normalizer=CALLED_SOFTMAX), weight)
+    (right,) = torch.autograd.grad(isbe_linear(h, weight, labels, normalizer="sigmoid"), weight)
+    assert torch.equal(found, right)
+    monkeypatch.setattr(kernel, "_obstacle", lambda device: "")
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+    taken = {name: kernel.takes(rule_for(name), h, labels, None) for name in (SOFTMAX, CALLED_SOFTMAX, "sigmoid")}
+    assert taken == {SOFTMAX: True, CALLED_SOFTMAX: False, "sigmoid": False}
+
+
+def test_class_weights_are_refused_for_one_that_is_called_softmax() -> None:
+    with pytest.raises(ValueError, match=r"for softmax only, not for softmax \(not the one of the table\)"):
+        isbe_error(torch.zeros(1, 2), torch.tensor([0]), CALLED_SOFTMAX, weight=torch.ones(2))
+
+
+def test_a_name_means_what_the_table_says_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, labels = torch.tensor([[1.0, -1.0]]), torch.tensor([0])
+    before = isbe_error(x, labels, "softmax")
+    monkeypatch.setitem(NORMALIZERS, "softmax", CALLED_SOFTMAX)
+    assert torch.equal(isbe_error(x, labels, "softmax"), x.sigmoid() - torch.tensor([[1.0, 0.0]]))
+    assert torch.equal(isbe_error(x, labels, SOFTMAX), before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_copied_or_pickled_entry_is_that_entry(name: str) -> None:
+    loss = ISBELoss(name, weight=torch.ones(3) if name == "softmax" else None)
+    for twin in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert twin.rule.normalizer is NORMALIZERS[name]
+        assert twin(torch.zeros(1, 3), torch.tensor([1])) == loss(torch.zeros(1, 3), torch.tensor([1]))
+    own = copy.deepcopy(CALLED_SOFTMAX)
+    assert own is not CALLED_SOFTMAX
+    assert own.torch is SIGMOID.torch
+
+
+def test_a_normalizer_that_hands_back_the_scores_does_not_lose_them() -> None:
+    linear = replace(SIGMOID, torch=lambda x: x, torch_potential=lambda x: x.square().sum(-1) / 2)
+    x, labels = torch.tensor([[1.0, 2.0]]), torch.tensor([0])
+    assert isbe_error(x, labels, linear).tolist() == [[0.0, 2.0]]
+    assert x.tolist() == [[1.0, 2.0]]

@@ -88,10 +88,10 @@ EXPECTED = {
     "S4.1.2.same": "proved",  # 45 against 31: p = 0.135
     "S4.1.3.split": "proved",
     "S4.1.3.mse": "refuted",  # 4 errors of 1/2: 1 / n_b = 1/2, and 1 / (n_b K) = 1/4
-    "S4.1.3.range": "refuted",  # log 9 > 2
+    "S4.1.3.range": "proved",
     "S4.1.3.panels": "refuted",  # CE sum is in two sets of the list, and in no panel but the first
     "S4.1.3.clusters": "proved",
-    "S4.1.3.final-range": "proved",
+    "S4.1.3.final-values": "proved",
     "S4.1.3.figure-4": "proved",
     "S4.1.3.n1-better": "proved",
     "S4.2.vgg-shape": "proved",
@@ -99,6 +99,9 @@ EXPECTED = {
     "S4.2.ten-times": "proved",  # 14.7 M and 243,648
     "S4.2.vgg16": "refuted",  # 13 + 1
     "S4.2.range-gap": "proved",
+    "S4.2.near-95": "undecided",
+    "S4.2.humans": "undecided",
+    "S4.2.fewer-operations": "refuted",  # 13 and 5
     "S4.2.savings": "refuted",  # 3.23, 3.16, 3.14
 }
 MEASURED = {name for name, claim in SECTION_4.items() if claim.measure}
@@ -173,7 +176,7 @@ CELLS = [
     ("S4.1.2.same", THREE, ("N1r", "mean"), 9948, "refuted"),
     ("S4.1.2.best", THREE, ("N1", "Htanh"), 9970, "refuted"),
     ("S4.1.2.best", THREE, ("N1r", "Sigmoid"), 9968, "refuted"),
-    ("S4.1.3.final-range", THREE, ("N0", "none"), 9940, "refuted"),
+    ("S4.1.3.final-values", THREE, ("N0", "none"), 9940, "refuted"),
     ("S4.1.3.n1-better", THREE, ("N0", "none"), 9958, "refuted"),
     ("E8", THREE, ("N0", "none"), 10001, "refuted"),
 ]
@@ -426,7 +429,9 @@ ISBE = section_4_curves.NORMALIZED
 EVERY = section_4_experiments.EVERY
 
 
-def made_up(train=None, test=None, spread=None, accuracy=None, tau=None, seeds=(0, 1, 2), curves=True, size=1e-4):
+def made_up(
+    train=None, test=None, spread=None, accuracy=None, tau=None, seeds=(0, 1, 2), curves=True, size=1e-4, augment=True
+):
     """Runs of all networks and losses, alike but for what is given by loss, and for a little noise."""
     runs = []
     settings = [("n0", "mnist"), ("n1", "mnist"), ("n1r", "mnist"), ("vgg16", "cifar10")]
@@ -437,7 +442,7 @@ def made_up(train=None, test=None, spread=None, accuracy=None, tau=None, seeds=(
                 final = (accuracy or {}).get(loss, 93.0)
                 wave = (spread or {}).get(loss, 0.1) + noise
                 run = Run(network, loss, dataset, seed, 80, round(100 * (final + 2_000 * noise)), 10_000)
-                run = replace(run, tau=(tau or {}).get(loss, 50.0) + noise)
+                run = replace(run, tau=(tau or {}).get(loss, 50.0) + noise, settings={"augment": augment})
                 if curves:
                     trained = (train or {}).get(loss, 0.5) + noise
                     tested = (test or {}).get(loss, 0.5) + 2 * noise
@@ -446,6 +451,7 @@ def made_up(train=None, test=None, spread=None, accuracy=None, tau=None, seeds=(
                         train_loss=(1.0,) * 40 + (trained,) * 40,
                         test_loss=(0.5,) * 40 + (tested,) * 40,
                         test_accuracy=tuple(final + wave * (-1) ** epoch for epoch in range(80)),
+                        train_accuracy=(50.0, final + noise),
                     )
                 runs.append(run)
     return Results("made-up.json", tuple(runs))
@@ -469,6 +475,15 @@ WORLDS: dict[str, tuple[Any, Any]] = {
     "S4.1.2.variance": ({"spread": CE_HIGH}, {"spread": CE_LOW | dict.fromkeys(ISBE, 0.9)}),
     "S4.1.3.stable": ({"spread": CE_HIGH}, {"spread": CE_LOW | dict.fromkeys(ISBE, 0.9)}),
     "S4.1.3.validation": ({"test": dict.fromkeys(EVERY, 0.1)}, {"test": dict.fromkeys(EVERY, 3.0)}),
+    "S4.1.3.augmentation": (
+        {"test": dict.fromkeys(EVERY, 3.0), "augment": False},
+        {"test": dict.fromkeys(EVERY, 0.1), "augment": False},
+    ),
+    "S4.1.3.final-range": (
+        {"accuracy": dict.fromkeys(EVERY, 99.55)},
+        {"accuracy": dict.fromkeys(EVERY, 99.55) | {"tanh": 99.9}},
+    ),
+    "S4.2.fit": ({"accuracy": dict.fromkeys(EVERY, 99.5)}, {"accuracy": dict.fromkeys(EVERY, 99.5) | {"tanh": 97.0}}),
     "S4.1.3.similar": ({"train": CE_HIGH | CLUSTERED}, {"train": CE_HIGH | SCATTERED}),
     "S4.1.3.limit": ({}, {"train": CLUSTERED}),
     "S4.1.3.ce-limit": ({"train": CE_HIGH}, {"train": CE_LOW}),
@@ -504,7 +519,7 @@ def figures(name, results, outcome):
 
 
 def test_every_measured_claim_has_its_worlds():
-    assert set(WORLDS) == MEASURED - {"Tab1", "Tab3"}
+    assert set(WORLDS) == MEASURED - {"Tab1", "Tab3", "S4.1.3.progressive"}
 
 
 @pytest.mark.parametrize("name", WORLDS)

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import dask
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -154,6 +155,64 @@ def test_a_broken_run_is_repeated(tmp_path, run, damaged):
     # A folder set aside counts neither as a run nor as one that is not complete.
     assert len(collect(tmp_path)) == 1
     assert (len(find([tmp_path]).files), find([tmp_path]).unfinished) == (1, 0)
+
+
+def test_a_finished_run_needs_no_checkpoint(tmp_path, run, monkeypatch):
+    run()
+    whole, path = result_of(tmp_path), tmp_path / folder_name(SETTINGS)
+    (path / "result.json").unlink()
+    (path / "checkpoint.pt").unlink()
+    before = state(tmp_path)
+    assert run().status == "done"
+    assert result_of(tmp_path) == whole
+    assert state(tmp_path).keys() - before.keys() == {"result.json"}
+    assert state(tmp_path)["metrics.jsonl"] == before["metrics.jsonl"]
+
+
+def test_a_lost_checkpoint_sets_the_epochs_aside(tmp_path, run):
+    run()
+    path = tmp_path / folder_name(SETTINGS)
+    for name in ("result.json", "checkpoint.pt", "predictions.npy"):
+        (path / name).unlink()
+    metrics = (path / "metrics.jsonl").read_bytes()
+    assert run().status == "done"
+    assert (tmp_path / f"{path.name}.damaged1" / "metrics.jsonl").read_bytes() == metrics
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path, run):
+    run()
+    path = tmp_path / folder_name(SETTINGS)
+    (path / "result.json").unlink()
+    (path / "config.json").write_text("damaged")
+    before = state(tmp_path)
+    with RunFolder(path).alone():
+        outcome = run()
+    assert (outcome.status, state(tmp_path)) == ("failed", before)
+    assert outcome.reason.startswith(f"another process is at work in {path}: wait until it has ended")
+    assert run().status == "done"
+
+
+@pytest.mark.parametrize("classes", [[0] * 63, [0] * 65, [-1] * 64, [10] * 64])
+def test_predictions_of_other_images_are_named(tmp_path, run, classes):
+    run()
+    path = tmp_path / folder_name(SETTINGS)
+    (path / "result.json").unlink()
+    RunFolder(path).save_predictions(np.array(classes, np.int16))
+    outcome = run()
+    assert outcome.status == "failed"
+    assert outcome.reason == f"{path / 'predictions.npy'} is not of these test images: remove it, and run again"
+
+
+@pytest.mark.parametrize("content", [1, [], {"runs": [1]}, {"runs": [{"network": []}]}, {"runs": 3}, {"runs": [{}]}])
+def test_a_result_of_another_shape_is_made_again(tmp_path, run, content):
+    run()
+    result = tmp_path / folder_name(SETTINGS) / "result.json"
+    whole = result.read_bytes()
+    shape = content if not isinstance(content, dict) else {"schema": 1, "version": "0", **content}
+    for text in (json.dumps(shape), "[" * 100_000):
+        result.write_text(text)
+        assert run().status == "done"
+        assert result.read_bytes() == whole
 
 
 def test_the_command_of_the_trainer_and_the_sweep_share_folders(tmp_path, run, monkeypatch):

@@ -20,13 +20,14 @@ import mpmath
 import pytest
 import torch
 import torch.nn.functional as F
-from broken_losses import BROKEN, MEAN, NONE, error, fused, rows, with_options
+from broken_losses import BROKEN, MEAN, NONE, error, fused, rows, soft_targets, with_options
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from softmax_trick import NORMALIZERS, ISBELoss
-from softmax_trick.isbe import REDUCTIONS
+from softmax_trick.isbe import REDUCTIONS, isbe_error
+from softmax_trick.normalizers import SIGMOID, SOFTMAX, Normalizer
 from softmax_trick.testing import (
     Checked,
     CheckFailed,
@@ -39,7 +40,7 @@ from softmax_trick.testing import (
 )
 from softmax_trick.testing.losses import FEATURE_CHECKS, FEATURES, KEYWORDS, LOSS_CHECKS, Loss
 from softmax_trick.testing.normalizers import NORMALIZER_CHECKS, SOFTMAX_CHECKS
-from softmax_trick.testing.reference import KINKS, Problem, jacobian
+from softmax_trick.testing.reference import Problem, pullback, slope, smooth_at
 from softmax_trick.testing.strategies import shapes
 
 pytest_plugins = ["pytester"]
@@ -113,6 +114,126 @@ def test_right_losses_pass(name: str) -> None:
     assert checked.refused == ()
 
 
+@pytest.mark.usefixtures("fewer_examples")
+def test_targets_off_the_simplex_and_how_to_leave_them_out() -> None:
+    right, assuming = soft_targets(right=True), soft_targets(right=False)
+    assert "off the simplex" in check_loss(right, targets="soft").passed
+    for arguments in ({"targets": "simplex"}, {"features": ["simplex_targets"]}):
+        assert "off the simplex" not in check_loss(assuming, **arguments).passed
+    with pytest.raises(CheckFailed, match=r"off the simplex: the value is neither P.* nor -sum t log y") as caught:
+        check_loss(lambda x, t: right(x, t / t.sum(-1, keepdim=True)), targets="soft", checks="off the simplex")
+    assert "P(x) - <x, t>" in caught.value.right
+
+
+@pytest.mark.usefixtures("fewer_examples")
+def test_the_shared_maximum_is_rejected_for_its_underflow_alone() -> None:
+    """What rounding leaves of the gradient of the maximum arrives at another row; that is no fault."""
+
+    def soft(x: Tensor) -> Tensor:
+        e = (x - (x.max() if x.numel() else 0)).exp()
+        return e / e.sum(-1, keepdim=True)
+
+    check_normalizer(soft, checks=["value", "Jacobian"])
+    with pytest.raises(CheckFailed, match=r"^saturation: the value is wrong"):
+        check_normalizer(soft)
+
+
+OWN: dict[str, Normalizer] = {
+    "a Sigmoid called softmax": replace(SIGMOID, name="softmax"),
+    "a copy of SoftMax": replace(SOFTMAX),
+    "SoftMax dilated by 3": replace(
+        SOFTMAX,
+        torch=lambda x: (3 * x).softmax(-1),
+        torch_potential=lambda x: (3 * x).logsumexp(-1) / 3,
+    ),
+    "x itself": replace(NORMALIZERS["tanh"], torch=lambda x: x, torch_potential=lambda x: x.square().sum(-1) / 2),
+    "x cut off below 0": replace(
+        SIGMOID,
+        name="relu",
+        torch=lambda x: x.relu(),
+        torch_potential=lambda x: x.relu().square().sum(-1) / 2,
+        relative=False,
+    ),
+    "softsign": replace(
+        NORMALIZERS["hardtanh"],
+        name="softsign",
+        torch=F.softsign,
+        torch_potential=lambda x: (x.abs() - x.abs().log1p()).sum(-1),
+    ),
+}
+
+
+@pytest.mark.usefixtures("fewer_examples")
+@pytest.mark.parametrize("name", OWN)
+def test_a_normalizer_of_ones_own_by_its_object_and_by_its_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = OWN[name]
+    features: list[Any] = ["soft_targets", "label_smoothing", "ignore_index"]
+    assert len(check_normalizer(own.torch, own, checks=["range", "Jacobian", "saturation", "dtypes"]).passed) == 4
+
+    def loss(x: Tensor, t: Tensor, **options: Any) -> Tensor:
+        return ISBELoss(own, "mean", **options)(x, t)
+
+    checks = ["value", "second derivative", "saturation", "dtypes", *features]
+    assert len(check_loss(loss, own, "mean", features=features, checks=checks).passed) == len(checks)
+    by_error = check_loss(lambda x, t: Sent.apply(x, t, own), own, checks=["value", "gradient", "many classes"])
+    assert by_error.passed == ("value", "gradient", "many classes")
+    monkeypatch.setitem(NORMALIZERS, "one's own", own)
+    checks = ["value", "gradient"]
+    assert check_loss(ISBELoss("one's own"), "one's own", checks=checks).passed == tuple(checks)
+    assert check_normalizer(own.torch, "one's own", checks="Jacobian").passed == ("Jacobian",)
+
+
+class Sent(torch.autograd.Function):
+    """The direct form as a loss: the potential of one's own forward, `isbe_error` backward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, t: Tensor, own: Normalizer) -> Tensor:
+        ctx.error = isbe_error(x, t, own)
+        on, off = own.map_target(1.0), own.map_target(0.0)
+        rows = own.torch_potential(x) - off * x.sum(-1) - (on - off) * x.gather(-1, t.unsqueeze(-1)).squeeze(-1)
+        return rows.sum()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
+        return grad_output * ctx.error, None, None
+
+
+@pytest.mark.usefixtures("fewer_examples")
+def test_a_normalizer_of_ones_own_is_held_to_its_formula() -> None:
+    own = OWN["softsign"]
+    wrong = replace(own, torch=F.tanh)
+    with pytest.raises(CheckFailed, match=r"^gradient: "):
+        check_loss(ISBELoss(wrong), own)  # its value is right, P being that of softsign
+    with pytest.raises(CheckFailed, match=r"^value: "):
+        check_loss(ISBELoss("softmax"), OWN["a Sigmoid called softmax"])
+    with pytest.raises(CheckFailed, match=r"^value: "):
+        check_normalizer(torch.tanh, own)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"torch": lambda x: x[..., :2]}, r"F of the normalizer softmax .not the one of the table. gives shape"),
+        ({"torch": lambda x: x.numpy()}, r"F of the normalizer softmax .* gives ndarray"),
+        (
+            {"torch_potential": lambda x: x.logsumexp(0)},
+            r"P of the normalizer softmax .* gives shape \(1,\), not \(3,\)",
+        ),
+        ({"torch": lambda x: x @ torch.eye(7)}, r"F of the normalizer softmax .* raises RuntimeError"),
+    ],
+)
+def test_a_normalizer_that_cannot_be_computed(fault: dict[str, Any], message: str) -> None:
+    for check in (check_loss, check_normalizer):
+        with pytest.raises(ValueError, match=message):
+            check(rows, replace(SOFTMAX, **fault))  # type: ignore[arg-type]
+    by_numpy = replace(SOFTMAX, torch=lambda x: torch.from_numpy(x.detach().numpy()).softmax(-1))
+    with pytest.raises(ValueError, match="cannot be differentiated by autograd: choose sub-checks without"):
+        check_normalizer(torch.tanh, by_numpy, checks="Jacobian")
+    with pytest.raises(ValueError, match=r"'weights' is defined for softmax only, not for softmax .not the one of"):
+        check_loss(rows, by_numpy, features="weights")  # type: ignore[arg-type]
+
+
 def test_the_defaults_take_less_than_20_seconds() -> None:
     start = time.perf_counter()
     check_loss(cross_entropy("sum"))
@@ -130,13 +251,16 @@ def test_broken_losses_are_rejected_by_the_check_meant_for_it(fault: str, reject
     features = broken.arguments.get("features", [])
     # A fault in an option is no fault without it: what needs no option is left out, to save time.
     of_features = [*features, *TOGETHER[: len(features) - 1]]
-    names = broken.arguments.get("checks") or of_features or [*LOSS_CHECKS]
+    off = ["off the simplex"] if broken.rejected_by == "off the simplex" else []
+    names = broken.arguments.get("checks") or [*off, *of_features] or [*LOSS_CHECKS]
     rejected(partial(check_loss, broken.loss, **broken.arguments), names, broken.rejected_by)
 
 
 def test_every_sub_check_rejects_something() -> None:
     assert len(BROKEN) >= 25
-    assert {broken.rejected_by for broken in BROKEN.values()} == {*LOSS_CHECKS, *FEATURE_CHECKS, "features together"}
+    assert {broken.rejected_by for broken in BROKEN.values()} == {
+        *(*LOSS_CHECKS, *FEATURE_CHECKS, "off the simplex", "features together")
+    }
 
 
 def test_every_published_fault_is_planted() -> None:
@@ -215,6 +339,15 @@ def test_float32_may_not_be_refused() -> None:
         check_loss(loss)
 
 
+def test_what_there_is_no_memory_for_is_refused() -> None:
+    def loss(x: Tensor, t: Tensor) -> Tensor:
+        if x.shape[1] > 10_000:  # as F.linear with the identity would, on most machines
+            torch.empty(x.shape[1], 10**12)
+        return rows(x, t).sum()
+
+    assert check_loss(loss, checks="many classes").refused == ("K = 65539",)
+
+
 def test_sub_checks_by_name() -> None:
     assert check_loss(cross_entropy("sum"), checks=["one class", "value"]).passed == ("value", "one class")
     assert check_normalizer(lambda x: x.softmax(-1), checks="masks").passed == ("masks",)
@@ -269,7 +402,7 @@ def drawn_problem(draw: st.DrawFn, normalizer: str) -> Problem:
     """Problems with all options, as `check_loss` draws them."""
     reduction = draw(st.sampled_from(REDUCTIONS))
     weighted = normalizer == "softmax" and draw(st.booleans())
-    problem = Loss(rows, normalizer, reduction, "index", ()).problem(draw, kinds=("generic",))
+    problem = Loss(rows, NORMALIZERS[normalizer], reduction, "index", ()).problem(draw, kinds=("generic",))
     return replace(
         problem,
         targets=draw(targets((problem.n, problem.k), ("ignored",), -1)),
@@ -285,7 +418,7 @@ def drawn_problem(draw: st.DrawFn, normalizer: str) -> Problem:
 def test_the_reference_is_the_derivative_of_its_own_value(name: str, data: st.DataObject) -> None:
     """Formulas against autograd, where all sizes are below 100: 1e-12 is 100 times their rounding."""
     problem = data.draw(drawn_problem(name))
-    if problem.denominator == 0 or bool(((problem.x.abs() - KINKS.get(name, 100)).abs() < 1e-6).any()):
+    if problem.denominator == 0 or not smooth_at(NORMALIZERS[name], problem.x):
         return
     x = problem.scores.clone().requires_grad_()
 
@@ -304,7 +437,7 @@ def test_the_reference_is_the_derivative_of_its_own_value(name: str, data: st.Da
 @given(data=st.data())
 def test_the_reference_is_right_to_half_of_its_tolerance(data: st.DataObject) -> None:
     """Value and gradient of SoftMax against 60 digits, saturated scores included."""
-    problem = Loss(rows, "softmax", "none", "index", ()).problem(data.draw, ("generic", "tied", "saturated"))
+    problem = Loss(rows, SOFTMAX, "none", "index", ()).problem(data.draw, ("generic", "tied", "saturated"))
     value, gradient = problem.value(), problem.gradient(torch.ones(problem.n, dtype=torch.float64))
     value_allowed = problem.value_allowed()
     gradient_allowed = problem.gradient_allowed(torch.ones(problem.n, dtype=torch.float64))
@@ -319,10 +452,36 @@ def test_the_reference_is_right_to_half_of_its_tolerance(data: st.DataObject) ->
                 assert abs(exact - float(gradient[i, j])) <= float(gradient_allowed[i, j]) / 2
 
 
-def test_the_jacobian_of_a_single_row() -> None:
-    x = torch.zeros(1, 2, dtype=torch.float64)
-    assert jacobian("softmax", x).tolist() == [[[0.25, -0.25], [-0.25, 0.25]]]
-    assert jacobian("hardsigmoid", x).tolist() == [[[0.25, 0], [0, 0.25]]]
+@pytest.mark.parametrize(
+    ("name", "scores", "jacobian"),
+    [
+        ("softmax", [0.0, 0.0], [[0.25, -0.25], [-0.25, 0.25]]),
+        ("sigmoid", [0.0, 0.0], [[0.25, 0], [0, 0.25]]),
+        ("tanh", [0.0, 0.0], [[1, 0], [0, 1]]),
+        ("hardtanh", [0.5, 1.5], [[1, 0], [0, 0]]),
+        ("hardsigmoid", [-1.9, -2.1], [[1 / 4, 0], [0, 0]]),
+        ("hardsigmoid_torch", [2.9, 3.1], [[1 / 6, 0], [0, 0]]),
+    ],
+)
+def test_the_pullback_of_a_row(name: str, scores: list[float], jacobian: list[list[float]]) -> None:
+    x, eye = torch.tensor([scores], dtype=torch.float64), torch.eye(2, dtype=torch.float64)
+    found = torch.cat([pullback(NORMALIZERS[name], x, v.unsqueeze(0)) for v in eye])
+    torch.testing.assert_close(found, torch.tensor(jacobian, dtype=torch.float64), rtol=0, atol=1e-16)
+
+
+@pytest.mark.parametrize(("name", "kink"), [("hardtanh", 1.0), ("hardsigmoid", 2.0), ("hardsigmoid_torch", 3.0)])
+def test_kinks_are_seen(name: str, kink: float) -> None:
+    for sign in (1, -1):
+        x = sign * torch.tensor([[0.5, kink]], dtype=torch.float64)
+        assert not smooth_at(NORMALIZERS[name], x)
+        assert not smooth_at(NORMALIZERS[name], x + 1e-8)
+        assert smooth_at(NORMALIZERS[name], x * (1 + 1e-5))
+    assert all(smooth_at(NORMALIZERS[one], torch.eye(3, dtype=torch.float64)) for one in ("softmax", "sigmoid", "tanh"))
+
+
+def test_the_slopes_of_the_papers_normalizers_are_at_most_one() -> None:
+    assert {slope(entry) for entry in NORMALIZERS.values()} == {1.0}
+    assert 5 < slope(replace(SOFTMAX, torch=lambda x: (10 * x).softmax(-1))) <= 10
 
 
 # --- normalizers ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.training import TrainingError
 from softmax_trick.training.batches import Examples
 from softmax_trick.training.losses import FROM_COUNTS, LOSSES, NAMES, Loss, get_loss
+from softmax_trick.training.measures import Tally
 from softmax_trick.training.networks import build
 from softmax_trick.training.split import Split
 
@@ -119,6 +122,48 @@ def test_a_normalizer_of_ones_own() -> None:
     torch.testing.assert_close(started(own, x, labels), started(LOSSES["sigmoid"], x, labels))
     torch.testing.assert_close(own.values(x, labels), (x.sigmoid() - one_hot(labels, 10)).square().sum(-1))
     assert not own.cross_entropy
+
+
+def dilated(x: Tensor) -> Tensor:
+    """SoftMax with unequal dilations, one of them negative: the largest score need not have the largest F(x)."""
+    return (x * torch.tensor([4.0, 1.0, -2.0])).softmax(-1)
+
+
+def test_an_example_is_classified_by_its_largest_soft_score() -> None:
+    x = torch.tensor([[1.0, 3.0, 0.0], [1.0, 3.0, -4.0], [2.0, 1.0, 5.0], [0.0, 1.0, 2.0]])
+    labels = torch.tensor([0, 2, 0, 1])
+    own = replace(get_loss(SIGMOID, COUNTS), soft_scores=dilated)
+    assert own.classes(x).tolist() == [0, 2, 0, 1]
+    tally = Tally(own, 0.0)
+    tally.add(x, labels)
+    assert tally.result()["accuracy"] == 100
+    assert tally.classes().tolist() == [0, 2, 0, 1]
+    raw = Tally(replace(own, soft_scores=None), 0.0)  # planted: by the scores
+    raw.add(x, labels)
+    assert raw.result()["accuracy"] == 0
+
+
+def test_own_normalizers_are_asked_and_clipped_ones_keep_to_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.tensor([[1.5, 2.5, 0.0], [-3.0, -2.0, -4.0]])
+    for name in ("hardtanh", "implicit-hardsigmoid", "softmax", "ce-sum", "balanced-softmax"):
+        assert get_loss(name, torch.ones(3)).classes(x).tolist() == [1, 1], "of equal soft scores, the larger score"
+    monkeypatch.setitem(NORMALIZERS, "dilated", replace(NORMALIZERS["softmax"], torch=dilated))
+    for name in ("dilated", "implicit-dilated"):
+        assert get_loss(name, COUNTS).classes(x).tolist() == [0, 2]
+
+
+def test_a_normalizer_called_softmax_is_no_cross_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert get_loss("softmax", COUNTS).cross_entropy
+    monkeypatch.setitem(NORMALIZERS, "softmax", replace(NORMALIZERS["sigmoid"], name="softmax"))
+    assert not get_loss("softmax", COUNTS).cross_entropy
+
+
+def test_a_loss_that_is_not_finite_is_named() -> None:
+    undefined = replace(get_loss("softmax", COUNTS), values=lambda x, t: x[:, 0] / 0)
+    tally = Tally(undefined, 0.0)
+    tally.add(torch.ones(2, 10), torch.tensor([0, 1]))
+    with pytest.raises(FloatingPointError, match="the loss is not finite"):
+        tally.result()
 
 
 MODULE = """

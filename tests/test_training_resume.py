@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from dataclasses import replace
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -456,3 +458,189 @@ def test_a_resumed_run_keeps_to_the_data_that_auto_chose(
     assert trainer("--epochs", "2", "--resume") == 0
     assert asked == ["mnist-5k"]
     assert capsys.readouterr().out.splitlines()[-3].endswith("test images), as when this run began")
+
+
+# --- nothing is written before all has been read ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def logistic_regression(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with its first epoch, made once."""
+    folder = tmp_path_factory.mktemp("logistic") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "load", lambda name, folder: noise())
+        assert train.main(["--net", "linear", "--batch-size", "64", "--epochs", "1", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def small(logistic_regression: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return Path(shutil.copytree(logistic_regression, tmp_path / "out"))
+
+
+@pytest.fixture
+def linear(trainer: Trainer) -> Trainer:
+    """The trainer of logistic regression."""
+    return lambda *arguments: trainer("--net", "linear", *arguments)
+
+
+def test_a_finished_run_without_its_checkpoint_is_still_finished(
+    linear: Trainer, small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert linear("--epochs", "2", "--resume") == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    (small / "checkpoint.pt").unlink()
+    before = contents(small)
+    assert linear("--epochs", "2", "--resume") == 0
+    assert capsys.readouterr().out.splitlines() == [f"{small} holds this run complete: nothing is left to do", said]
+    assert linear("--epochs", "3", "--resume") == 1
+    assert "has the metrics of 2 epochs and no checkpoint.pt to go on from: put it back" in capsys.readouterr().err
+    assert contents(small).keys() == before.keys()
+    assert contents(small)["metrics.jsonl"] == before["metrics.jsonl"]
+
+
+def test_of_one_epoch_the_predictions_say_that_it_was_finished(
+    linear: Trainer, small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (small / "checkpoint.pt").unlink()
+    before = contents(small)
+    assert linear("--epochs", "2", "--resume") == 1
+    assert "no checkpoint.pt to go on from" in capsys.readouterr().err
+    assert {**contents(small), "config.json": b""} == {**before, "config.json": b""}
+
+
+@pytest.mark.parametrize("epoch", [0, -1, True, 1.0, "1", None, 2, 10**9, 10**30, [1]])
+def test_a_checkpoint_of_no_epoch(epoch: Any, linear: Trainer, small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = torch.load(small / "checkpoint.pt", weights_only=True)
+    torch.save(checkpoint | {"epoch": epoch}, small / "checkpoint.pt")
+    before = contents(small)
+    for epochs in ("1", "2"):
+        assert linear("--epochs", epochs, "--resume") == 1
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+        assert f"error: the run in {small} is damaged (" in line
+    assert {**contents(small), "config.json": b""} == {**before, "config.json": b""}
+
+
+def edited(record: dict[str, Any], *path: str, to: Any = None) -> bytes:
+    """The record with the entry at the path changed, or, if to is None, removed."""
+    inner = record = json.loads(json.dumps(record))
+    for key in path[:-1]:
+        inner = inner[key]
+    if to is None:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = to
+    return json.dumps(record).encode() + b"\n"
+
+
+EDITS: list[tuple[tuple[str, ...], Any]] = [
+    (("epoch",), None),
+    (("epoch",), True),
+    (("test",), []),
+    (("test", "accuracy"), "99"),
+    (("train", "loss"), {}),
+    (("seconds",), 7),
+    (("seconds", "forward"), 0),
+    (("seconds", "backward"), True),
+    (("environment",), None),
+]
+
+
+@pytest.mark.parametrize(("path", "to"), EDITS)
+def test_edited_metrics_are_named(
+    path: tuple[str, ...], to: Any, linear: Trainer, small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = json.loads((small / "metrics.jsonl").read_bytes())
+    (small / "metrics.jsonl").write_bytes(edited(record, *path, to=to))
+    before = contents(small)
+    for epochs in ("1", "2"):
+        assert linear("--epochs", epochs, "--resume") == 1
+        assert f"the run in {small} is damaged (metrics.jsonl: line 1 is not" in capsys.readouterr().err
+    assert {**contents(small), "config.json": b""} == {**before, "config.json": b""}
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "checkpoint.pt", "predictions.npy"])
+@pytest.mark.parametrize("kind", ["deep", "NaN", "infinity", "enormous", "not text", "a folder", "a link to nowhere"])
+def test_whatever_stands_there_is_one_error(
+    name: str, kind: str, linear: Trainer, small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = {"deep": DEEP, "NaN": b"NaN", "infinity": b"1e999", "enormous": b"9" * 10_000, "not text": b"\xff\xfe\x00"}
+    (small / name).unlink()
+    match kind:
+        case "a folder":
+            (small / name).mkdir()
+        case "a link to nowhere":
+            (small / name).symlink_to(small / "nowhere")
+        case _:
+            (small / name).write_bytes(plain[kind])
+    capsys.readouterr()
+    status = linear("--epochs", "1", "--resume")
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note")]
+    if name == "predictions.npy" or (name, kind) == ("checkpoint.pt", "a link to nowhere"):
+        assert status == 0 or len(lines) == 1, "a finished run needs neither to say what came out"
+    else:
+        assert status == 1
+        (line,) = lines
+        assert line.startswith("error: ")
+        assert str(small) in line
+
+
+def test_an_escape_sequence_does_not_reach_the_terminal(
+    linear: Trainer, small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = json.loads((small / "config.json").read_bytes())
+    config["settings"]["loss"] = "\x1b]0;owned\x07"
+    (small / "config.json").write_text(json.dumps(config))
+    record = (small / "metrics.jsonl").read_text()
+    assert linear("--epochs", "2", "--resume") == 1
+    config["settings"]["loss"] = "softmax"
+    (small / "config.json").write_text(json.dumps(config))
+    (small / "metrics.jsonl").write_text(record.replace(" threads", " \\u001b[31mthreads"))
+    assert linear("--epochs", "2", "--resume") == 0
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err
+    assert r"\x1b]0;owned\x07 there" in said.err
+    assert r"\x1b[31mthreads" in said.err
+
+
+def test_a_compressed_checkpoint_is_not_unpacked(
+    linear: Trainer, small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ZipFile(small / "checkpoint.pt", "w", ZIP_DEFLATED) as archive:
+        archive.writestr("checkpoint/data.pkl", bytes(2**20))
+    assert linear("--epochs", "1", "--resume") == 1
+    assert "is damaged (checkpoint.pt is compressed, which no checkpoint is)" in capsys.readouterr().err
+
+
+def test_two_at_once_are_told_so(
+    linear: Trainer, small: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[tuple[int, dict[str, bytes]]] = []
+
+    def step(*arguments: Any) -> Tensor:
+        if not tried:  # a second one, amid the first one's epoch, with a file that it is just writing
+            (small / "metrics.jsonl.0123.tmp").write_text("half")
+            before = contents(small)
+            tried.append((linear("--epochs", "3", "--resume"), before))
+            assert contents(small) == before
+        return training_step(*arguments)
+
+    monkeypatch.setattr(loop, "training_step", step)
+    assert linear("--epochs", "2", "--resume") == 0
+    assert tried[0][0] == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert line == f"error: another process is at work in {small}: wait until it has ended, or choose another --out"
+    assert linear("--epochs", "3", "--resume") == 0, "and then it goes on"
+
+
+def test_a_link_in_the_place_of_a_temporary_name_is_not_followed(linear: Trainer, small: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    for name in COMPLETE:
+        (small / f"{name}.{os.getpid()}.tmp").symlink_to(tmp_path / "mine")
+    assert linear("--epochs", "2", "--resume") == 0
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert contents(small).keys() == COMPLETE

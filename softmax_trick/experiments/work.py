@@ -90,13 +90,16 @@ def _attempt(settings: Settings, path: Path, data_dir: Path | None, workers: int
     make_reproducible()
     folder = RunFolder(path)
     try:
-        _set_aside_if_damaged(folder)
         data = _load(settings.data, data_dir)
         details = {"data_reason": data.reason, "environment": environment()}
-        folder.claim(asdict(settings), details, resume=True)
-        _keep_most_workers(folder, workers)
-        metrics = train(settings, data, folder, progress=False)
-        folder.write(RESULT, write_results([_run(settings, data, folder, metrics)]).encode())
+        if folder.path.exists():
+            with folder.alone():
+                _set_aside_if_damaged(folder, settings)
+        with folder.alone():
+            folder.claim(asdict(settings), details, resume=True)
+            _keep_most_workers(folder, workers)
+            metrics = train(settings, data, folder, progress=False)
+            folder.write(RESULT, write_results([_run(settings, data, folder, metrics)]).encode())
     except (TrainingError, MissingExtra, OSError) as error:
         return Outcome(path.name, "failed", str(error))
     return Outcome(path.name, "done")
@@ -110,10 +113,12 @@ def _load(name: str, data_dir: Path | None) -> DataSet:
     return load(name, data_dir)
 
 
-def _set_aside_if_damaged(folder: RunFolder) -> None:
+def _set_aside_if_damaged(folder: RunFolder, settings: Settings) -> None:
     """Rename a folder that cannot be resumed, to a name that is free; the run then begins anew."""
     try:
-        sound = not folder.path.exists() or (folder.config is not None and folder.restore({}) is not None)
+        sound = folder.config is not None or not any(folder.path.iterdir())
+        if sound and folder.complete(settings) is None:
+            folder.restore({})
         if sound and folder.has_predictions:
             folder.predictions  # noqa: B018, it raises if they are damaged
     except TrainingError:
@@ -134,7 +139,12 @@ def _keep_most_workers(folder: RunFolder, workers: int) -> None:
 
 def _run(settings: Settings, data: DataSet, folder: RunFolder, metrics: Sequence[dict[str, Any]]) -> Run:
     """What is kept of a run that is complete."""
+    from softmax_trick.training.folder import PREDICTIONS
+    from softmax_trick.training.split import CLASSES
+
     predicted = folder.predictions
+    if predicted.shape != data.test.labels.shape or not ((predicted >= 0) & (predicted < CLASSES)).all():
+        raise TrainingError(f"{folder.path / PREDICTIONS} is not of these test images: remove it, and run again")
     wrong = (predicted != data.test.labels).nonzero()[0]
     others = asdict(settings)
     named = {new: others.pop(old) for old, new in FIELDS.items()}

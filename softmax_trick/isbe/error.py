@@ -47,7 +47,8 @@ def isbe_error(
     Args:
         scores: floating-point tensor x of shape (..., K); it is read only and stays attached to its graph.
         targets: class indices of shape (...), or soft targets in [0, 1] of the shape of the scores.
-        normalizer: a name in `softmax_trick.normalizers.NORMALIZERS`, or an entry of that table.
+        normalizer: a name in `softmax_trick.normalizers.NORMALIZERS`, an entry of that table, or a `Normalizer` of your
+            own.
         blurring: mu in [0, 1].
         weight: one weight for each class, shape (K,), for softmax: the term of class i counts w_i times, as in
             F.cross_entropy, and the error is (sum w * t) y - w * t.
@@ -176,6 +177,8 @@ def _block_error(
     x = widened(scores)
     if out is None or out.dtype is not x.dtype:
         y = rule.normalizer.torch(x)
+        if y.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():  # F(x) = x, in one of the user's own
+            y = y.clone()
     else:
         y = rule.normalizer.write(x, out)
     if labelled is not None:

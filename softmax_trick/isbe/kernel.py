@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from softmax_trick.isbe.targets import Rule, rule_for
+from softmax_trick.normalizers import SOFTMAX
 
 NARROWEST, WIDEST = 32, 4096
 """Scores of a row that a program holds in its registers at a time, at least and at most; powers of two."""
@@ -36,7 +37,7 @@ def takes(rule: Rule, scores: Tensor, targets: Tensor, weight: Tensor | None) ->
     """Whether the kernel computes this error, of scores (n, K)."""
     return (
         scores.is_cuda
-        and rule.normalizer.name == "softmax"
+        and rule.normalizer is SOFTMAX
         and weight is None
         and not targets.is_floating_point()
         and scores.dtype in (torch.float32, torch.float16, torch.bfloat16)
@@ -50,7 +51,7 @@ def _obstacle(device: torch.device) -> str:
     """Why the kernel does not run there; "" if it does. It is tried once."""
     try:
         scores = torch.zeros(1, 2, device=device)
-        fused_error(rule_for("softmax"), scores, torch.zeros(1, dtype=torch.int64, device=device), scores.clone(), None)
+        fused_error(rule_for(SOFTMAX), scores, torch.zeros(1, dtype=torch.int64, device=device), scores.clone(), None)
         torch.cuda.synchronize(device)
     except Exception as error:  # whatever Triton, its compiler or the driver raise
         reason = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -50,7 +50,8 @@ class ISBELoss(nn.Module):
     clipped least squares. The potentials P stand in `softmax_trick.normalizers`.
 
     Args:
-        normalizer: a name in `softmax_trick.normalizers.NORMALIZERS`, or an entry of that table.
+        normalizer: a name in `softmax_trick.normalizers.NORMALIZERS`, an entry of that table, or a `Normalizer` of your
+            own.
         reduction: "sum" (the default: the gradient is then the ISBE error itself), "mean" over the rows that count, for
             labels with class weights divided by the sum of their weights, as in F.cross_entropy; or "none" for one
             value a row. The mean of no rows is NaN, as torch's, and its gradient 0.

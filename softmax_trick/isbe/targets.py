@@ -19,7 +19,7 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor
 
-from softmax_trick.normalizers import Normalizer, get_normalizer
+from softmax_trick.normalizers import SOFTMAX, Normalizer, get_normalizer
 
 HALF_TYPES = (torch.float16, torch.bfloat16)
 
@@ -64,7 +64,7 @@ class Rule:
     @cached_property
     def is_cross_entropy(self) -> bool:
         """Whether the implicit loss of labels, of rows that count, is the cross-entropy after SoftMax, not smoothed."""
-        return self.normalizer.name == "softmax" and (self.blurring, self.label_smoothing) == (0, 0)
+        return self.normalizer is SOFTMAX and (self.blurring, self.label_smoothing) == (0, 0)
 
     @cached_property
     def is_plain_cross_entropy(self) -> bool:
@@ -76,7 +76,6 @@ class Rule:
         return None if self.ignore_index is None else labels != self.ignore_index
 
 
-@lru_cache
 def rule_for(
     normalizer: str | Normalizer,
     blurring: float = 0.0,
@@ -84,8 +83,12 @@ def rule_for(
     ignore_index: int | None = None,
     check_targets: bool = False,
 ) -> Rule:
-    """The rule with these options; kept, since a step with few classes takes no longer than making one."""
-    return Rule(get_normalizer(normalizer), blurring, label_smoothing, ignore_index, check_targets)
+    """The rule with these options."""
+    return _rule(get_normalizer(normalizer), blurring, label_smoothing, ignore_index, check_targets)
+
+
+# Kept, since a step with few classes takes no longer than making one. By the entry: names can come to mean another.
+_rule = lru_cache(Rule)
 
 
 def indices(labels: Tensor, kept: Tensor | None) -> Tensor:
@@ -156,8 +159,8 @@ def check_fit(shape: torch.Size, targets: Tensor, rule: Rule) -> None:
 
 def check_weight(weight: Tensor, normalizer: Normalizer, k: int) -> None:
     """Refuse class weights that do not fit."""
-    if normalizer.name != "softmax":
-        raise ValueError(f"class weights are defined for softmax only, not for {normalizer.name}")
+    if normalizer is not SOFTMAX:
+        raise ValueError(f"class weights are defined for softmax only, not for {normalizer.title}")
     if not weight.is_floating_point() or weight.shape != (k,):
         raise ValueError(
             f"class weights must be floating-point of shape ({k},), not {weight.dtype} of shape {tuple(weight.shape)}"

@@ -55,7 +55,8 @@ def formula(latex: str, full_size: bool = False) -> str:
         return f'<code class="unconverted">{escape(latex)}</code>'
     size = ' displaystyle="true"' if full_size else ""
     start, _, rest = converted.partition(">")
-    assert start.startswith("<math ")
+    if not start.startswith("<math "):
+        return f'<code class="unconverted">{escape(latex)}</code>'
     rest = rest.replace("<mi>:</mi>", "<mo>:</mo>")  # as in "for every x: ..."
     return f"<math{size}>" + re.sub(r"&#x([0-9A-F]+);", _character, rest)
 

@@ -6,6 +6,7 @@ are run. The right answers, and how far rounding may lead away from them: `softm
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -16,14 +17,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from softmax_trick.isbe import REDUCTIONS, Reduction
-from softmax_trick.normalizers import get_normalizer
-from softmax_trick.testing.reference import HALF_TYPES, KINKS, Problem
+from softmax_trick.normalizers import SOFTMAX, Normalizer, get_normalizer
+from softmax_trick.testing.reference import HALF_TYPES, Problem, smooth_at
 from softmax_trick.testing.running import Checked, Draw, Mismatch, compare, run_checks
 from softmax_trick.testing.strategies import ScoreKind, TargetKind, scores, shapes, targets
 
 LossFunction = Callable[..., Tensor]
-TargetForm = Literal["index", "soft"]
-Feature = Literal["ignore_index", "weights", "label_smoothing", "soft_targets", "masks"]
+TargetForm = Literal["index", "soft", "simplex"]
+Feature = Literal["ignore_index", "weights", "label_smoothing", "soft_targets", "simplex_targets", "masks"]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 # Features that the loss receives by keyword, named as in torch's own losses.
 KEYWORDS = {"ignore_index": "ignore_index", "weights": "weight", "label_smoothing": "label_smoothing"}
@@ -31,7 +32,7 @@ KEYWORDS = {"ignore_index": "ignore_index", "weights": "weight", "label_smoothin
 
 def check_loss(
     loss_fn: LossFunction,
-    normalizer: str = "softmax",
+    normalizer: str | Normalizer = "softmax",
     reduction: Reduction = "sum",
     targets: TargetForm = "index",
     features: Iterable[Feature] = (),
@@ -48,19 +49,22 @@ def check_loss(
         loss_fn: called as loss_fn(scores, targets), with scores of shape (n, K) on torch's default device. Options are
             given only where a feature names them, by keyword as to torch's losses: `ignore_index=`, `weight=` (shape
             (K,), the dtype of the scores), `label_smoothing=`.
-        normalizer: a name in `softmax_trick.normalizers.NORMALIZERS`.
+        normalizer: a name in `softmax_trick.normalizers.NORMALIZERS`, or a `Normalizer` of your own.
         reduction: what loss_fn returns: the "sum" over the rows, their "mean" (over the n rows, also where torch would
             divide by n K; with ignored rows and weights as F.cross_entropy), or a value for each row, "none".
         targets: "index", class indices of shape (n,), int64; or "soft", rows of shape (n, K) in the dtype of the
-            scores: for softmax on the simplex, otherwise anywhere in [0, 1].
-        features: what else is promised: "ignore_index", "weights" (softmax only), "label_smoothing", "soft_targets"
-            (beside class indices), "masks" (softmax only: scores of -inf for some classes, never for the target).
+            scores, anywhere in [0, 1]; or "simplex", where the loss asks for rows that sum to 1. Where they do not, a
+            loss after SoftMax may be the implicit loss P(x) - <x, t> or the cross-entropy -sum t log y, which is then
+            another: the value settles it, and the gradient has to be that of the same one.
+        features: what else is promised: "ignore_index", "weights" (softmax only), "label_smoothing", "soft_targets" or
+            "simplex_targets" (beside class indices), "masks" (softmax only: scores of -inf for some classes, never for
+            the target).
         checks: the names of the sub-checks to run, among `LOSS_CHECKS` and the features; all by default. To be used
             where a sub-check makes no sense, such as gradients of a loss that has none.
 
     Returns:
         the names of what was checked, and what loss_fn refuses: second derivatives and half types may be refused by an
-        exception; wrong they may not be.
+        exception, and so many classes that its memory does not suffice; wrong they may not be.
 
     Raises:
         CheckFailed: a sub-check failed; it is an AssertionError.
@@ -69,8 +73,10 @@ def check_loss(
     __tracebackhide__ = True
     if isinstance(features, str):
         features = (features,)  # type: ignore[assignment]
-    loss = Loss(loss_fn, get_normalizer(normalizer).name, reduction, targets, tuple(features))
+    loss = Loss(loss_fn, usable(get_normalizer(normalizer)), reduction, targets, tuple(features))
     every: dict[str, Callable[[Loss, Draw], None]] = dict(LOSS_CHECKS)
+    if loss.normalizer is SOFTMAX and (targets == "soft" or "soft_targets" in loss.features):
+        every["off the simplex"] = check_off_the_simplex
     every |= {name: check for name, check in FEATURE_CHECKS.items() if name in loss.features}
     if len(loss.keywords) > 1:
         every["features together"] = check_features_together
@@ -86,7 +92,7 @@ class Loss:
     """
 
     function: LossFunction
-    normalizer: str
+    normalizer: Normalizer
     reduction: str
     targets: str
     features: tuple[str, ...]
@@ -99,11 +105,11 @@ class Loss:
         for feature in self.features:
             if feature not in FEATURES:
                 raise ValueError(f"unknown feature {feature!r}: choose among {', '.join(FEATURES)}")
-            if feature in ("weights", "masks") and self.normalizer != "softmax":
+            if feature in ("weights", "masks") and self.normalizer is not SOFTMAX:
                 raise ValueError(
-                    f"feature {feature!r} is defined for softmax only, not for {self.normalizer}: leave it"
+                    f"feature {feature!r} is defined for softmax only, not for {self.normalizer.title}: leave it"
                 )
-        if "ignore_index" in self.features and self.targets == "soft":
+        if "ignore_index" in self.features and self.targets != "index":
             raise ValueError("feature 'ignore_index' needs targets='index': soft targets have no index to ignore")
 
     @property
@@ -112,9 +118,13 @@ class Loss:
         return tuple(feature for feature in self.features if feature in KEYWORDS)
 
     def soft_kinds(self) -> tuple[TargetKind, ...]:
-        """The soft targets for which the loss is defined."""
+        """The soft targets for which the loss is defined, and is the same loss by either formula."""
         on_simplex: tuple[TargetKind, ...] = ("one-hot", "blurred", "simplex")
-        return on_simplex if self.normalizer == "softmax" else (*on_simplex, "off-simplex")
+        anywhere = self.normalizer is not SOFTMAX and not {"simplex", "simplex_targets"} & {
+            self.targets,
+            *self.features,
+        }
+        return (*on_simplex, "off-simplex") if anywhere else on_simplex
 
     def problem(
         self,
@@ -130,6 +140,27 @@ class Loss:
 
 
 _FORMS: tuple[TargetForm, ...] = get_args(TargetForm)
+
+
+def usable(normalizer: Normalizer) -> Normalizer:
+    """The normalizer, if answers can be computed from it.
+
+    Raises:
+        ValueError: its F or P raises on scores of shape (n, K), or gives another shape than (n, K) or (n,).
+    """
+    for k in (1, 5):
+        x = torch.zeros(3, k, dtype=torch.float64, device="cpu")
+        for name, function, shape in (("F", normalizer.torch, x.shape), ("P", normalizer.torch_potential, x.shape[:1])):
+            try:
+                found = function(x)
+            except Exception as error:
+                raise ValueError(
+                    f"{name} of the normalizer {normalizer.title} raises {described(error)} on scores of shape (3, {k})"
+                ) from error
+            if not isinstance(found, Tensor) or found.shape != shape:
+                got = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+                raise ValueError(f"{name} of the normalizer {normalizer.title} gives {got}, not {tuple(shape)}")
+    return normalizer
 
 
 # --- running the loss -------------------------------------------------------------------------------------------------
@@ -158,7 +189,10 @@ def forward(loss: Loss, problem: Problem, x: Tensor | None = None, t: Tensor | N
     if problem.weight is not None and not torch.equal(options["weight"], here(problem.weight).to(x.dtype)):
         raise Mismatch("weight was written into", problem.example(), options["weight"], problem.weight)
     if not isinstance(value, Tensor):
-        raise Mismatch(f"the loss is a {type(value).__name__}, not a tensor", problem.example(), value, problem.value())
+        raise Mismatch(
+            f"the loss is a {type(value).__name__}, not a tensor (what numpy computes needs a torch.autograd.Function)",
+            *(problem.example(), value, problem.value()),
+        )
     return x, value
 
 
@@ -285,7 +319,7 @@ def check_second_derivative(loss: Loss, draw: Draw) -> None:
     A gradient that is a constant of the graph is neither: it makes a gradient penalty silently 0.
     """
     problem = loss.problem(draw, kinds=("generic",))
-    assume(((problem.x.abs() - KINKS.get(problem.normalizer, 100)).abs() > 1e-6).all())
+    assume(smooth_at(problem.normalizer, problem.x))
     grad_output = draw_grad_output(problem, draw).clamp(-3, 3)
     entries = st.sampled_from([1.0, 0.0, -1.0, 0.5])
     v = problem.x.new_tensor(draw(st.lists(entries, min_size=problem.x.numel(), max_size=problem.x.numel())))
@@ -387,21 +421,56 @@ def check_dtypes(loss: Loss, draw: Draw) -> None:
 
 
 def check_many_classes(loss: Loss, draw: Draw) -> None:
-    """4096 classes, a pattern repeated: where a sum of that many terms is kept in a half type, it stops growing."""
-    problem = loss.problem(draw, rows=(2, 2), classes=(4, 4))
-    repeats = (1, 1024)
-    many = problem.scores.repeat(repeats)
-    soft = problem.targets if problem.targets.dim() == 1 else problem.targets.repeat(repeats) / repeats[1]
-    for dtype in (torch.float32, *HALF_TYPES):
+    """K beyond 1024, 4096 and 65,536, and prime: what is left over by blocks of any size counts.
+
+    In row 0 the last three classes have as much of P(x) as all others; in row 1 the scores are alike, and where a sum
+    of that many terms is kept in a half type, it stops growing.
+    """
+    k = draw(st.sampled_from(MANY))
+    x, labels = many_scores(k), torch.tensor([k - 1, 1], device="cpu")
+    soft = labels if loss.targets == "index" else torch.nn.functional.one_hot(labels, k).double()
+    problem = Problem(loss.normalizer, loss.reduction, x, soft)
+    for dtype in (torch.float64, torch.float32, *HALF_TYPES):
         try:
-            verify_in(loss, replace(problem, scores=many, targets=soft).to(dtype))
+            verify_in(loss, problem.to(dtype))
         except Mismatch as mismatch:
-            pattern = {
-                "scores": f"{mismatch.example['scores'].dtype}, {repeats[1]} times the columns",
-                "": problem.scores,
-            }
-            mismatch.example = {**mismatch.example, **pattern}
+            if lacks_memory(mismatch.__cause__):
+                loss.refused.add(f"K = {k}")
+                return
+            shown = {"scores": f"softmax_trick.testing.losses.many_scores({k}).to({dtype})", "labels": labels}
+            mismatch.example = shown
             raise
+
+
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether a function under test asked for more memory than there is, as a matrix of K x K may."""
+    said = isinstance(error, RuntimeError) and "memory" in str(error)
+    return said or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
+MANY = (1031, 4099, 65539)
+
+
+def many_scores(k: int) -> Tensor:
+    """Scores of shape (2, k), quarters from -1 to 1, which are exact in every format; see `check_many_classes`."""
+    places = torch.arange(k, dtype=torch.float64, device="cpu")
+    quarters = (7 * places % 9 - 4) / 4
+    tail = torch.where(places < k - 3, 0.0, round(math.log(k / 3)))
+    return torch.stack([quarters + tail, quarters])
+
+
+def check_many_rows(loss: Loss, draw: Draw) -> None:
+    """n beyond 1024 and 4096, and prime, K = 3: what is left over by blocks of rows counts."""
+    n = draw(st.sampled_from(MANY[:2]))
+    x = many_scores(n)[1].reshape(n, 1) * torch.tensor([1.0, -1.0, 0.5], dtype=torch.float64, device="cpu")
+    labels = torch.arange(n, device="cpu") % 3
+    soft = labels if loss.targets == "index" else torch.nn.functional.one_hot(labels, 3).double()
+    problem = Problem(loss.normalizer, loss.reduction, x, soft)
+    try:
+        verify(loss, problem, ones(problem))
+    except Mismatch as mismatch:
+        mismatch.example = {"scores": f"of shape ({n}, 3), quarters from -1 to 1", "labels": "0, 1, 2, 0, 1, 2, ..."}
+        raise
 
 
 def verify_in(loss: Loss, problem: Problem) -> None:
@@ -416,7 +485,11 @@ def verify_in(loss: Loss, problem: Problem) -> None:
             return None
         raise
     grad_output = ones(problem)
-    value_allowed, gradient_allowed = problem.half_allowed(grad_output)
+    try:
+        value_allowed, gradient_allowed = problem.half_allowed(grad_output)
+    except (RuntimeError, TypeError, ValueError):  # of a normalizer of the user's own: there is nothing to go by
+        loss.refused.add(str(problem.scores.dtype).removeprefix("torch."))
+        return None
     compare("the value", value, problem.value(), value_allowed, problem.example())
     found = backward(problem, value, x, grad_output)
     compare("the gradient", found, problem.gradient(grad_output), gradient_allowed, problem.example())
@@ -451,6 +524,35 @@ def check_option(feature: str) -> Callable[[Loss, Draw], None]:
 
     check.__doc__ = f"Value and gradient with {KEYWORDS[feature]}."
     return check
+
+
+def check_off_the_simplex(loss: Loss, draw: Draw) -> None:
+    """For targets in [0, 1] that do not sum to 1, value and gradient are those of one loss.
+
+    Of P(x) - <x, t>, with gradient y - t; or of the cross-entropy -sum t log y, with gradient (sum t) y - t.
+    """
+    problem = loss.problem(draw)
+    soft = replace(problem, targets=draw(targets((problem.n, problem.k), ("off-simplex",))))
+    grad_output = draw_grad_output(soft, draw)
+    x, value = forward(loss, soft)
+    fits = []
+    for one in (replace(soft, cross_entropy=True), soft):
+        try:
+            compare_value(one, value)
+            fits.append(one)
+        except Mismatch:
+            pass
+    if not fits:
+        rows = {"P(x) - <x, t>": soft.value(), "-sum t log y": replace(soft, cross_entropy=True).value()}
+        raise Mismatch("the value is neither P(x) - <x, t> nor -sum t log y", soft.example(), value, rows)
+    found = backward(fits[0], value, x, grad_output, retain_graph=True)
+    for place, one in enumerate(fits):
+        try:
+            return compare_gradient(one, found, grad_output, "the gradient, its value being right,")
+        except Mismatch:
+            if place == len(fits) - 1:
+                raise
+    return None
 
 
 def check_soft_targets(loss: Loss, draw: Draw) -> None:
@@ -489,9 +591,11 @@ LOSS_CHECKS: Mapping[str, Callable[[Loss, Draw], None]] = {
     "one class": check_one_class,
     "dtypes": check_dtypes,
     "many classes": check_many_classes,
+    "many rows": check_many_rows,
 }
 FEATURE_CHECKS: Mapping[str, Callable[[Loss, Draw], None]] = {
     **{feature: check_option(feature) for feature in KEYWORDS},
     "soft_targets": check_soft_targets,
+    "simplex_targets": check_soft_targets,
     "masks": check_masks,
 }

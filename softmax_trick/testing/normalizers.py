@@ -1,8 +1,9 @@
 """check_normalizer: whether a function of scores is one of the normalizers, values and gradients, on drawn examples.
 
-Tolerances as in `softmax_trick.testing.reference`: an entry of SoftMax is known to 4 (K + 8 + 2 max |x|) u of its own
-size, an entry of the others to as much of 1. The gradient y_i (v_i - <y, v>) of SoftMax is known to as much of
-y_i (|v_i| + <y, |v|>), at the largest score of <y, |v|> besides; that of the others to as much of |v_i|.
+Tolerances as in `softmax_trick.testing.reference`: an entry of SoftMax or Sigmoid is known to 4 (K + 8 + 2 max |x|) u
+of its own size, an entry of the others to as much of 1. The gradient y_i (v_i - <y, v>) of SoftMax is known to as much
+of y_i (|v_i| + <y, |v|>), at the largest score of its row of <y, |v|> besides, at the largest of all rows of the sum of
+these; so is that of Sigmoid; that of the others to as much of |v_i| and of the slopes of F.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from torch import Tensor
 
-from softmax_trick.normalizers import NORMALIZERS, get_normalizer
-from softmax_trick.testing.losses import LAYOUTS, Raised, described, here
+from softmax_trick.normalizers import SOFTMAX, Normalizer, get_normalizer
+from softmax_trick.testing.losses import LAYOUTS, MANY, Raised, described, here, lacks_memory, many_scores, usable
 from softmax_trick.testing.reference import (
     HALF_FACTOR,
     HALF_TYPES,
-    KINKS,
     at_maximum,
+    at_shared_maximum,
     exponent,
     growth,
-    jacobian,
+    pullback,
+    slope,
+    smooth_at,
+    soft_size,
+    sums_to_one,
     unit_roundoff,
 )
 from softmax_trick.testing.running import Checked, Draw, Mismatch, compare, run_checks
@@ -33,7 +38,9 @@ from softmax_trick.testing.strategies import GAPS, ScoreKind, scores, shapes
 NormalizerFunction = Callable[[Tensor], Tensor]
 
 
-def check_normalizer(fn: NormalizerFunction, like: str = "softmax", *, checks: Iterable[str] | None = None) -> Checked:
+def check_normalizer(
+    fn: NormalizerFunction, like: str | Normalizer = "softmax", *, checks: Iterable[str] | None = None
+) -> Checked:
     """Check a normalizer y = F(x) against its formula, and its gradients against its Jacobian, with random cotangents.
 
     The examples are drawn by Hypothesis, the same ones every time; the first sub-check that fails is named, with its
@@ -41,8 +48,9 @@ def check_normalizer(fn: NormalizerFunction, like: str = "softmax", *, checks: I
 
     Args:
         fn: called with scores of shape (n, K) on torch's default device; returns a tensor of that shape.
-        like: a name in `softmax_trick.normalizers.NORMALIZERS`. For "softmax" it is checked besides that adding a
-            constant to the scores changes nothing, and that a class of score -inf gets 0, and a gradient of 0.
+        like: a name in `softmax_trick.normalizers.NORMALIZERS`, or a `Normalizer` of your own. For "softmax" it is
+            checked besides that adding a constant to the scores changes nothing, and that a class of score -inf gets 0,
+            and a gradient of 0.
         checks: the names of the sub-checks to run, among `NORMALIZER_CHECKS` and `SOFTMAX_CHECKS`; all by default.
             To be used where one makes no sense, such as gradients of a function that has none.
 
@@ -51,24 +59,24 @@ def check_normalizer(fn: NormalizerFunction, like: str = "softmax", *, checks: I
 
     Raises:
         CheckFailed: a sub-check failed; it is an AssertionError.
-        ValueError: there is no normalizer or no sub-check of that name.
+        ValueError: there is no normalizer or no sub-check of that name, or one of your own cannot be computed.
     """
     __tracebackhide__ = True
-    subject = Subject(fn, get_normalizer(like).name)
-    every = {**NORMALIZER_CHECKS, **(SOFTMAX_CHECKS if like == "softmax" else {})}
+    subject = Subject(fn, usable(get_normalizer(like)))
+    every = {**NORMALIZER_CHECKS, **(SOFTMAX_CHECKS if subject.like is SOFTMAX else {})}
     return Checked(run_checks(subject, every, checks), tuple(sorted(subject.refused)))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A normalizer under test, and the name of the one that it ought to be.
+    """A normalizer under test, and the one that it ought to be.
 
     Attributes:
         refused: the half types that it was seen to refuse so far.
     """
 
     function: NormalizerFunction
-    like: str
+    like: Normalizer
     refused: set[str] = field(default_factory=set)
 
 
@@ -89,19 +97,18 @@ def forward(subject: Subject, x: Tensor) -> Tensor:
 
 def right_value(subject: Subject, x: Tensor) -> Tensor:
     """F(x) in float64, for the scores as they are."""
-    return NORMALIZERS[subject.like].torch(x.detach().cpu().double())
+    return subject.like.torch(x.detach().cpu().double())
 
 
 def value_size(subject: Subject, x: Tensor) -> Tensor:
     """What is rounded in an entry of F(x)."""
-    y = right_value(subject, x)
-    return y if subject.like == "softmax" else torch.ones_like(y)
+    return soft_size(subject.like, right_value(subject, x))
 
 
 def verify_value(subject: Subject, x: Tensor, y: Tensor) -> None:
     """Hold the values y at the scores x against the right ones."""
     u, exact = unit_roundoff(x.dtype), x.detach().cpu().double()
-    allowed = 4 * growth(exact) * u * value_size(subject, x) + torch.finfo(x.dtype).tiny
+    allowed = 4 * growth(subject.like, exact) * u * value_size(subject, x) + torch.finfo(x.dtype).tiny
     compare("the value", y, right_value(subject, x), allowed, {"scores": x})
 
 
@@ -116,7 +123,7 @@ def verify_gradient(subject: Subject, x: Tensor, y: Tensor, v: Tensor, relative:
         relative: how far an entry may be off, relative to its size; by default as derived above.
     """
     exact, sent = x.detach().cpu().double(), v.to(x.dtype).double()
-    right = (jacobian(subject.like, exact).transpose(-1, -2) @ sent.unsqueeze(-1)).squeeze(-1)
+    right = pullback(subject.like, exact, sent)
     example = {"scores": x, "cotangent": sent}
     try:
         (found,) = torch.autograd.grad(y, x, here(sent).to(y), allow_unused=True)
@@ -125,13 +132,15 @@ def verify_gradient(subject: Subject, x: Tensor, y: Tensor, v: Tensor, relative:
     if found is None:
         raise Mismatch("no gradient reaches the scores", example, right=right)
     if relative is None:
-        relative = 4 * growth(exact) * unit_roundoff(x.dtype)
-    size = sent.abs()
-    if subject.like == "softmax":
-        soft = right_value(subject, x)
+        relative = 4 * growth(subject.like, exact) * unit_roundoff(x.dtype)
+    soft, steep, shared = right_value(subject, x), slope(subject.like), torch.zeros_like(exact)
+    size = sent.abs().clamp_min(right.abs())
+    if subject.like.relative:
         mean = (soft * sent.abs()).sum(-1, keepdim=True)
-        size = soft * (sent.abs() + mean) + at_maximum(exact) * mean
-    compare("the gradient", found, right, relative * size + torch.finfo(x.dtype).tiny, example)
+        residue = sums_to_one(soft) * mean
+        size = soft * (sent.abs() + mean) + at_maximum(exact) * residue
+        shared = at_shared_maximum(exact) * (relative * residue).sum()
+    compare("the gradient", found, right, steep * (relative * size + shared) + torch.finfo(x.dtype).tiny, example)
 
 
 def draw_scores(
@@ -153,7 +162,7 @@ def draw_cotangent(draw: Draw, x: Tensor) -> Tensor:
 
 def off_kinks(subject: Subject, x: Tensor) -> None:
     """Discard the example if F is not differentiable there."""
-    assume(((x.abs() - KINKS.get(subject.like, torch.inf)).abs() > 1e-6).all())
+    assume(smooth_at(subject.like, x.double()))
 
 
 def verify(subject: Subject, x: Tensor, v: Tensor) -> None:
@@ -171,12 +180,13 @@ def check_range(subject: Subject, draw: Draw) -> None:
     """No entry is outside the range of the normalizer, and the rows of SoftMax sum to 1, up to rounding."""
     x = here(draw_scores(draw))
     y, right = forward(subject, x).detach().cpu().double(), right_value(subject, x)
-    low, high = NORMALIZERS[subject.like].target_range
+    low, high = subject.like.target_range
     u, exact = unit_roundoff(x.dtype), x.cpu()
-    slack = 4 * growth(exact) * u
-    if not ((y >= low - slack * value_size(subject, x)) & (y <= high + slack)).all():
+    slack = 4 * growth(subject.like, exact) * u
+    within = (y >= low - slack * value_size(subject, x)) & (y <= high + slack)
+    if not (within | (right < low) | (right > high)).all():  # the range of the targets need not be that of F
         raise Mismatch(f"a value is outside [{low}, {high}]", {"scores": x}, y, right)
-    if subject.like == "softmax":
+    if subject.like is SOFTMAX:
         compare("the sum of a row", y.sum(-1), torch.ones_like(y[:, 0]), slack[:, 0], {"scores": x})
 
 
@@ -247,7 +257,11 @@ def check_saturation(subject: Subject, draw: Draw) -> None:
         x = draw_scores(draw, ("saturated", "subnormal", "huge"))
         v = draw_cotangent(draw, x)
     for dtype in (torch.float64, torch.float32):
-        verify(subject, x.to(dtype), v)
+        leaf = here(x.to(dtype)).requires_grad_()
+        y = forward(subject, leaf)
+        verify_value(subject, leaf, y)
+        if smooth_at(subject.like, x):
+            verify_gradient(subject, leaf, y, v)
 
 
 def check_batch_sizes(subject: Subject, draw: Draw) -> None:
@@ -268,14 +282,16 @@ def check_dtypes(subject: Subject, draw: Draw) -> None:
 
 
 def check_many_classes(subject: Subject, draw: Draw) -> None:
-    """4096 classes, a pattern repeated: where a sum of that many terms is kept in a half type, it stops growing."""
-    columns = draw_scores(draw, rows=(1, 2), classes=(4, 4))
-    for dtype in (torch.float32, *HALF_TYPES):
-        x = columns.repeat(1, 1024).to(dtype)
+    """K beyond 1024, 4096 and 65,536, and prime, as for losses; in the half types too."""
+    k = draw(st.sampled_from(MANY))
+    for dtype in (torch.float64, torch.float32, *HALF_TYPES):
         try:
-            verify_in(subject, x, None)
+            verify_in(subject, many_scores(k).to(dtype), None)
         except Mismatch as mismatch:
-            mismatch.example = {"scores": f"{dtype}, 1024 times the columns", "columns": columns}
+            if lacks_memory(mismatch.__cause__):
+                subject.refused.add(f"K = {k}")
+                return
+            mismatch.example = {"scores": f"softmax_trick.testing.losses.many_scores({k}).to({dtype})"}
             raise
 
 
@@ -295,8 +311,14 @@ def verify_in(subject: Subject, x: Tensor, v: Tensor | None) -> None:
             verify_gradient(subject, leaf, y, v)
         return
     u, exact, size = unit_roundoff(x.dtype), x.double(), value_size(subject, x)
-    own = (NORMALIZERS[subject.like].torch(x).double() - right_value(subject, x)).abs() / size
-    relative = HALF_FACTOR * torch.maximum(own.amax(), u * exponent(exact))
+    try:
+        own = subject.like.torch(x)
+    except (RuntimeError, TypeError, ValueError):  # one of the user's own: there is nothing to go by
+        subject.refused.add(str(x.dtype).removeprefix("torch."))
+        return
+    off = (own.double() - right_value(subject, x)).abs()
+    relative = off / size.clamp_min(torch.finfo(x.dtype).tiny)
+    relative = HALF_FACTOR * torch.maximum(relative.amax(), u * exponent(subject.like, exact))
     compare("the value", y, right_value(subject, x), relative * size + torch.finfo(x.dtype).tiny, {"scores": x})
     if v is not None:
         verify_gradient(subject, leaf, y, v, relative)
@@ -308,7 +330,7 @@ def check_shift_invariance(subject: Subject, draw: Draw) -> None:
     c = draw(st.sampled_from([1.0, -1.0, 100.0, -100.0, 1000.0, -1000.0, 1e6, -1e6]))
     shifted = here(x + c)
     y = forward(subject, shifted)
-    allowed = 4 * growth(x + c) * unit_roundoff(x.dtype) * right_value(subject, x)
+    allowed = 4 * growth(subject.like, x + c) * unit_roundoff(x.dtype) * right_value(subject, x)
     compare("the value at shifted scores", y, right_value(subject, x), allowed, {"scores": x, "shift": c})
 
 

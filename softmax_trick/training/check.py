@@ -210,7 +210,8 @@ def _of_bound(run: _Run, reference: _Run, step: int) -> float:
 
 def _arriving(run: _Run) -> Tensor:
     """The gradient that arrives at the scores."""
-    assert run.scores.grad is not None
+    if run.scores.grad is None:
+        raise RuntimeError("no gradient has arrived at the scores")
     return run.scores.grad
 
 

@@ -7,7 +7,6 @@ batch size: `LR_DECAY` and the default batch size are this project's choice. Ima
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +15,11 @@ from torch import nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ExponentialLR
 
+from softmax_trick.terminal import complain
 from softmax_trick.training import TrainingError
 from softmax_trick.training.batches import Examples, seed_generators
 from softmax_trick.training.data import DataSet
-from softmax_trick.training.folder import RunFolder
+from softmax_trick.training.folder import METRICS, RunFolder
 from softmax_trick.training.losses import get_loss
 from softmax_trick.training.measures import Tally, evaluate
 from softmax_trick.training.networks import build
@@ -83,11 +83,11 @@ def train(
     """Train from the folder's last checkpoint, or from the start, to the last epoch; the metrics of all epochs.
 
     Each record has the keys `epoch` (from 1), `lr`, `train`, `validation` and `test` (each with the mean `loss` per
-    example, the `accuracy` in percent, the `information` in nats and the `squared_error`, see `Tally.result`),
-    `seconds` (in `forward`: network and normalisation or loss; `backward`; `step`: the optimizer), `tau` in percent,
-    formula (7), and the `environment`. The figures of `train` are taken in passing, with dropout and while the
-    parameters move; the others after the epoch, without dropout. At last the predicted classes of the test images are
-    written.
+    example, the `accuracy` in percent, by the class with the largest F(x), the `information` in nats and the
+    `squared_error`, see `Tally.result`), `seconds` (in `forward`: network and normalisation or loss; `backward`;
+    `step`: the optimizer), `tau` in percent, formula (7), and the `environment`. The figures of `train` are taken in
+    passing, with dropout and while the parameters move; the others after the epoch, without dropout. At last the
+    predicted classes of the test images are written.
 
     Args:
         settings: what determines the run.
@@ -101,6 +101,8 @@ def train(
             cannot be read or written. The last checkpoint is kept in each case.
     """
     part = part or Part()
+    if (complete := folder.complete(settings)) is not None:
+        return complete
     device = part.device(settings.device)
     split = data.train.long_tailed(settings.imbalance)
     if min(settings.batch_size, len(split.labels) % settings.batch_size or settings.batch_size) < part.processes:
@@ -120,16 +122,19 @@ def train(
     parts = {"net": net, "optimizer": optimizer, "schedule": schedule}
 
     metrics = folder.restore(parts)
+    if len(metrics) > settings.epochs:
+        raise TrainingError(f"{folder.path} has {len(metrics)} epochs, not {settings.epochs}: choose another --out")
+    if metrics:
+        folder.write_lines(METRICS, metrics)  # without those of an epoch that was interrupted
     if len(metrics) == settings.epochs:
         if not folder.has_predictions:
             folder.save_predictions(evaluate(net, loss, *held_out["test"]).classes())
         return metrics
     folder.remove_predictions()
     if part.rank == 0 and any(record["environment"] != environment(part) for record in metrics):
-        print(
+        complain(
             f"note: epochs of this run were made with {metrics[-1]['environment']} and the rest will be with "
-            f"{environment(part)}: the result will not be bitwise that of an uninterrupted run",
-            file=sys.stderr,
+            f"{environment(part)}: the result will not be bitwise that of an uninterrupted run"
         )
 
     stepping, sending = part.net(net), part.loss(loss)

@@ -14,11 +14,13 @@ used, so that the names are known without it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
-from softmax_trick.normalizers import NORMALIZERS
+from softmax_trick.normalizers import NORMALIZERS, SOFTMAX, Normalizer
 from softmax_trick.training import TrainingError
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Loss:
         error: the ISBE error F(x) - t of the scores and labels, (n, K), where that is what is sent back; else None.
         cross_entropy: the values are cross-entropies in nats of soft scores that sum to 1.
         mean: the gradient is 1/n of that of the summed values.
+        soft_scores: F, by which examples are classified; None where the largest score has the largest F(x), and for the
+            losses from class counts, whose relocation is for training only (Ren et al.): there by the scores.
     """
 
     start: Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
@@ -47,9 +51,18 @@ class Loss:
     error: Callable[[Tensor, Tensor], Tensor] | None = None
     cross_entropy: bool = False
     mean: bool = False
+    soft_scores: Callable[[Tensor], Tensor] | None = None
+
+    def classes(self, scores: Tensor) -> Tensor:
+        """The class of the largest F(x) for scores (n, K), shape (n,); of several, the one with the largest score."""
+        if self.soft_scores is None:
+            return scores.argmax(-1)
+        y = self.soft_scores(scores)
+        return scores.where(y == y.amax(-1, keepdim=True), -math.inf).argmax(-1)
 
 
-def _direct(normalizer: str) -> Loss:
+@cache
+def _direct(normalizer: Normalizer) -> Loss:
     """ISBE in the direct form: no loss, the error goes straight back (section 3, second loop)."""
 
     error = _isbe_error(normalizer)
@@ -57,11 +70,13 @@ def _direct(normalizer: str) -> Loss:
         start=lambda scores, labels: (scores, error(scores, labels)),
         values=_implicit_values(normalizer),
         error=error,
-        cross_entropy=normalizer == "softmax",
+        cross_entropy=normalizer is SOFTMAX,
+        soft_scores=normalizer.torch,
     )
 
 
-def _implicit(normalizer: str) -> Loss:
+@cache
+def _implicit(normalizer: Normalizer) -> Loss:
     """ISBE as a loss: autograd finds the same error as the gradient of the sum (Appendix B.2 is after this)."""
 
     def start(scores: Tensor, labels: Tensor) -> tuple[Tensor, None]:
@@ -69,10 +84,10 @@ def _implicit(normalizer: str) -> Loss:
 
         return ISBELoss(normalizer, reduction="sum")(scores, labels), None
 
-    return Loss(start, _implicit_values(normalizer), _isbe_error(normalizer), cross_entropy=normalizer == "softmax")
+    return replace(_direct(normalizer), start=start)
 
 
-def _isbe_error(normalizer: str) -> Callable[[Tensor, Tensor], Tensor]:
+def _isbe_error(normalizer: Normalizer) -> Callable[[Tensor, Tensor], Tensor]:
     def error(scores: Tensor, labels: Tensor) -> Tensor:
         from softmax_trick.isbe import isbe_error
 
@@ -81,7 +96,7 @@ def _isbe_error(normalizer: str) -> Callable[[Tensor, Tensor], Tensor]:
     return error
 
 
-def _implicit_values(normalizer: str) -> Callable[[Tensor, Tensor], Tensor]:
+def _implicit_values(normalizer: Normalizer) -> Callable[[Tensor, Tensor], Tensor]:
     def values(scores: Tensor, labels: Tensor) -> Tensor:
         from softmax_trick.isbe import ISBELoss
 
@@ -172,28 +187,32 @@ def _own(name: str) -> Loss:
     except BlackBoxError as reason:
         raise TrainingError(f"--loss {name}: {reason}") from reason
 
+    def soft_scores(scores: Tensor) -> Tensor:
+        y: Tensor = normalizer(scores.detach())
+        if getattr(y, "shape", None) != scores.shape:
+            found = f"shape {tuple(y.shape)}" if hasattr(y, "shape") else type(y).__name__
+            raise TrainingError(f"--loss {name}: it makes {found} of scores of shape {tuple(scores.shape)}")
+        return y
+
     def error(scores: Tensor, labels: Tensor) -> Tensor:
         from torch.nn.functional import one_hot
 
-        soft_scores: object = normalizer(scores.detach())
-        if getattr(soft_scores, "shape", None) != scores.shape:
-            found = f"shape {tuple(soft_scores.shape)}" if hasattr(soft_scores, "shape") else type(soft_scores).__name__
-            raise TrainingError(f"--loss {name}: it makes {found} of scores of shape {tuple(scores.shape)}")
-        return (soft_scores - one_hot(labels, scores.shape[-1])).to(scores.dtype)  # type: ignore[operator]
+        return (soft_scores(scores) - one_hot(labels, scores.shape[-1])).to(scores.dtype)
 
     return Loss(
         start=lambda scores, labels: (scores, error(scores, labels)),
         values=lambda scores, labels: error(scores, labels).square().sum(-1),
         error=error,
+        soft_scores=soft_scores,
     )
 
 
 LOSSES: dict[str, Loss] = {
-    **{name: _direct(name) for name in NORMALIZERS},
+    **{name: _direct(entry) for name, entry in NORMALIZERS.items()},
     "ce-mean": _cross_entropy("mean"),
     "ce-none": _cross_entropy("none"),
     "ce-sum": _cross_entropy("sum"),
-    **{f"implicit-{name}": _implicit(name) for name in NORMALIZERS},
+    **{f"implicit-{name}": _implicit(entry) for name, entry in NORMALIZERS.items()},
     "label-only": _label_only(),
 }
 FROM_COUNTS: dict[str, Callable[[Tensor], Loss]] = {"balanced-softmax": _balanced_softmax, "vs-loss": _vs_loss}
@@ -210,6 +229,8 @@ def get_loss(name: str, counts: Tensor) -> Loss:
     Raises:
         TrainingError: there is no loss of that name, no such function, or the counts are wanted and one of them is 0.
     """
+    if (entry := NORMALIZERS.get(name.removeprefix("implicit-"))) is not None:  # as the table is now
+        return _implicit(entry) if name.startswith("implicit-") else _direct(entry)
     if name in LOSSES:
         return LOSSES[name]
     if name in FROM_COUNTS:

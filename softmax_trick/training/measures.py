@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -39,19 +41,20 @@ class Tally:
     def result(self) -> dict[str, float | None]:
         """`loss`, `accuracy`, `information` and `squared_error`.
 
-        The mean per example of what is minimised; the accuracy in percent (formula 8); H(Y) - CE in nats, for losses
+        The mean per example of what is minimised; the accuracy in percent (formula 8), an example being classified by
+        its largest F(x); H(Y) - CE in nats, for losses
         that are a cross-entropy and else None: with examples drawn like those to come it estimates a lower bound of the
         mutual information I(X; Y) (claim X.information); and the mean of ||F(x) - t||^2, which the paper draws as the
         loss of ISBE (section 4.1.3), None where no such error is sent back.
 
         Raises:
-            FloatingPointError: a score was infinite or not a number.
+            FloatingPointError: a score was infinite or not a number, or the loss is.
         """
         scores, labels = torch.cat(self._scores), torch.cat(self._labels)
         values, error = self._loss.values(scores, labels), self._loss.error
         sums = [
             values.double().sum(),
-            (scores.argmax(-1) == labels).sum(),
+            (self._loss.classes(scores) == labels).sum(),
             torch.tensor(len(labels)),
             self._finite_batches(scores),
             error(scores, labels).double().square().sum() if error else torch.tensor(0),
@@ -61,6 +64,8 @@ class Tally:
         if finite < len(self._scores) * self._part.processes:
             since = int(finite) // self._part.processes + 1
             raise FloatingPointError(f"the scores are not finite, from batch {since} of {len(self._scores)} on")
+        if not (math.isfinite(loss) and math.isfinite(squared)):
+            raise FloatingPointError("the loss is not finite")
         information = self._entropy - loss / examples if self._loss.cross_entropy else None
         return {
             "loss": loss / examples,
@@ -76,8 +81,8 @@ class Tally:
         return (ends <= finite_rows).sum()
 
     def classes(self) -> NDArray[np.int16]:
-        """The class with the largest score, for each example in its place; shape (n,)."""
-        return torch.cat(self._scores).argmax(-1).cpu().numpy().astype(np.int16)
+        """The class with the largest F(x) (`Loss.classes`), for each example in its place; shape (n,)."""
+        return self._loss.classes(torch.cat(self._scores)).cpu().numpy().astype(np.int16)
 
 
 def evaluate(net: nn.Module, loss: Loss, examples: Examples, entropy: float) -> Tally:

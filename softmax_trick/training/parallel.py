@@ -116,7 +116,8 @@ class _Dropout(nn.Module):
 def _summed(gradients: Tensor) -> torch.futures.Future[Tensor]:
     """DistributedDataParallel's hook: gradients summed over the processes, not averaged."""
     work = dist.all_reduce(gradients, async_op=True)
-    assert work is not None
+    if work is None:
+        raise RuntimeError("this process is not of the group")
     return work.get_future().then(lambda future: future.value()[0])
 
 
