@@ -17,6 +17,11 @@ from softmax_trick.language.text import to_text
 DATA = Path(__file__).parent / "data"
 
 
+def sides(statement):
+    left, right = statement.expressions
+    return left, right
+
+
 def statements():
     for name in ("decide.tsv", "statements.tsv"):
         lines = (DATA / name).read_text(encoding="utf-8").splitlines()
@@ -39,7 +44,7 @@ def test_every_statement_of_known_truth_is_decided_right(part):
     wrong = []
     for row in STATEMENTS[part::8]:
         statement = read_equation(row["left"], row["right"], row["let"])
-        found = decide(*statement.expressions, statement.sizes)
+        found = decide(*sides(statement), statement.sizes)
         if found.verdict != {"true": "proved", "false": "refuted"}[row["truth"]]:
             wrong.append((row["id"], found.verdict, found.reason))
     assert wrong == []
@@ -157,11 +162,11 @@ def test_the_nearest_right_formula_is_right(left, right, let, nearest):
 def test_a_fault_in_the_reduction_is_noticed_by_the_replay(monkeypatch):
     # The planted fault: everything is reduced to zero. (A study's own captured an index, and made these two equal.)
     statement = read_equation("sum[n:K] log(sum[m:K] exp(A[m,n]))", "sum[n:K] A[n,n]", "A: K,K")
-    assert decide(*statement.expressions).verdict == "refuted"
+    assert decide(*sides(statement)).verdict == "refuted"
     with pytest.raises(Disagreement):
-        replay(*statement.expressions)
+        replay(*sides(statement))
     monkeypatch.setattr(canonical.Canonical, "is_zero", lambda self, value: True)
     monkeypatch.setattr("softmax_trick.language.decision.compare", lambda *_, **__: Comparison(None, 1, 0))
-    found = decide(*statement.expressions)
+    found = decide(*sides(statement))
     assert found.verdict == "undecided"
     assert "disagree" in found.reason
