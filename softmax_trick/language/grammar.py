@@ -34,7 +34,7 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import ENTRYWISE, NAMED, named
-from softmax_trick.language.inference import Inference, Names, described, index_node
+from softmax_trick.language.inference import Inference, Names, axis_names, described, index_node, is_over_indices
 from softmax_trick.language.scanner import CONSTANTS
 from softmax_trick.language.syntax import (
     DERIVATIVES,
@@ -134,6 +134,8 @@ class _Builder:
                 raise node.error(f"{name} is reserved: {hint}, or declare it, as in --let '{name}: real'")
         self._inference = Inference(names, trees, bool(relation))
         self._definitions: dict[str, Expression] = {}
+        nodes = [node for tree in names.trees for node in tree.nodes()]
+        self._written = {node.text for node in nodes} | {name for node in nodes for name, _ in node.bound}
         self._variables = {name: self._variable(name) for name in (*names.shapes, *names.labels)}
         self._defining = ""
 
@@ -231,17 +233,30 @@ class _Builder:
             case "name":
                 return self._name(node)
             case "transpose":
-                return self._build(node.parts[0], bound).T
+                argument = self._build(node.parts[0], bound)
+                if len(argument.axes) < 2:
+                    raise AxesError(f".T of {shape(argument.axes)}: it takes a matrix; write outer(u, v) or dot(u, v)")
+                return argument.T
             case "entry":
                 return self._entry(node, bound)
             case "tensor":
-                indices = tuple(Index(name, axis) for name, axis in node.bound)
-                body = self._build(node.parts[0], {**bound, **{index.name: index for index in indices}})
-                return ex.comprehension(indices, body)
+                indices, body = self._tensor(node, bound)
+                more = self._fresh(body.axes)
+                return ex.comprehension(indices + more, ex.entry_of(body, *more) if more else body)
             case "operation":
                 return self._operation(node, bound)
             case _:
                 return self._call(node, bound)
+
+    def _tensor(self, node: Node, bound: Mapping[str, Index]) -> tuple[tuple[Index, ...], Expression]:
+        """The indices in front of entry notation, and its body."""
+        indices = tuple(Index(name, axis) for name, axis in node.bound)
+        return indices, self._build(node.parts[0], {**bound, **{index.name: index for index in indices}})
+
+    def _fresh(self, axes: Sequence[str]) -> tuple[Index, ...]:
+        """An index for each axis, with a name that stands nowhere."""
+        names = (name for n in range(999) for letter in "ijklmn" if (name := f"{letter}{n or ''}") not in self._written)
+        return tuple(Index(name, axis) for name, axis in zip(names, axes, strict=False))
 
     def _name(self, node: Node) -> Expression:
         name = node.text
@@ -296,6 +311,9 @@ class _Builder:
         if name in ENTRYWISE:
             return entrywise(name, *(self._build(part, bound) for part in node.parts))
         match name:
+            case "onehot" if node.parts[0].text in bound:
+                place, (own,) = bound[node.parts[0].text], self._fresh([bound[node.parts[0].text].axis])
+                return ex.comprehension((own,), ex.delta(own, place))
             case "onehot":
                 return ex.onehot(self._variables[node.parts[0].text])
             case "pick":
@@ -336,6 +354,11 @@ class _Builder:
         return Spread(argument, self._axis(node.parts[1]), int(place) - 1)
 
     def _named(self, node: Node, bound: Mapping[str, Index]) -> Expression:
+        if is_over_indices(node):
+            indices, body = self._tensor(node.parts[0], bound)
+            more = self._fresh(body.axes)
+            reduced = named(node.text, ex.comprehension(indices, ex.entry_of(body, *more) if more else body))
+            return ex.comprehension(more, reduced) if more else reduced
         arguments, axes = self._inference.split(node)
         if node.text in ("max", "min") and len(arguments) > 1:
             if axes:
@@ -346,6 +369,8 @@ class _Builder:
             return first
         for axis in axes:
             self._axis(axis)
+            if axis.text not in self._names.axes:  # of softmax, whose second argument does not make an axis
+                raise axis.error(f"{axis.text} is no axis here; with slack it is softmax(x, slack={axis.text})")
         most = 1 if node.text == "softmax" else NAMED[node.text].arity[1]
         if len(arguments) > most:
             raise arguments[most].error(f"{node.text} takes the name of an axis here")
@@ -383,8 +408,7 @@ class _Builder:
 
 def _given_sizes(trees: Sequence[Node], declarations: dict[str, Declaration]) -> dict[str, int]:
     """The sizes among the declarations, K = 3; they are taken out of them, and their axes declared."""
-    axes = Names(trees, declarations).axes - {n for n, d in declarations.items() if d.kind not in ("", "size")}
-    sizes = {}
+    axes, sizes = axis_names(trees, declarations), {}
     for name, one in list(declarations.items()):
         if name in axes and one.meaning is not None:
             value = one.meaning.value if one.meaning.kind == "number" else Fraction(0)

@@ -11,12 +11,12 @@ What does not fit is left as it is: building the expression raises the error, wi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from softmax_trick.language.expression import shape, size_of
 from softmax_trick.language.functions import NAMED
-from softmax_trick.language.syntax import DERIVATIVES, DIRECTIONAL, Declaration, Node
+from softmax_trick.language.syntax import DERIVATIVES, DIRECTIONAL, REDUCTIONS, Declaration, Node
 
 FIRST_AXES = ("K", "D", "N", "M", "L", "P", "Q", "R")
 INDEX_NAME = re.compile(r"[i-n][0-9]*'*")
@@ -63,10 +63,9 @@ class Names:
         self.declarations = declarations
         self.definitions = {n: d.meaning for n, d in declarations.items() if not d.kind and d.meaning is not None}
         self.trees = (*texts, *self.definitions.values())
-        self.axes = self._axes()
+        self.axes = axis_names(texts, declarations)
         for name, one in declarations.items():
-            size = one.meaning is not None and one.meaning.kind == "number"  # K = 3 gives the size of an axis
-            if name in self.axes and not size and (name in self.definitions or one.kind not in ("size", "")):
+            if name in self.axes and (name in self.definitions or one.kind not in ("size", "")):
                 raise one.node.error(f"{name} is an axis here: a variable needs another name")
         self.labels: dict[str, tuple[Shape, Axis]] = {}
         self.indices: dict[str, Axis] = {}
@@ -78,21 +77,24 @@ class Names:
                 self.indices[name] = Axis(one.along)
             elif one.kind != "size":
                 self.shapes[name] = Shape(None if not one.kind else [Axis(axis) for axis in one.axes])
-        for node in (node for tree in self.trees for node in tree.nodes()):
-            for label in _labels(node):
-                if label.text not in declarations:
-                    self.labels.setdefault(label.text, (Shape(), Axis()))
+        for label in (label for tree in self.trees for label in _labels(tree, frozenset())):
+            if label.text not in declarations:
+                self.labels.setdefault(label.text, (Shape(), Axis()))
 
-    def _axes(self) -> frozenset[str]:
-        given = self.declarations.get("K")
-        size = given is None or given.kind == "size" or (given.meaning is not None and given.meaning.kind == "number")
-        found = {"K"} if size else set()
-        for name, one in self.declarations.items():
-            found |= set(one.axes) | ({one.along} if one.along else set()) | ({name} if one.kind == "size" else set())
-        for node in (node for tree in self.trees for node in tree.nodes()):
-            found |= {axis for _, axis in node.bound}
+
+def axis_names(trees: Sequence[Node], declarations: Mapping[str, Declaration]) -> frozenset[str]:
+    """The names that are axes: declared, bound over, given as an argument; and K, unless it is something else."""
+    own = declarations.get("K")
+    is_size = own is None or own.kind == "size" or (own.meaning is not None and own.meaning.kind == "number")
+    found = {"K"} if is_size else set()
+    for name, one in declarations.items():
+        found |= set(one.axes) | ({one.along} if one.along else set()) | ({name} if one.kind == "size" else set())
+    meanings = [one.meaning for one in declarations.values() if one.meaning is not None]
+    for node in (node for tree in (*trees, *meanings) for node in tree.nodes()):
+        found |= {axis for _, axis in node.bound}
+        if node.text != "softmax":  # whose second argument may be meant as its slack
             found |= {part.text for part in axis_arguments(node)}
-        return frozenset(found | {size_of(axis) for axis in found})
+    return frozenset(found | {size_of(axis) for axis in found})
 
 
 def axis_arguments(node: Node) -> tuple[Node, ...]:
@@ -108,12 +110,15 @@ def axis_arguments(node: Node) -> tuple[Node, ...]:
     return tuple(part for part in node.parts[first:last] if part.kind == "name")
 
 
-def _labels(node: Node) -> Iterable[Node]:
-    """The names in a node that must be labels."""
-    if node.kind == "call" and node.text in ("onehot", "pick") and node.parts[-1].kind == "name":
-        yield node.parts[-1]
-    elif node.kind == "index" and node.parts:
-        yield node
+def _labels(node: Node, bound: frozenset[str]) -> Iterator[Node]:
+    """The names in a tree that must be labels."""
+    bound |= {name for name, _ in node.bound}
+    is_argument = node.kind == "call" and node.text in ("onehot", "pick")
+    label = node.parts[-1] if is_argument else node
+    if label.text not in bound and (label.kind == "name" if is_argument else node.kind == "index" and node.parts):
+        yield label
+    for part in (*node.parts, *((node.slack,) if node.slack else ())):
+        yield from _labels(part, bound)
 
 
 class Inference:
@@ -130,6 +135,7 @@ class Inference:
         self._changed = False
         self._constraints: list[Callable[[], None]] = []
         self._choices: dict[str, list[Callable[[], bool]]] = {key: [] for key in _ORDER}
+        self._scalars: list[Callable[[], bool]] = []  # for names that nothing else is said of
         self._axes: list[Axis] = []
         self._squares: set[str] = set()  # names beside @, .T, trace, diagonal
         self._of: dict[int, Shape] = {}
@@ -221,9 +227,9 @@ class Inference:
             case "entry":
                 return self._entry(node, bound)
             case "tensor":
-                body = self.visit(node.parts[0], {**bound, **dict(node.bound)})
-                self._set(body, ())
-                return Shape([Axis(axis) for _, axis in node.bound])
+                body, result = self.visit(node.parts[0], {**bound, **dict(node.bound)}), Shape(whole=True)
+                self._concatenated(result, Shape([Axis(axis) for _, axis in node.bound]), body)
+                return result
             case "operation":
                 return self._operation(node, bound)
             case _:
@@ -244,7 +250,7 @@ class Inference:
         if name not in names.shapes:
             names.shapes[name] = cell = Shape()
             self._choices["names"].append(lambda: self._vector(node, cell))
-            self._choices["scalars"].append(lambda: not cell.root().whole and self._set(cell, ()))
+            self._scalars.append(lambda: not cell.root().whole and self._set(cell, ()))
         return names.shapes[name]
 
     def _vector(self, node: Node, cell: Shape) -> bool:
@@ -447,6 +453,8 @@ class Inference:
                 return self._delta(node, bound)
             case "onehot" | "pick":
                 label = node.parts[-1]
+                if name == "onehot" and label.kind == "name" and label.text in bound:
+                    return Shape([Axis(bound[label.text])])
                 if label.kind != "name" or label.text not in self.names.labels:
                     raise label.error(f"{name} takes the name of a label, as in --let 'c: label K'")
                 own, into = self.names.labels[label.text]
@@ -565,6 +573,10 @@ class Inference:
         root.holds += [axis for axis in named if axis not in root.holds]
         if rule.keeps:
             return first
+        if is_over_indices(node):
+            result = Shape()
+            self._concatenated(first, Shape([Axis(axis) for _, axis in arguments[0].bound]), result)
+            return result
         if node.text == "trace":
             self._mark(arguments[0])
             self._choices["traces"].append(lambda: self._trace(first))
@@ -628,6 +640,9 @@ class Inference:
             self._propagate()
             if not any(choice() for kind in _ORDER for choice in self._choices[kind]):
                 break
+        for scalar in self._scalars:
+            scalar()
+        self._propagate()
         self._name_axes()
 
     def _propagate(self) -> None:
@@ -658,7 +673,12 @@ class Inference:
                 cell.root().name = next(free)
 
 
-_ORDER = ("sides", "spread", "traces", "names", "by", "operands", "labels", "scalars")
+_ORDER = ("sides", "spread", "traces", "names", "by", "operands", "labels")
+
+
+def is_over_indices(node: Node) -> bool:
+    """Whether it is a sum, mean, ... over the indices of an entry notation, sum[k:K] x[k]."""
+    return node.text in REDUCTIONS and len(node.parts) == 1 and node.parts[0].kind == "tensor"
 
 
 def index_node(node: Node) -> Node:
