@@ -409,7 +409,7 @@ class Inference:
         if name in names.labels or name in names.indices:
             return name in names.labels
         if name in names.shapes and (name in names.declarations or self._used_as_number(name)):
-            raise term.error(f"{name} is no index: declare it, as in {name}: label K")
+            raise term.error(f"{name} is no index, but a variable: an index has a name of its own")
         if name in names.axes:
             raise term.error(f"{name} is an axis, no index: [i:{name}] binds an index that runs over it")
         if INDEX_NAME.fullmatch(name):
@@ -562,6 +562,8 @@ class Inference:
     def _named(self, node: Node, bound: Mapping[str, str]) -> Shape:
         rule = NAMED[node.text]
         arguments, axes = self.split(node)
+        if node.text in ("max", "min") and len(arguments) > 1:  # of entries
+            return self._entrywise(Shape(), [self.visit(part, bound) for part in arguments])
         cells = [self._whole(self.visit(part, bound)) for part in arguments]
         if node.slack is not None:
             self._set(self.visit(node.slack, bound), ())
