@@ -155,8 +155,13 @@ def _pairs_of(file: Path, let: Sequence[str]) -> list[Pair]:
 
 
 def within(time_limit: float, statement: Statement) -> Decision:
-    """Decide in a process of its own, which is ended when the limit is reached."""
+    """Decide in a process of its own, which is ended when the limit is reached.
+
+    Raises:
+        WrongUsage: the two have no meaning beside each other.
+    """
     from softmax_trick.language.decision import Decision
+    from softmax_trick.language.expression import LanguageError
 
     ours, theirs = multiprocessing.Pipe(duplex=False)
     worker = multiprocessing.Process(target=_work, args=(theirs, statement), daemon=True)
@@ -168,6 +173,8 @@ def within(time_limit: float, statement: Statement) -> Decision:
             found = ours.recv()
             if isinstance(found, Decision):
                 return found
+            if isinstance(found, LanguageError):
+                raise WrongUsage(str(found))
             trouble = found
     except EOFError:
         trouble = "the process that decides it died (of memory, perhaps)"
@@ -179,10 +186,13 @@ def within(time_limit: float, statement: Statement) -> Decision:
 
 def _work(connection: Connection, statement: Statement) -> None:
     from softmax_trick.language.decision import decide
+    from softmax_trick.language.expression import LanguageError
 
     left, right = statement.expressions
     try:
         connection.send(decide(left, right, statement.sizes))
+    except LanguageError as error:
+        connection.send(error)
     except Exception as error:
         connection.send(f"crashed, please report it: {type(error).__name__}: {error}")
     connection.close()
