@@ -44,7 +44,7 @@ def test_every_statement_of_known_truth_is_decided_right(part):
     wrong = []
     for row in STATEMENTS[part::8]:
         statement = read_equation(row["left"], row["right"], row["let"])
-        found = decide(*sides(statement), statement.sizes)
+        found = decide(*sides(statement), sizes=statement.sizes)
         if found.verdict != {"true": "proved", "false": "refuted"}[row["truth"]]:
             wrong.append((row["id"], found.verdict, found.reason))
     assert wrong == []

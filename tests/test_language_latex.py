@@ -435,7 +435,7 @@ def check(expression):
     text = to_latex(expression)
     reader = Reader(text)
     with np.errstate(all="ignore"):
-        reading = Reading(Floats(ENV))  # type: ignore[var-annotated, arg-type]
+        reading: Reading[float] = Reading(Floats(ENV))  # type: ignore[arg-type]
         rank = len(expression.axes)
         expected = np.array([reading.entry(expression, at) for at in np.ndindex((N,) * rank)]).reshape((N,) * rank)
         if not np.isfinite(expected).all() or np.abs(expected).max() > 1e6:

@@ -155,8 +155,13 @@ def _pairs_of(file: Path, let: Sequence[str]) -> list[Pair]:
 
 
 def within(time_limit: float, statement: Statement) -> Decision:
-    """Decide in a process of its own, which is ended when the limit is reached."""
+    """Decide in a process of its own, which is ended when the limit is reached.
+
+    Raises:
+        WrongUsage: the two have no meaning beside each other.
+    """
     from softmax_trick.language.decision import Decision
+    from softmax_trick.language.expression import LanguageError
 
     ours, theirs = multiprocessing.Pipe(duplex=False)
     worker = multiprocessing.Process(target=_work, args=(theirs, statement), daemon=True)
@@ -168,7 +173,7 @@ def within(time_limit: float, statement: Statement) -> Decision:
             found = ours.recv()
             if isinstance(found, Decision):
                 return found
-            if isinstance(found, ValueError):
+            if isinstance(found, LanguageError):
                 raise WrongUsage(str(found))
             trouble = found
     except EOFError:

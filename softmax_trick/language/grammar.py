@@ -156,7 +156,8 @@ class _Builder:
     def _readings(self) -> dict[str, str]:
         names = self._names
         found: dict[str, str] = {}
-        for name in [node.text for tree in names.trees for node in tree.nodes()] + list(names.declarations):
+        used = self._used()
+        for name in [*used, *names.declarations]:
             if name in found:
                 continue
             if name in names.definitions:
@@ -169,7 +170,25 @@ class _Builder:
                 found[name] = f"index over {self._index(name).axis}"
             elif name in self._sizes:
                 found[name] = f"size, {self._sizes[name]}"
+                continue
+            if name in found and name not in used:
+                found[name] += ", not used"
         return found
+
+    def _used(self) -> list[str]:
+        """The names in the texts, and in the definitions that they use, in order."""
+        found: dict[str, None] = {}
+
+        def walk(tree: Node) -> None:
+            for node in tree.nodes():
+                if node.text not in found:
+                    found[node.text] = None
+                    if node.text in self._names.definitions:
+                        walk(self._names.definitions[node.text])
+
+        for tree in self._trees:
+            walk(tree)
+        return list(found)
 
     # --- names ---
 
@@ -201,6 +220,9 @@ class _Builder:
         """An index; a number is one into this axis."""
         name, names = node.text, self._names
         if node.kind == "numbered":
+            size = self._sizes.get(size_of(axis), int(node.value))
+            if node.value > size:
+                raise node.error(f"there is no entry {node.value}: {size_of(axis)} is {size}")
             return Numbered(int(node.value), axis)
         if name in bound:
             return bound[name]
