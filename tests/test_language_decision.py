@@ -7,8 +7,8 @@ import pytest
 
 from softmax_trick.language import canonical
 from softmax_trick.language.decision import decide
-from softmax_trick.language.expression import AxesError, LanguageError
-from softmax_trick.language.grammar import read_equation
+from softmax_trick.language.expression import AxesError, Expression, LanguageError
+from softmax_trick.language.grammar import Statement, read_equation
 from softmax_trick.language.points import Comparison
 from softmax_trick.language.replay import Disagreement, replay
 from softmax_trick.language.statements import decide_statement
@@ -17,7 +17,7 @@ from softmax_trick.language.text import to_text
 DATA = Path(__file__).parent / "data"
 
 
-def sides(statement):
+def sides(statement: Statement) -> tuple[Expression, Expression]:
     left, right = statement.expressions
     return left, right
 
