@@ -142,6 +142,10 @@ READINGS = [
     (["sum(x)/K"], "K = 3", {"x": "vector over K", "K": "size, 3"}),
     (["x/K"], "K: positive", {"x": "scalar", "K": "positive scalar"}),
     (["sum[n:N] v[n]"], "", {"v": "vector over N"}),
+    (["x@W@v"], "", {"x": "vector over K", "W": "matrix K x D", "v": "vector over D"}),
+    (["x@W@x"], "", {"W": "matrix K x K'"}),
+    (["X@W.T + cols(b)"], "W: K,D", {"X": "matrix N x D", "b": "vector over K"}),
+    (["X[n,j]*softmax(X, K)[n,j]"], "", {"X": "matrix D x K", "n": "index over D", "j": "index over K"}),
     (["softmax(X, N)"], "X: N,K", {"X": "matrix N x K"}),
     (["a"], "b: K; y = b", {"a": "scalar", "b": "vector over K, not used", "y": "vector over K, defined, not used"}),
 ]
@@ -322,7 +326,7 @@ def test_what_is_printed_is_read_back(expression):
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(expressions((), depth=2), expressions(("K",), depth=2), expressions(depth=3, derivatives=False))
 def test_definitions_are_printed_as_their_names(first, second, around):
-    f, g = Definition("f", first), Definition("g", second / Definition("f", first))
+    f, g = Definition("f", first), Definition("g", second / (1 + Definition("f", first) ** 2))
     expression = named("sum", around) * f - dot(g, g) if around.axes else around * f + dot(g, -g)
     assert parse(to_text(expression), declarations(expression)) == expression
 

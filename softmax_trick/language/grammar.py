@@ -203,7 +203,9 @@ class _Builder:
         if name in names.labels:
             own, into = names.labels[name]
             return ex.variable(name, _found(own.root().axes), "label", into.root().name)
-        return ex.variable(name, _found(names.shapes[name].root().axes))
+        axes = _found(names.shapes[name].root().axes)
+        # The rows and columns of a square matrix are told apart by primes.
+        return ex.variable(name, tuple(axis + "'" * axes[:place].count(axis) for place, axis in enumerate(axes)))
 
     def _index(self, name: str) -> Index:
         declared = self._names.declarations.get(name)

@@ -220,7 +220,7 @@ class Inference:
             case "name":
                 return self._name(node, bound)
             case "transpose":
-                inner, result = self.visit(node.parts[0], bound), Shape()
+                inner, result = self._whole(self.visit(node.parts[0], bound)), Shape(whole=True)
                 self._mark(node.parts[0])
                 self._both(lambda: self._reverse(inner, result), lambda: self._reverse(result, inner))
                 return result
@@ -573,6 +573,7 @@ class Inference:
         named = [part.text for part in axes]
         root = first.root()
         root.holds += [axis for axis in named if axis not in root.holds]
+        self._choices["held"] += [partial(self._held, first, name) for name in named]
         if rule.keeps:
             return first
         if is_over_indices(node):
@@ -588,6 +589,15 @@ class Inference:
         else:
             self._set(result, ())
         return result
+
+    def _held(self, cell: Shape, name: str) -> bool:
+        """An axis is named that none of those has that are known: it is the last that has no name."""
+        axes = [axis.root() for axis in cell.root().axes or ()]
+        unnamed = [axis for axis in axes if not axis.name]
+        if not unnamed or any(axis.name == name for axis in axes):
+            return False
+        self._join_axes(unnamed[-1], Axis(name))
+        return True
 
     def _trace(self, matrix: Shape) -> bool:
         axes = matrix.root().axes
@@ -663,6 +673,10 @@ class Inference:
         cells += [axis for own, _ in self.names.labels.values() for axis in own.root().axes or ()]
         cells += self._axes + list(self.names.indices.values())
         cells += [axis for cell in self._of.values() for axis in cell.root().axes or ()]
+        for shape_ in self.names.shapes.values():
+            if len(axes := shape_.root().axes or ()) > 1:
+                for axis in axes:
+                    axis.root().of_matrix = True
         used = set(self.names.shapes) | set(self.names.labels) | set(self.names.indices)
         default = next(axis for axis in (*FIRST_AXES, "CLASSES") if axis not in used)
         for cell in cells:
@@ -675,7 +689,7 @@ class Inference:
                 cell.root().name = next(free)
 
 
-_ORDER = ("sides", "spread", "traces", "names", "by", "operands", "labels")
+_ORDER = ("sides", "held", "spread", "traces", "names", "by", "operands", "labels")
 
 
 def is_over_indices(node: Node) -> bool:
