@@ -5,10 +5,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify mutants errata test peers train lint wheel bench bench-tau notebooks lab clean
+.PHONY: verify kernel mutants errata test peers train lint wheel bench bench-tau notebooks lab clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
+
+# The same, with the theorems of proofs/coq checked by Coq.
+kernel: .venv/core.stamp
+	@command -v coqc >/dev/null || { echo "make kernel needs coqc: install Coq 8.16 or newer (Debian and Ubuntu: apt-get install coq; macOS: brew install coq)"; exit 1; }
+	$(BIN)/softmax-trick verify --kernel
 
 mutants: .venv/core.stamp
 	$(BIN)/softmax-trick mutants
@@ -16,6 +21,8 @@ mutants: .venv/core.stamp
 errata: .venv/all.stamp
 	$(BIN)/softmax-trick verify --errata ERRATA.md
 	$(BIN)/python -m softmax_trick.report.picture docs/ledger.svg
+	@if command -v coqc >/dev/null; then set -x; $(BIN)/python -m softmax_trick.report.rungs README.md; \
+	else echo "README.md's table of rungs is left as it is: it needs coqc (make kernel says how to get it)"; fi
 
 test: .venv/all.stamp
 	$(BIN)/pytest -n 2 --dist loadfile

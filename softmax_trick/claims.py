@@ -44,12 +44,13 @@ class Step:
     Attributes:
         text: what it says.
         kind: "checked" if the library decided it exactly on the spot, "cited" if it rests on a theorem of analysis or
-            on plain logic that the text names, "used" if it is another claim, which has its own verdict.
-        detail: how a checked step was reduced.
+            on plain logic that the text names, "used" if it is another claim, which has its own verdict, "kernel" if
+            the kernel of a proof assistant has checked it, or what a proof cites it for.
+        detail: how a checked step was reduced; the theorem or the axioms of one that the kernel has checked.
     """
 
     text: str
-    kind: Literal["checked", "cited", "used"]
+    kind: Literal["checked", "cited", "used", "kernel"]
     detail: tuple[str, ...] = ()
 
 

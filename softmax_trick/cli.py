@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from softmax_trick.certificate import Certificate
     from softmax_trick.experiments.definitions import Experiment
+    from softmax_trick.kernel import Kernel
     from softmax_trick.ledger import Ledger, Result
 
 
@@ -381,6 +382,8 @@ def _add_verify(commands: Any) -> None:
     ids = verify.add_argument("ids", nargs="*", metavar="ID", help="claims to decide, such as T1.4a (default: all)")
     verify.add_argument("--list", action="store_true", help="list claims and what is known of them; decide nothing")
     verify.add_argument("--fresh", action="store_true", help="ignore evidence of earlier runs")
+    kernel = "let Coq's kernel check the theorems of proofs/coq too; needs coqc on the PATH"
+    verify.add_argument("--kernel", action="store_true", help=kernel)
     results = verify.add_argument(
         "--results", metavar="FILE", type=Path, help="runs for the measured claims (default: those of this project)"
     )
@@ -404,7 +407,16 @@ def _verify(options: argparse.Namespace) -> int:
     outputs = {name: vars(options)[name] for name in ("json", "html", "errata") if vars(options)[name]}
     check_outputs(outputs.values())
     cache = Cache()
-    ledger = Ledger(cache=cache, results=_results(options.results), run=not options.list, fresh=options.fresh)
+    if options.kernel and options.list:
+        raise _WrongUsage("--list decides nothing, and --kernel asks Coq to decide: give one of the two")
+    kernel = _kernel(options.fresh, errors) if options.kernel else None
+    ledger = Ledger(
+        cache=cache,
+        results=_results(options.results),
+        run=not options.list,
+        fresh=options.fresh,
+        kernel=kernel.add_to if kernel else None,
+    )
     try:
         selected = ledger.select(options.ids)
     except UnknownClaim as error:
@@ -426,6 +438,18 @@ def _verify(options: argparse.Namespace) -> int:
         if not write(_rendered(kind, results), file):
             status = DIFFERENT
     return status
+
+
+def _kernel(fresh: bool, errors: Console) -> Kernel | None:
+    """What Coq's kernel says; without Coq a line that says what to install, and nothing else is different."""
+    from softmax_trick.kernel import HOW_TO_INSTALL, find_coqc, run
+
+    coqc = find_coqc()
+    if not coqc:
+        print(f"softmax-trick: --kernel: there is no coqc on the PATH: {HOW_TO_INSTALL}", file=sys.stderr)
+        return None
+    with errors.status("Coq checks the theorems of proofs/coq"):
+        return run(coqc, fresh=fresh)
 
 
 def _results(file: Path | None) -> Any:

@@ -85,6 +85,7 @@ class Ledger:
         results: the experiments from which the measured claims take their figures, if there are any.
         run: whether claims are run. If not, the results are those of earlier runs, stale or not.
         fresh: whether evidence of earlier runs is ignored.
+        kernel: adds what the kernel of a proof assistant says of a claim, given by its ID, to the other evidence.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Ledger:
         results: Results | None = None,
         run: bool = True,
         fresh: bool = False,
+        kernel: Callable[[str, tuple[Evidence, ...]], tuple[Evidence, ...]] | None = None,
     ) -> None:
         if claims is None:
             from softmax_trick.proofs import CLAIMS
@@ -101,7 +103,7 @@ class Ledger:
             claims = CLAIMS
         self.claims = claims
         self.results_of_experiments = results
-        self._cache, self._runs, self._fresh = cache, run, fresh
+        self._cache, self._runs, self._fresh, self._kernel = cache, run, fresh, kernel
         self._results: dict[str, Result] = {}
         self._running: list[str] = []
 
@@ -128,6 +130,8 @@ class Ledger:
 
     def _run(self, claim: Claim) -> Result:
         evidence, cached, stale = self._evidence(claim)
+        if self._kernel:
+            evidence = self._kernel(claim.id, evidence)
         uses = tuple(dict.fromkeys(name for item in evidence for name in item.uses))
         unproved = tuple(name for name in uses if not self._is_proved(name))
         return Result(claim, judge(evidence, unproved), evidence, uses, unproved, cached, stale)

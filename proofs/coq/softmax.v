@@ -40,6 +40,12 @@ Proof.
   intros. unfold softmax. rewrite sum_divide. field. apply Rgt_not_eq. apply sum_exp_positive. assumption.
 Qed.
 
+Theorem softmax_is_a_distribution : forall K x, (1 <= K)%nat ->
+  sum K (softmax K x) = 1 /\ forall i, (i < K)%nat -> 0 < softmax K x i.
+Proof.
+  intros. split; [ apply softmax_sums_to_one; assumption | intros; apply softmax_positive; assumption ].
+Qed.
+
 Lemma softmax_ext : forall K x x' i, agree K x x' -> (i < K)%nat -> softmax K x i = softmax K x' i.
 Proof.
   intros K x x' i H Hi. unfold softmax. rewrite (sum_ext K _ (fun k => exp (x' k))), (H i Hi); [ reflexivity | ].

@@ -97,7 +97,8 @@ Proof.
   assert (p * (INR K - 1) + (1 - p) * (INR K - 1) = INR K - 1) by ring. lra.
 Qed.
 
-Lemma softmax_in_open_simplex : forall K x, (2 <= K)%nat -> open_simplex K (softmax K x).
+(* (0,1)^K with sum 1: for K = 1, SoftMax is 1, and 1 is not in (0,1). *)
+Theorem softmax_in_open_simplex : forall K x, (2 <= K)%nat -> open_simplex K (softmax K x).
 Proof.
   intros K x HK. assert (Hsum : sum K (softmax K x) = 1) by (apply softmax_sums_to_one; lia).
   split; [ | assumption ]. intros k Hk. split; [ apply softmax_positive; assumption | ].

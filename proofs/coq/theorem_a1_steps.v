@@ -43,6 +43,37 @@ Proof.
     cbv beta in HC. lra.
 Qed.
 
+(* (2) => (1), after the two cases: z_j = e^(d_j x_j) / y_j is z_1 e^(c_j), so y_j = e^(d_j x_j - c_j) / z_1. *)
+Theorem log_z_equal : forall K F d, (1 <= K)%nat -> local_map K F ->
+  (forall x i, (i < K)%nat -> 0 < F x i) -> P2_with d K F ->
+  let z := fun (x : vector) (j : nat) => exp (d j * x j) / F x j in
+  exists c, forall x j, (j < K)%nat -> z x j = z x O * exp (c j) /\ F x j = exp (d j * x j - c j) / z x O.
+Proof.
+  intros K F d HK Hlocal Hpos Hd z. destruct (p2_gives_family K F d Hlocal Hd) as [ a [ C H ] ].
+  assert (Ha : forall i, (i < K)%nat -> a i <> 0).
+  { intros i Hi E. destruct (H (fun _ => 0)) as [ _ Hy ]. specialize (Hpos (fun _ => 0) i Hi).
+    rewrite (Hy i Hi) in Hpos. unfold family in Hpos. rewrite E in Hpos. unfold Rdiv in Hpos. lra. }
+  assert (He : forall u, exp u <> 0) by (intros; apply Rgt_not_eq; apply exp_pos).
+  assert (Hz : forall x j, (j < K)%nat -> z x j = weight K a d C x / a j).
+  { intros x j Hj. unfold z. destruct (H x) as [ Hw Hy ]. rewrite (Hy j Hj). unfold family. field. auto. }
+  assert (Hratio : forall j, (j < K)%nat -> 0 < a O / a j).
+  { intros j Hj. assert (H0 := Hpos (fun _ => 0) O ltac:(lia)). assert (H1 := Hpos (fun _ => 0) j Hj).
+    assert (Z0 : 0 < z (fun _ => 0) O) by (apply Rdiv_lt_0_compat; [ apply exp_pos | assumption ]).
+    assert (Z1 : 0 < z (fun _ => 0) j) by (apply Rdiv_lt_0_compat; [ apply exp_pos | assumption ]).
+    replace (a O / a j) with (z (fun _ => 0) j / z (fun _ => 0) O); [ apply Rdiv_lt_0_compat; assumption | ].
+    rewrite !Hz by lia. field. split; [ apply Ha; assumption | ]. split; [ apply Ha; lia | apply H ]. }
+  exists (fun j => ln (a O / a j)). intros x j Hj. destruct (H x) as [ Hw _ ].
+  assert (E : z x j = z x O * exp (ln (a O / a j))).
+  { rewrite exp_ln, !Hz by (lia || apply Hratio; assumption). field. split; [ apply Ha; assumption | apply Ha; lia ]. }
+  split; [ exact E | ]. unfold Rminus. rewrite exp_plus, exp_Ropp.
+  assert (Hy := Rgt_not_eq _ _ (Hpos x j Hj)). assert (Hz0 : z x O <> 0).
+  { rewrite Hz by lia. apply Rmult_integral_contrapositive. split; [ assumption | ].
+    apply Rinv_neq_0_compat. apply Ha. lia. }
+  replace (exp (d j * x j) * / exp (ln (a O / a j)) / z x O) with
+    (exp (d j * x j) / (z x O * exp (ln (a O / a j)))) by (field; auto).
+  rewrite <- E. unfold z. field. auto.
+Qed.
+
 (* (2) => (1), last step: (P2) does not give the unity that the step takes from it. *)
 Theorem unity_of_p2 : forall K, (1 <= K)%nat ->
   ~ (forall F, local_map K F -> differentiable K F -> P2 K F -> forall x, sum K (F x) = 1).

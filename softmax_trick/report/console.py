@@ -19,7 +19,9 @@ COLOURS = {
     Verdict.MEASURED: "blue",
     Verdict.UNDECIDED: "yellow",
 }
-MARKS = {"checked": "✓", "cited": "·", "used": "→"}
+MARKS = {"checked": "✓", "cited": "·", "used": "→", "kernel": "◆"}
+LEGEND = "✓ decided exactly   · cited, not checked by machine   → a claim of its own"
+LEGEND_OF_KERNEL = "   ◆ checked by the kernel of Coq, or cited for what that has checked"
 
 
 def ledger_table(results: Sequence[Result]) -> RenderableType:
@@ -38,6 +40,9 @@ def ledger_table(results: Sequence[Result]) -> RenderableType:
             apart.add_row(result.claim.id, Text(result.claim.title), _verdict_word(result), reason)
         parts += [apart, Text("")]
     parts.append(Text(counts(results)))
+    if engines := {item.engine for result in results for item in result.evidence if item.rung == "kernel"}:
+        number = sum(result.rung == "kernel" for result in results)
+        parts.append(Text(f"{number} of them checked by the kernel of Coq too ({', '.join(sorted(engines))})"))
     if cached := sum(result.cached for result in results):
         parts.append(Text(f"{cached} by evidence of earlier runs, whose digests are the same (--fresh ignores it)"))
     return Group(*parts)
@@ -110,7 +115,8 @@ def claim_in_full(result: Result) -> RenderableType:
     )
     for item in result.evidence:
         lines += [Text(""), *_evidence(item)]
-    lines += [Text(""), Text("✓ decided exactly   · cited, not checked by machine   → a claim of its own", style="dim")]
+    checked = any(step.kind == "kernel" for item in result.evidence for step in item.steps)
+    lines += [Text(""), Text(LEGEND + LEGEND_OF_KERNEL * checked, style="dim")]
     return Group(*lines)
 
 

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from html import escape
 
 import softmax_trick
-from softmax_trick.claims import RUNGS, Evidence, Figure, Rung, Step, Verdict
+from softmax_trick.claims import RUNGS, Evidence, Figure, Step, Verdict
 from softmax_trick.digests import libraries
 from softmax_trick.ledger import Result
 from softmax_trick.report.graph import MARKS, svg
 from softmax_trick.report.head import head
 from softmax_trick.report.mathml import quotation, statement, text
 from softmax_trick.report.parts import PARTS, by_part, not_run, part
+from softmax_trick.report.rungs import COMMON, in_words
+from softmax_trick.report.rungs import MEANINGS as RUNG_MEANINGS
+from softmax_trick.report.rungs import counts as by_rung
 
 PAPER = "https://doi.org/10.3390/e26010065"
 TITLE = "Cross Entropy in Deep Learning of Classifiers Is Unnecessary, claim by claim"
@@ -28,14 +31,12 @@ MEANINGS = {
     Verdict.MEASURED: "a statement about experiments, beside our own figures; nothing is proved by them",
     Verdict.UNDECIDED: "nothing of the above, and the reason is given",
 }
-RUNG_MEANINGS: dict[Rung, str] = {
-    "sampled": "floating-point tests",
-    "enclosed": "rigorous interval arithmetic",
-    "exact": "exact arithmetic or algebra, for the K listed, or an exact counterexample",
-    "general": "exact algebra for symbolic K, hence for every K",
-    "kernel": "checked by the kernel of a proof assistant",
+STEP_MARKS = {
+    "checked": ("✓", "decided exactly"),
+    "cited": ("·", "cited"),
+    "used": ("→", "used"),
+    "kernel": ("◆", "checked by the kernel of Coq, or cited for what that has checked"),
 }
-STEP_MARKS = {"checked": ("✓", "decided exactly"), "cited": ("·", "cited"), "used": ("→", "used")}
 AGREES = {True: "✓ yes", False: "✗ no", None: ""}
 OUTCOME_MARKS = {"holds": "✓", "fails": "✗", "open": "?", "crashed": "!"}
 
@@ -85,8 +86,12 @@ def _top(results: Sequence[Result]) -> str:
         f'<div class="{verdict}"><dt><b>{counts[verdict]}</b> {_verdict_mark(verdict)}</dt><dd>{meaning}</dd></div>'
         for verdict, meaning in MEANINGS.items()
     )
-    used = {item.rung for result in results for item in result.evidence}
-    rungs = "".join(f"<div><dt>{rung}</dt><dd>{RUNG_MEANINGS[rung]}</dd></div>" for rung in RUNGS if rung in used)
+    numbers = by_rung(results)
+    rungs = "".join(
+        f"<div><dt>{rung}</dt><dd>{RUNG_MEANINGS[rung].is_}. <b>To be believed:</b> {RUNG_MEANINGS[rung].believed}. "
+        f"<b>Claims:</b> {in_words(numbers[rung])}.</dd></div>"
+        for rung in RUNGS
+    )
     return f"""<header>
 <p class="kind">A ledger of claims</p>
 <h1>{TITLE}</h1>
@@ -96,9 +101,12 @@ was found out about each. A verdict follows from its evidence by a fixed rule; n
 <code>softmax-trick verify ID</code> decides a claim again.</p>
 <h2>What the verdicts mean</h2>
 <dl class="counts">{verdicts}</dl>
-<details><summary>What the rungs of evidence mean</summary><dl class="rungs">{rungs}</dl>
+<details><summary>What the rungs of evidence mean, what one must believe at each, and which claims stand on it</summary>
+<dl class="rungs">{rungs}</dl>
+<p>{COMMON} <code>softmax-trick verify --kernel</code> asks the kernel of Coq, where Coq is installed.</p>
 <p>In a proof, ✓ marks a step that was decided exactly on the spot, · a step that is cited and not checked by machine,
-and → a step that is a claim of its own, with a verdict of its own.</p></details>
+→ a step that is a claim of its own, with a verdict of its own, and ◆ a theorem that the kernel of Coq has checked, or a
+step that is cited for what it has checked.</p></details>
 </header>"""
 
 
