@@ -188,7 +188,7 @@ def query(modules: Sequence[str], ties: Ties, missing: Collection[str] = ()) -> 
     lines += [_asked("definition", name, f"Print {name}.") for name in ties.definitions if name not in missing]
     lines += [_asked("statement", name, f"Check {name}.") for name in theorems]
     # One question for all takes a second, one for each takes half a minute.
-    lines += [f"Definition all := ({', '.join(theorems)}).", _asked("axioms", "all", "Print Assumptions all.")]
+    lines += [f"Definition all := ({', '.join(['I', *theorems])}).", _asked("axioms", "all", "Print Assumptions all.")]
     return "\n".join(lines) + "\n"
 
 
@@ -225,7 +225,7 @@ def _answers(coqc: str, sources: Sources, folder: Path) -> dict[str, Any]:
     if not set(axioms) <= set(ties.axioms):
         each = read_answers(_put(_query_of_axioms(modules, answers["statement"]), coqc, folder))["axioms"]
         beyond = {name: tuple(one for one in read_axioms(each[name]) if one not in ties.axioms) for name in each}
-    definitions = {name: _one_line(_body(text)) for name, text in answers["definition"].items()}
+    definitions = {name: _body(name, text) for name, text in answers["definition"].items()}
     statements = {name: _one_line(text).removeprefix(f"{name} : ") for name, text in answers["statement"].items()}
     return {"definitions": definitions, "statements": statements, "axioms": axioms, "beyond": beyond}
 
@@ -244,9 +244,9 @@ def read_answers(text: str) -> dict[str, dict[str, str]]:
     return answers
 
 
-def _body(definition: str) -> str:
+def _body(name: str, definition: str) -> str:
     """What is printed of a definition, without its name and without how its arguments are passed."""
-    return re.split(r"\n\s*\nArguments ", definition)[0].partition("=")[2]
+    return _one_line(re.split(r"\n\s*\nArguments ", definition)[0]).removeprefix(f"{name} = ")
 
 
 def read_axioms(answer: str) -> Iterator[str]:
@@ -302,7 +302,8 @@ def _call(tool: str, arguments: Sequence[str], folder: Path, what: str) -> subpr
         raise KernelError(f"{what}: {Path(tool).name} was ended by signal {-done.returncode}")
     if done.returncode:
         said = re.sub(r'File "\./(.*?)", line (\d+), characters \d+-\d+:', r"\1, line \2:", done.stderr or done.stdout)
-        raise KernelError(f"{what}: {_one_line(said)[:400] or f'exit status {done.returncode}'}")
+        reason = _one_line(said)[:400] or f"exit status {done.returncode}"
+        raise KernelError(reason if reason.startswith(f"{what}, line ") else f"{what}: {reason}")
     return done
 
 
