@@ -408,7 +408,7 @@ def _verify(options: argparse.Namespace) -> int:
     check_outputs(outputs.values())
     cache = Cache()
     if options.kernel and options.list:
-        raise _WrongUsage("--list decides nothing, and --kernel asks Coq to decide: give one of the two")
+        raise WrongUsage("--list decides nothing, and --kernel asks Coq to decide: give one of the two")
     kernel = _kernel(options.fresh, errors) if options.kernel else None
     ledger = Ledger(
         cache=cache,

@@ -5,7 +5,7 @@
 
      1. dCE/dy_i = t_i / y_i                                            (false: the sign; equation (3) has it right)
      2. grad_y CE = t / y                                               (false: the sign)
-     3. {CE(t, y) : t in [0,1]^K, y in (0,1)^K} = (0, oo)               (false at t = 0)
+     3. {CE(t, y) : t in [0,1]^K, y in (0,1)^K} = (0, oo)               (under these hypotheses, for K >= 2)
      4. SoftCE(t, x) = CE(t, SoftMax(x)) has
         (a) Jacobian(SoftMax)(x) = diag[y] - y y^T
         (b) dSoftCE/dx_i = y_i - t_i
@@ -69,8 +69,8 @@ Proof. exact partial_of_ce. Qed.
 
 (* --- 3: the range of cross-entropy -------------------------------------------------------------------------------- *)
 
-(* As the set is printed, t = 0 belongs to it, and 0 is a value. *)
-Theorem property_3_counterexample : forall K,
+(* The set that is printed does not say that t and y sum to one: by itself it contains t = 0, and the value 0. *)
+Theorem property_3_without_the_sums : forall K,
   ~ (forall v, (exists t y, cube K t /\ (forall k, (k < K)%nat -> 0 < y k < 1) /\ cross_entropy K t y = v) <-> 0 < v).
 Proof.
   intros K H. apply (Rlt_irrefl 0). apply H.
@@ -119,8 +119,8 @@ Qed.
 Lemma ce_at_vertex : forall K i y, (i < K)%nat -> cross_entropy K (unit i) y = - ln (y i).
 Proof. intros. unfold cross_entropy, unit. rewrite (sum_delta K i (fun k => ln (y k))) by assumption. reflexivity. Qed.
 
-(* Over distributions the range is (0, oo), for K >= 2. *)
-Theorem property_3_repaired : forall K v, (2 <= K)%nat ->
+(* With the hypotheses of the theorem the range is (0, oo), for K >= 2. *)
+Theorem property_3 : forall K v, (2 <= K)%nat ->
   ((exists t y, simplex K t /\ open_simplex K y /\ cross_entropy K t y = v) <-> 0 < v).
 Proof.
   intros K v HK. split.

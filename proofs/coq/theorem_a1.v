@@ -521,6 +521,18 @@ Qed.
 Theorem p2_implies_p1_repaired : forall K F, local_map K F -> one_point K F -> P2 K F -> P1 K F.
 Proof. intros K F Hlocal Hone [ d Hd ]. exists d. apply p2_implies_p1_with; assumption. Qed.
 
+(* Wherever no y_i vanishes, with no positivity and no unity. *)
+Theorem jacobian_is_trick : forall K F, nowhere_zero K F ->
+  (P2 K F <-> P3 K (vertices K) F) /\ (P2 K F <-> P3 K (simplex K) F) /\ (P2 K F <-> P3 K (sum_one K) F).
+Proof.
+  intros K F Hy. assert (H23 := p2_implies_p3_repaired K F Hy). assert (H32 := proj1 (p3_implies_p2 K F)).
+  assert (Hv : P3 K (simplex K) F -> P3 K (vertices K) F).
+  { intros [ d Hd ]. exists d. apply trick_for_fewer_targets with (2 := Hd). apply vertices_in_simplex. }
+  assert (Hs : P3 K (sum_one K) F -> P3 K (simplex K) F).
+  { intros [ d Hd ]. exists d. apply trick_for_fewer_targets with (2 := Hd). intros t [ _ H ]. exact H. }
+  tauto.
+Qed.
+
 (* Theorem A1, repaired, with positivity and unity at one point only; the dilation is the same in all. *)
 Theorem same_dilation : forall K F, local_map K F -> one_point K F -> forall d,
   (P1_with d K F <-> P2_with d K F) /\ (P2_with d K F <-> P3_with d K (simplex K) F) /\
@@ -542,18 +554,6 @@ Theorem repaired_theorem : forall K F, local_map K F -> one_point K F ->
 Proof.
   intros K F Hlocal Hone. assert (E := same_dilation K F Hlocal Hone).
   split; [ | split ]; split; intros [ d Hd ]; exists d; specialize (E d); tauto.
-Qed.
-
-(* Wherever no y_i vanishes, with no positivity and no unity. *)
-Theorem p2_iff_trick : forall K F, nowhere_zero K F ->
-  (P2 K F <-> P3 K (vertices K) F) /\ (P2 K F <-> P3 K (simplex K) F) /\ (P2 K F <-> P3 K (sum_one K) F).
-Proof.
-  intros K F Hy. assert (H23 := p2_implies_p3_repaired K F Hy). assert (H32 := proj1 (p3_implies_p2 K F)).
-  assert (Hv : P3 K (simplex K) F -> P3 K (vertices K) F).
-  { intros [ d Hd ]. exists d. apply trick_for_fewer_targets with (2 := Hd). apply vertices_in_simplex. }
-  assert (Hs : P3 K (sum_one K) F -> P3 K (simplex K) F).
-  { intros [ d Hd ]. exists d. apply trick_for_fewer_targets with (2 := Hd). intros t [ _ H ]. exact H. }
-  tauto.
 Qed.
 
 (* The paper's "differentiable" and "dF/dx" are the Frechet derivative. With it, (P2) and (P3) say the same. *)
@@ -584,7 +584,7 @@ Proof.
   split; [ apply softmax_is_local | ]. split; [ apply softmax_is_differentiable | ].
   split; [ exists (fun _ => 0); split; [ intros; apply softmax_positive; assumption | apply softmax_sums_to_one; lia ] | ].
   assert (H1 : P1 K (softmax K)) by (exists (fun _ => 1); apply softmax_has_p1).
-  assert (H2 := p1_implies_p2 K _ H1). destruct (p2_iff_trick K _ H) as [ Hv [ Hs Ho ] ]. tauto.
+  assert (H2 := p1_implies_p2 K _ H1). destruct (jacobian_is_trick K _ H) as [ Hv [ Hs Ho ] ]. tauto.
 Qed.
 
 (* --- no hypothesis can be dropped --------------------------------------------------------------------------------- *)

@@ -82,7 +82,7 @@ Proof.
   specialize (Hs (fun _ => 0)). rewrite (H _ Hl Hd H2) in Hs. lra.
 Qed.
 
-(* "The Sigmoid does not have the trick": for K = 1 it has. *)
+(* The remark on the Sigmoid is for K >= 2: for K = 1 it has the trick. *)
 Theorem sigmoid_of_one_class : let F := fun (x : vector) (i : nat) => 1 / (1 + exp (- x i)) in
   P2 1 F /\ P3 1 (simplex 1) F.
 Proof.
