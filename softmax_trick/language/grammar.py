@@ -134,7 +134,7 @@ class _Builder:
             measure.check(tree)
         for node in (node for tree in names.trees for node in tree.nodes()):
             name = node.text
-            if node.kind == "name" and name in CONSTANTS and name not in declarations and name not in names.axes:
+            if node.kind == "name" and name in CONSTANTS and name not in declarations and not names.is_axis(name):
                 hint = "the identity is eye" if name == "I" else CONSTANTS[name]
                 raise node.error(f"{name} is reserved: {hint}, or declare it, as in --let '{name}: real'")
         self._inference = Inference(names, trees, len(trees) == 2 and bool(relation))
@@ -261,6 +261,8 @@ class _Builder:
                 return Number(node.value)
             case "name":
                 return self._name(node)
+            case "eye":
+                return ex.identity(self._axis_of(node))
             case "transpose":
                 argument = self._build(node.parts[0], bound)
                 if len(argument.axes) < 2:
@@ -289,8 +291,6 @@ class _Builder:
 
     def _name(self, node: Node) -> Expression:
         name = node.text
-        if name == "eye":
-            return ex.identity(self._axis_of(node))
         if name in self._names.definitions:
             return self._definition(name)
         if name in self._variables:
@@ -398,7 +398,7 @@ class _Builder:
             return first
         for axis in axes:
             self._axis(axis)
-            if axis.text not in self._names.axes:  # of softmax, whose second argument does not make an axis
+            if not self._names.is_axis(axis.text):  # of softmax, whose second argument does not make an axis
                 raise axis.error(f"{axis.text} is no axis here; with slack it is softmax(x, slack={axis.text})")
         most = 1 if node.text == "softmax" else NAMED[node.text].arity[1]
         if len(arguments) > most:

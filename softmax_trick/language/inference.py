@@ -65,7 +65,7 @@ class Names:
         self.trees = (*texts, *self.definitions.values())
         self.axes = axis_names(texts, declarations)
         for name, one in declarations.items():
-            if name in self.axes and (name in self.definitions or one.kind not in ("size", "")):
+            if self.is_axis(name) and (name in self.definitions or one.kind not in ("size", "")):
                 raise one.node.error(f"{name} is an axis here: a variable needs another name")
         self.labels: dict[str, tuple[Shape, Axis]] = {}
         self.indices: dict[str, Axis] = {}
@@ -81,12 +81,16 @@ class Names:
             if label.text not in declarations:
                 self.labels.setdefault(label.text, (Shape(), Axis()))
 
+    def is_axis(self, name: str) -> bool:
+        """Whether a name is an axis, with primes or without."""
+        return size_of(name) in self.axes
+
 
 def axis_names(trees: Sequence[Node], declarations: Mapping[str, Declaration]) -> frozenset[str]:
     """The names that are axes: declared, bound over, given as an argument; and K, unless it is something else."""
-    own = declarations.get("K")
-    is_size = own is None or own.kind == "size" or (own.meaning is not None and own.meaning.kind == "number")
-    found = {"K"} if is_size else set()
+    own = [one for name, one in declarations.items() if size_of(name) == "K"]
+    sizes = (one.kind == "size" or (one.meaning is not None and one.meaning.kind == "number") for one in own)
+    found = {"K"} if all(sizes) else set()
     for name, one in declarations.items():
         found |= set(one.axes) | ({one.along} if one.along else set()) | ({name} if one.kind == "size" else set())
     meanings = [one.meaning for one in declarations.values() if one.meaning is not None]
@@ -219,6 +223,8 @@ class Inference:
                 return Shape(())
             case "name":
                 return self._name(node, bound)
+            case "eye":
+                return Shape((self._fresh(),) * 2)
             case "transpose":
                 inner, result = self._whole(self.visit(node.parts[0], bound)), Shape(whole=True)
                 self._mark(node.parts[0])
@@ -237,15 +243,11 @@ class Inference:
 
     def _name(self, node: Node, bound: Mapping[str, str]) -> Shape:
         name, names = node.text, self.names
-        if name == "eye":
-            axis = Axis()
-            self._axes.append(axis)
-            return Shape((axis, axis))
         if name in bound or name in names.indices:
             raise node.error(f"{name} is an index: it stands in brackets, as in x[{name}], or in delta({name}, j)")
         if name in names.labels:
             return names.labels[name][0]
-        if name in names.axes and name not in names.shapes:
+        if names.is_axis(name):
             return Shape(())
         if name not in names.shapes:
             names.shapes[name] = cell = Shape()
@@ -358,6 +360,8 @@ class Inference:
         chosen = [part for part in preferred if part in choices] or named
         if not chosen:
             unknown = sorted({i.text for p in choices for i in p.nodes() if i.kind == "name" and self._open(i)})
+            if not unknown:  # something does not fit, as in 2 @ x
+                return False
             raise node.error(
                 f"one of {' and '.join(unknown)} must be a vector, and nothing says which: declare it, as in "
                 f"--let '{unknown[0]}: K'"
@@ -410,7 +414,7 @@ class Inference:
             return name in names.labels
         if name in names.shapes and (name in names.declarations or self._used_as_number(name)):
             raise term.error(f"{name} is no index, but a variable: an index has a name of its own")
-        if name in names.axes:
+        if names.is_axis(name):
             raise term.error(f"{name} is an axis, no index: [i:{name}] binds an index that runs over it")
         if INDEX_NAME.fullmatch(name):
             names.indices[name] = Axis()
@@ -529,7 +533,7 @@ class Inference:
     def _derivative(self, node: Node, bound: Mapping[str, str]) -> Shape:
         function = self.visit(node.parts[0], bound)
         by = node.parts[1]
-        if by.kind == "name" and by.text in self.names.axes and by.text not in self.names.shapes:
+        if by.kind == "name" and self.names.is_axis(by.text):
             raise by.error(f"a derivative by {by.text}, which is an axis: it is by a variable")
         if by.kind != "name" or by.text in self.names.definitions:
             raise by.error("a derivative is by a variable: its name stands here, and is no definition's")
@@ -627,11 +631,8 @@ class Inference:
         """The arguments of a named function, and the axes after them."""
         axes = list(axis_arguments(node))
         if node.text in ("max", "min"):
-            axes = [part for part in node.parts[1:] if part.kind == "name" and self._is_axis(part.text)]
+            axes = [part for part in node.parts[1:] if part.kind == "name" and self.names.is_axis(part.text)]
         return [part for part in node.parts if part not in axes], axes
-
-    def _is_axis(self, name: str) -> bool:
-        return name in self.names.axes and name not in self.names.shapes
 
     # --- solving ---
 
@@ -677,7 +678,7 @@ class Inference:
             if len(axes := shape_.root().axes or ()) > 1:
                 for axis in axes:
                     axis.root().of_matrix = True
-        used = set(self.names.shapes) | set(self.names.labels) | set(self.names.indices)
+        used = set(map(size_of, (*self.names.shapes, *self.names.labels, *self.names.indices)))
         default = next(axis for axis in (*FIRST_AXES, "CLASSES") if axis not in used)
         for cell in cells:
             if not cell.root().name and not cell.root().of_matrix:
@@ -719,7 +720,7 @@ def _is(node: Node, name: str) -> bool:
 def _is_constant(node: Node, names: Names) -> bool:
     """Whether it is made of numbers and sizes alone, and so a scalar that fits all axes."""
     if node.kind == "name":
-        return node.text in names.axes and node.text not in names.shapes
+        return names.is_axis(node.text)
     return node.kind in ("number", "operation") and all(_is_constant(part, names) for part in node.parts)
 
 

@@ -112,8 +112,8 @@ class Node:
     """A part of a formula as it is written.
 
     Attributes:
-        kind: "number", "name", "operation", "call", "entry", "transpose", "tensor" (entry notation), "index" (a name,
-            or a label of an index, in the place of an index) or "numbered".
+        kind: "number", "name", "eye", "operation", "call", "entry", "transpose", "tensor" (entry notation), "index" (a
+            name, or a label of an index, in the place of an index) or "numbered".
         source: the text that it stands in.
         column: where, from 0.
         text: the name, the operator or the function.
@@ -327,7 +327,7 @@ class Parser(Scanner):
             raise self.error(f"{name} is a function: expected {name}(...)", column)
         if keyword.iskeyword(name):
             raise self.error(f"{name} is reserved: give the variable another name", column)
-        return self._node("name", column, name)
+        return self._node("eye" if name == "eye" else "name", column, name)
 
     def _call(self, function: str, column: int, depth: int) -> Node:
         if function not in FUNCTIONS:
