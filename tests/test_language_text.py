@@ -204,8 +204,8 @@ REFUSED = [
     ("x[i]*i", "", "i is an index: it stands in brackets", 6),
     ("i*x[i]", "", "i is no index, but a variable", 5),
     ("x[tau]", "tau: real", "tau is no index, but a variable", 3),
-    ("x[c] + c", "", "the label c is an index, no number", 6),
-    ("x[tau]*tau", "", "the label tau is an index, no number", 7),
+    ("x[c] + c", "", "the label c is an index, no number", 8),
+    ("x[tau]*tau", "", "the label tau is an index, no number", 8),
     ("x[K]", "", "K is an axis, no index", 3),
     ("x[i[j]]", "i: index K", "i is an index and no label", 3),
     ("x + h", "x: K; h: D", r"\+ of a vector over K and a vector over D: the axes do not fit", 3),
@@ -223,7 +223,9 @@ REFUSED = [
     ("grad(sum(x), K)", "", "a derivative by K, which is an axis", 14),
     ("grad(sum(x), 2)", "", "a derivative is by a variable", 14),
     ("grad(y, y)", "y = sum(x)", "a derivative is by a variable", 9),
-    ("grad(x[c], c)", "", "a derivative by the label c", 1),
+    ("grad(x[c], c)", "", "the label c is an index, no number", 12),
+    ("c", "c: label K", r"the label c is an index, no number: write onehot\(c\), or u\[c\]", 1),
+    ("outer(x, c)", "c: label K", "the label c is an index, no number", 10),
     ("grad(sum(t), t)", "t: K distribution", "cannot vary one by one: declare it nonnegative", 1),
     ("onehot(2)", "", "onehot takes the name of a label", 8),
     ("pick(x, t)", "t: K", "pick takes the name of a label", 9),
@@ -430,9 +432,7 @@ def test_the_page_has_python_that_runs():
 
 # --- random texts -----------------------------------------------------------------------------------------------------
 
-NAMES = st.sampled_from(
-    ["x", "y", "z", "t", "K", "N", "D", "c", "i", "j", "k", "a", "tau", "W", "X", "A", "K'", "N'", "y°"]
-)
+NAMES = st.sampled_from([*"xyztKNDcijkaWXA", "tau", "K'", "N'", "y°"])
 ATOMS = st.one_of(NAMES, st.sampled_from(["1", "2", "1/2", "0.5", "eye", "-1"]))
 INDICES = st.sampled_from(["i", "j", "c", "1", "2", "c[i]", "c[n]", "x", "K", "i,j", "n,c[n]"])
 BOUND = st.sampled_from(["[i:K] ", "[i:K, j:N] ", "sum[k:K] ", "mean[n:N] ", "max[i:D] "])
@@ -466,11 +466,12 @@ LET = st.lists(st.tuples(NAMES, DECLARED).map("".join), max_size=3).map("; ".joi
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(FORMULAS, FORMULAS, LET)
 def test_any_text_is_read_or_refused_with_its_place(left, right, let):
-    """30,000 like these were run once: none ended in another error, and all that were read were printed and read back."""
+    """30,000 like these were run once: none ended in another error, all that were read were printed and read back."""
     try:
         expressions = read_equation(left, right, let).expressions
     except LanguageError as error:
-        assert error.at is not None
+        if error.at is None:
+            raise
         return
     for expression in expressions:
         assert parse(to_text(expression), declarations(expression)) == expression

@@ -293,6 +293,8 @@ class _Builder:
         name = node.text
         if name in self._names.definitions:
             return self._definition(name)
+        if name in self._names.labels:
+            raise LanguageError(f"the label {name} is an index, no number: write onehot({name}), or u[{name}]")
         if name in self._variables:
             return self._variables[name]
         return Size(size_of(name))
