@@ -22,6 +22,7 @@ from softmax_trick.language.expression import (
     Index,
     LanguageError,
     Number,
+    cols,
     comprehension,
     delta,
     diag,
@@ -101,6 +102,7 @@ READ = [
     ("diag(y)", "y = exp(x)", diag(Definition("y", exp(x)))),
     ("y°' + a", "", variable("y°'") + a),
     ("log(\n exp(a) )", "", log(exp(a))),
+    ("cols([j:N] a**b)", "", cols(comprehension((Index("j", "N"),), a**b), "K")),
 ]
 
 
@@ -227,6 +229,8 @@ REFUSED = [
     ("c", "c: label K", r"the label c is an index, no number: write onehot\(c\), or u\[c\]", 1),
     ("outer(x, c)", "c: label K", "the label c is an index, no number", 10),
     ("grad(sum(t), t)", "t: K distribution", "cannot vary one by one: declare it nonnegative", 1),
+    ("pick(x, K)", "", "K is an axis here, and no label", 9),
+    ("pick(X, N')", "X: N,K", "N' is an axis here, and no label", 9),
     ("onehot(2)", "", "onehot takes the name of a label", 8),
     ("pick(x, t)", "t: K", "pick takes the name of a label", 9),
     ("where(x, 1)", "", "where takes 3 arguments, not 2", 1),

@@ -78,6 +78,8 @@ class Names:
             elif one.kind != "size":
                 self.shapes[name] = Shape(None if not one.kind else [Axis(axis) for axis in one.axes])
         for label in (label for tree in self.trees for label in _labels(tree, frozenset())):
+            if self.is_axis(label.text):
+                raise label.error(f"{label.text} is an axis here, and no label")
             if label.text not in declarations:
                 self.labels.setdefault(label.text, (Shape(), Axis()))
 
@@ -649,14 +651,18 @@ class Inference:
         return news
 
     def _solve(self) -> None:
+        self._choose()
+        for scalar in self._scalars:
+            scalar()
+        self._choose()
+        self._name_axes()
+
+    def _choose(self) -> None:
+        """Spread what is known, then make one choice, and so on until there is none to make."""
         while True:
             self._propagate()
             if not any(choice() for kind in _ORDER for choice in self._choices[kind]):
-                break
-        for scalar in self._scalars:
-            scalar()
-        self._propagate()
-        self._name_axes()
+                return
 
     def _propagate(self) -> None:
         forward = True
