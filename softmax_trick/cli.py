@@ -1,4 +1,4 @@
-"""The command line: `softmax-trick verify`, `certify`, `decide`, `mutants`, `sweep` and `report`."""
+"""The command line: `softmax-trick verify`, `certify`, `decide`, `derive`, `mutants`, `sweep` and `report`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import softmax_trick
-from softmax_trick.commands import decide
+from softmax_trick.commands import decide, derive
 from softmax_trick.commands.output import (
     DIFFERENT,
     FILES,
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: every verdict was reached and equals the recorded one; 1: one is undecided, crashed or differs, a mutant
     survived, a run failed, or something could not be written; 2: wrong usage; 130: interrupted.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_with_formulas(sys.argv[1:] if arguments is None else arguments))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ∂ shows a question mark
@@ -58,6 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"softmax-trick: interrupted{options.if_interrupted}", file=sys.stderr)
         return INTERRUPTED
     return status
+
+
+def _with_formulas(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with a space before formulas that begin with a minus sign: argparse takes them for options."""
+    if not arguments or arguments[0] not in ("certify", "decide", "derive"):
+        return list(arguments)
+    return [f" {one}" if one[:1] == "-" and one[1:2] not in ("", "-") and one != "-h" else one for one in arguments]
 
 
 class _PrintCompletion(argparse.Action):
@@ -94,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_certify(commands)
     decide.add(commands)
+    derive.add(commands)
     _add_mutants(commands)
     _add_sweep(commands)
     _add_report(commands)

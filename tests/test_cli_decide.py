@@ -82,7 +82,7 @@ def test_a_crash_or_a_dead_process_ends_in_undecided(capsys, monkeypatch):
     assert "undecided: crashed, please report it: ZeroDivisionError: planted" in capsys.readouterr().out
     monkeypatch.setattr("softmax_trick.language.statements.decide_statement", lambda *_: sys.exit(7))
     assert main(["decide", *RIGHT]) == 3
-    assert "undecided: the process that decides it died" in capsys.readouterr().out
+    assert "undecided: the process that works on it died" in capsys.readouterr().out
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softmax_trick.commands import limited
 from softmax_trick.commands.output import (
     DIFFERENT,
     FILES,
@@ -24,8 +24,6 @@ from softmax_trick.commands.output import (
 )
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
     from softmax_trick.language.decision import Decision
     from softmax_trick.language.grammar import Statement
 
@@ -163,38 +161,24 @@ def within(time_limit: float, statement: Statement) -> Decision:
     from softmax_trick.language.decision import Decision
     from softmax_trick.language.expression import LanguageError
 
-    ours, theirs = multiprocessing.Pipe(duplex=False)
-    worker = multiprocessing.Process(target=_work, args=(theirs, statement), daemon=True)
-    worker.start()
-    theirs.close()
-    trouble = f"the time limit of {time_limit:g} s was reached"
-    try:
-        if ours.poll(time_limit):
-            found = ours.recv()
-            if isinstance(found, Decision):
-                return found
-            if isinstance(found, LanguageError):
-                raise WrongUsage(str(found))
-            trouble = found
-    except EOFError:
-        trouble = "the process that decides it died (of memory, perhaps)"
-    finally:
-        worker.kill()
-        worker.join()
-    return Decision("undecided", "", reason=trouble, seconds=time_limit if "limit" in trouble else 0.0)
+    found = limited.within(time_limit, _decided, statement)
+    match found:
+        case Decision():
+            return found
+        case LanguageError():
+            raise WrongUsage(str(found))
+    reason = found.reason
+    return Decision("undecided", "", reason=reason, seconds=time_limit if "limit" in reason else 0.0)
 
 
-def _work(connection: Connection, statement: Statement) -> None:
+def _decided(statement: Statement) -> Decision | ValueError:
     from softmax_trick.language.expression import LanguageError
     from softmax_trick.language.statements import decide_statement
 
     try:
-        connection.send(decide_statement(statement))
+        return decide_statement(statement)
     except LanguageError as error:
-        connection.send(error)
-    except Exception as error:
-        connection.send(f"crashed, please report it: {type(error).__name__}: {error}")
-    connection.close()
+        return error
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

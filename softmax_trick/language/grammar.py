@@ -57,12 +57,14 @@ class Statement:
         relation: what stands between two of them, such as "=="; else "".
         sizes: the sizes that are given; all others are any from 1.
         readings: how each name was read, in the order in which they appear: {"x": "vector over K"}.
+        definitions: the names that were defined, those first that others use.
     """
 
     expressions: tuple[Expression, ...]
     relation: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
     readings: Mapping[str, str] = field(default_factory=dict)
+    definitions: tuple[Definition, ...] = ()
 
 
 def parse(text: str, let: str = "") -> Expression:
@@ -138,7 +140,7 @@ class _Builder:
                 hint = "the identity is eye" if name == "I" else CONSTANTS[name]
                 raise node.error(f"{name} is reserved: {hint}, or declare it, as in --let '{name}: real'")
         self._inference = Inference(names, trees, len(trees) == 2 and bool(relation))
-        self._definitions: dict[str, Expression] = {}
+        self._definitions: dict[str, Definition] = {}
         nodes = [node for tree in names.trees for node in tree.nodes()]
         self._written = {node.text for node in nodes} | {name for node in nodes for name, _ in node.bound}
         self._variables = {name: self._variable(name) for name in (*names.shapes, *names.labels)}
@@ -151,7 +153,8 @@ class _Builder:
         built = [self._build(tree, {}) for tree in self._trees]
         if self._relation and len(built) == 2:
             built = self._two_sides(built)
-        return Statement(tuple(built), self._relation, self._sizes, self._readings())
+        definitions = tuple(self._definitions.values())
+        return Statement(tuple(built), self._relation, self._sizes, self._readings(), definitions)
 
     def _readings(self) -> dict[str, str]:
         names = self._names

@@ -1,0 +1,137 @@
+"""`softmax-trick derive`: the derivatives of a formula in its own terms, for every size, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from softmax_trick.commands.limited import Trouble, within
+from softmax_trick.commands.output import DIFFERENT, FILES, OK, UNDECIDED, WrongUsage, check_writable, write
+
+if TYPE_CHECKING:
+    from softmax_trick.language.derivation import Derivation
+    from softmax_trick.language.expression import Expression, Variable
+    from softmax_trick.language.grammar import Statement
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of the command line."""
+    derive = commands.add_parser(
+        "derive",
+        help="derive the gradient of a formula, for every size, and prove it",
+        description="Derive the gradient of a formula (of a vector the Jacobian and its product with a vector, vjp), "
+        "for every size, in the terms of the formula. What is printed was proved equal to the raw derivative. Names "
+        "that are not declared are read as the formula forces it, else as scalars; how each was read comes first.",
+        epilog="The language of the formulas is in docs/language.md, examples in docs/derive.md. Names that --let "
+        "defines are used where they make the result shorter. Exit status: 0 if every derivative was found and "
+        "proved; 3 if not; 2 for wrong usage.",
+    )
+    derive.add_argument("formula", metavar="FORMULA", help="a scalar, or a vector or matrix")
+    derive.add_argument("--by", required=True, metavar="NAME", help="the variable")
+    let = "what names are: 'x: K; c: label K; C: positive; y = softmax(d*x)'; may be repeated"
+    derive.add_argument("--let", action="append", default=[], metavar="DECLARATIONS", help=let)
+    derive.add_argument("--hessian", action="store_true", help="the Hessian of a scalar too")
+    derive.add_argument("--latex", action="store_true", help="print LaTeX: the lines of an aligned block")
+    derive.add_argument("--steps", action="store_true", help="show the reductions that prove it")
+    limit = "after which it is undecided (default: 60)"
+    derive.add_argument("--time-limit", type=float, default=60.0, metavar="SECONDS", help=limit)
+    output = derive.add_argument("--json", metavar="FILE", help="write the result as JSON; - is standard output")
+    output.complete = FILES
+    derive.set_defaults(run=run, if_interrupted="")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read everything, then derive, then write."""
+    if not options.time_limit > 0:
+        raise WrongUsage(f"--time-limit {options.time_limit:g}: a positive number of seconds is needed")
+    if options.json:
+        check_writable(options.json)
+    statement, formula, by = _read(options)
+    found = within(options.time_limit, _derived, statement, formula, by, options.hessian)
+    if options.json != "-":
+        print(in_words(statement, found, latex=options.latex, steps=options.steps))
+    if options.json and not write(json.dumps(as_json(formula, by, statement, found), indent=2) + "\n", options.json):
+        return DIFFERENT
+    return OK if not isinstance(found, Trouble) and found.complete else UNDECIDED
+
+
+def _read(options: argparse.Namespace) -> tuple[Statement, Expression, Variable]:
+    """What was read, the formula and the variable.
+
+    Raises:
+        WrongUsage: there is no derivative of this formula by it.
+    """
+    from softmax_trick.language.expression import AxesError, Derivative, LanguageError
+    from softmax_trick.language.grammar import read
+
+    let = "; ".join(options.let)
+    try:
+        names = [one.name for one in read(options.formula, let=let).definitions]  # names for the result are used, too
+        try:
+            statement = read(f"grad({options.formula}, {options.by})", *names, let=let)
+        except AxesError:
+            if options.hessian:
+                raise
+            statement = read(f"jacobian({options.formula}, {options.by})", *names, let=let)
+    except LanguageError as error:
+        raise WrongUsage(str(error)) from error
+    raw = statement.expressions[0]
+    if not isinstance(raw, Derivative):
+        raise WrongUsage(f"{options.formula}: this is no formula")
+    formula, by = raw.function, raw.by
+    if by not in formula.variables:
+        raise WrongUsage(f"--by {options.by}: {by.name} does not occur in the formula, whose derivative by it is 0")
+    return statement, formula, by
+
+
+def _derived(statement: Statement, formula: Expression, by: Variable, second: bool) -> Derivation:
+    from softmax_trick.language.derivation import derive
+
+    return derive(formula, by, names=statement.definitions, second=second, sizes=statement.sizes)
+
+
+# --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def in_words(statement: Statement, found: Derivation | Trouble, *, latex: bool = False, steps: bool = False) -> str:
+    """How the names were read; then the derivatives, for which sizes they hold, and what follows."""
+    readings = "; ".join(f"{name}: {reading}" for name, reading in statement.readings.items())
+    if isinstance(found, Trouble):
+        return f"{readings}\nundecided: {found.reason}"
+    lines = [found.latex] if latex else [readings, repr(found)]
+    if steps:
+        for kind, form in found.forms.items():
+            lines += [f"  {kind}: {step}" for step in (form.decision.steps if form.decision else ())]
+    return "\n".join(lines)
+
+
+def as_json(formula: Expression, by: Variable, statement: Statement, found: Derivation | Trouble) -> dict[str, Any]:
+    """The result as JSON, of the form of derivation.schema.json."""
+    from softmax_trick.language.latex import to_latex
+    from softmax_trick.language.text import to_text
+
+    head = {"formula": to_text(formula), "by": by.name, "names": dict(statement.readings)}
+    if isinstance(found, Trouble):
+        return {**head, "verdict": "undecided", "reason": found.reason, "derivatives": [], "facts": [], "seconds": 0.0}
+    derivatives = [
+        {
+            "kind": kind,
+            "text": None if form.form is None else form.text,
+            "latex": None if form.form is None else to_latex(form.form),
+            "verdict": "undecided" if form.form is None else "proved",
+            "scope": form.decision.scope if form.decision else "",
+            "conditions": list(form.decision.conditions) if form.decision else [],
+            "reason": form.decision.reason if form.decision else "no form was found",
+            "steps": list(form.decision.steps) if form.decision else [],
+        }
+        for kind, form in found.forms.items()
+    ]
+    return {
+        **head,
+        "verdict": "proved" if found.complete else "undecided",
+        "reason": "; ".join(f"{one['kind']}: {one['reason']}" for one in derivatives if one["verdict"] != "proved"),
+        "derivatives": derivatives,
+        "facts": [{"text": fact.text, "rung": fact.rung, "because": fact.because} for fact in found.facts],
+        "seconds": found.seconds,
+    }

@@ -1,0 +1,168 @@
+"""Derivatives in the user's own terms, each proved equal to the raw derivative, for every size.
+
+>>> x, t = variable("x", "K"), variable("t", "K", "nonnegative")
+>>> derive(-total(t * log(softmax(x))), x).gradient
+sum(t)*softmax(x) - t
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from softmax_trick.language.decision import Decision
+from softmax_trick.language.derived_facts import Fact, facts_of
+from softmax_trick.language.expression import (
+    AxesError,
+    Definition,
+    DerivativeKind,
+    Expression,
+    LanguageError,
+    Variable,
+    gradient,
+    hessian,
+    jacobian,
+    shape,
+    variable,
+    vjp,
+)
+from softmax_trick.language.forms import Form, form_of
+from softmax_trick.language.latex import to_latex
+from softmax_trick.language.text import to_text
+
+
+@dataclass(frozen=True, repr=False)
+class Derivation:
+    """What `derive` found.
+
+    Attributes:
+        value: the formula.
+        by: the variable.
+        forms: the derivatives: the gradient, and the Hessian if asked for; of a vector the Jacobian and its vjp.
+        facts: what follows, each proved.
+        seconds: wall time.
+    """
+
+    value: Expression
+    by: Variable
+    forms: Mapping[DerivativeKind, Form]
+    facts: tuple[Fact, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
+
+    def __getitem__(self, kind: DerivativeKind) -> Expression:
+        """A derivative in the user's terms.
+
+        Raises:
+            LanguageError: it was not asked for, or no form of it was proved.
+        """
+        if kind not in self.forms:
+            raise LanguageError(f"no {kind} was asked for; there is {', '.join(self.forms)}")
+        form = self.forms[kind].form
+        if form is None:
+            raise LanguageError(f"no form of the {kind} was proved")
+        return form
+
+    @property
+    def gradient(self) -> Expression:
+        """The gradient of a scalar."""
+        return self["gradient"]
+
+    @property
+    def hessian(self) -> Expression:
+        """The Hessian of a scalar, if it was asked for."""
+        return self["hessian"]
+
+    @property
+    def jacobian(self) -> Expression:
+        """The Jacobian of a vector."""
+        return self["jacobian"]
+
+    @property
+    def vjp(self) -> Expression:
+        """The Jacobian of a vector, transposed, times g."""
+        return self["vjp"]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every derivative was found and proved."""
+        return all(form.form is not None for form in self.forms.values())
+
+    def __repr__(self) -> str:
+        rows = [("value", to_text(self.value))]
+        rows += [(kind, form.text or f"undecided: {_reason(form)}") for kind, form in self.forms.items()]
+        decisions = [form.decision for form in self.forms.values() if form.form is not None and form.decision]
+        rows += [("proved", scope) for scope in dict.fromkeys(map(scope_in_words, decisions))]
+        rows += [("fact", str(fact)) for fact in self.facts]
+        return "\n".join(f"{name:<10}{text}" for name, text in rows)
+
+    @property
+    def latex(self) -> str:
+        """The names that occur and each derivative as equations, the lines of an aligned block."""
+        found = {form.of: form.form for form in self.forms.values() if form.form is not None}
+        names = {n: n.meaning for e in (*found, *found.values()) for n in e.nodes() if isinstance(n, Definition)}
+        lines = [f"{to_latex(one)} &= {to_latex(other)}" for one, other in (names | found).items()]
+        return " \\\\\n".join(lines)
+
+    def _repr_latex_(self) -> str:
+        return f"$$\\begin{{aligned}}\n{self.latex}\n\\end{{aligned}}$$"
+
+
+def _reason(form: Form) -> str:
+    return form.decision.reason if form.decision is not None and form.decision.reason else "no form was proved"
+
+
+def scope_in_words(decision: Decision) -> str:
+    """For which sizes a decision holds, and where."""
+    return decision.scope + (f", where {' and '.join(decision.conditions)}" if decision.conditions else "")
+
+
+def derive(
+    function: Expression,
+    by: Variable,
+    *,
+    names: tuple[Definition, ...] = (),
+    second: bool = False,
+    facts: bool = True,
+    sizes: Mapping[str, int] | None = None,
+    time_limit: float = float("inf"),
+) -> Derivation:
+    """The derivatives of a formula, in the terms of the formula, each proved equal to the raw one for every size.
+
+    Args:
+        function: a scalar, for its gradient; or a vector, for its Jacobian and vjp.
+        by: the variable.
+        names: definitions that the forms may use, besides those in the formula.
+        second: whether the Hessian of a scalar is found too.
+        facts: whether it is asked what follows.
+        sizes: sizes that are given.
+        time_limit: seconds after which nothing more is tried.
+
+    Raises:
+        LanguageError: a derivative by something that is no variable, by a label or by a distribution.
+        AxesError: the Hessian of a vector.
+    """
+    begin = time.perf_counter()
+    until = begin + time_limit
+    own = (node for node in function.nodes() if isinstance(node, Definition))
+    names = tuple(dict.fromkeys((*names, *reversed(list(own)))))
+    wanted: dict[DerivativeKind, Expression]
+    if function.axes:
+        if second:
+            raise AxesError(f"the Hessian of {shape(function.axes)}: it takes a scalar")
+        wanted = {"jacobian": jacobian(function, by), "vjp": vjp(function, by, _direction(function, names))}
+    else:
+        wanted = {"gradient": gradient(function, by)}
+        if second:
+            wanted["hessian"] = hessian(function, by)
+    forms = {kind: form_of(raw, names, sizes, until) for kind, raw in wanted.items()}
+    known = next(iter(forms.values())).form is not None  # of what is not known to be defined anywhere, nothing is said
+    found = tuple(facts_of(function, by, forms, names, until)) if facts and known else ()
+    return Derivation(function, by, forms, found, time.perf_counter() - begin)
+
+
+def _direction(function: Expression, names: tuple[Definition, ...]) -> Variable:
+    """A vector with the axes of a function, under a name that is free."""
+    taken = {one.name for one in function.variables} | {one.name for one in names}
+    name = next(name for name in ("g", "G", *(f"g{n}" for n in range(1, 99))) if name not in taken)
+    return variable(name, function.axes)
