@@ -58,16 +58,29 @@ class Values:
         self._field, self._point, self._algebra = field, point, algebra
 
     def polynomial(self, value: Any, at: Mapping[Place, int] | None = None) -> Any:
-        """The value of a polynomial where bound places have values."""
-        field, total = self._field, self._field.number(ZERO)
+        """The value of a polynomial where bound places have values.
+
+        Factors that are 0 or 1 here come first: what they make zero, or what then cancels, need not have a value.
+        """
+        field, at, rest = self._field, at or {}, dict[Monomial, Fraction]()
         for monomial, coefficient in value.items() if isinstance(value, dict) else value:
-            c = field.number(Fraction(int(coefficient.p), int(coefficient.q)))
-            total = field.add(total, field.multiply(c, self._monomial(monomial, at or {})))
+            left: list[tuple[Factor, Any]] = []
+            for factor, exponent in monomial:
+                if factor.kind not in ("delta", "step"):
+                    left.append((factor, exponent))
+                elif field.constant(self._factor(factor, ONE, at)) == 0:
+                    break
+            else:
+                c = Fraction(int(coefficient.p), int(coefficient.q))
+                rest[tuple(left)] = rest.get(tuple(left), ZERO) + c
+        total = field.number(ZERO)
+        for remaining, c in rest.items():
+            if c:
+                total = field.add(total, field.multiply(field.number(c), self._monomial(remaining, at)))
         return total
 
     def _monomial(self, monomial: Monomial, at: Mapping[Place, int]) -> Any:
         field, result = self._field, self._field.number(ONE)
-        # What a 0/1 factor makes zero need not have a value.
         for factor, exponent in sorted(monomial, key=lambda pair: pair[0].kind not in ("delta", "step")):
             value = self._factor(factor, Fraction(exponent), at)
             result = field.multiply(result, value)

@@ -88,12 +88,25 @@ class Algebraic:
         return sp.log(value)
 
     def step(self, value: sp.Expr) -> sp.Expr:
-        return sp.Piecewise((1, value > 0), (0, value < 0))
+        return Step(value)
 
     def derivative(self, function: Callable[[], sp.Expr], by: Variable, positions: Positions) -> sp.Expr:
         if by.kind == "distribution":
             raise LanguageError(f"the entries of the distribution {by.name} cannot vary one by one")
         return sp.diff(function(), symbol(by, positions))
+
+
+class Step(sp.Function):
+    """1 where its argument is positive, 0 where it is negative; its derivative is 0, not a delta as Heaviside's is."""
+
+    @classmethod
+    def eval(cls, value: sp.Expr) -> sp.Expr | None:
+        if value.is_positive or value.is_negative:
+            return sp.Integer(1 if value.is_positive else 0)
+        return None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sp.Integer(0)
 
 
 def symbol(variable: Variable, positions: Positions) -> sp.Symbol:
