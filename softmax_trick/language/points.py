@@ -58,6 +58,7 @@ GENERIC: dict[str, tuple[Fraction, ...]] = {
     "positive": tuple(Fraction(n, 2) for n in (1, 3, 4, 5, 6)),
     "unit": tuple(Fraction(n, 7) for n in (1, 2, 3, 4, 5)),
 }
+SIMPLE = (-3, -2, -1)  # all entries the simplest, all the next simplest, any simple ones
 LARGE = 10**6  # a number that no piece ends at
 SCALES = (Fraction(1), Fraction(10), Fraction(1, 8))  # where a formula has no value, or one piece only, others may tell
 
@@ -118,6 +119,8 @@ def compare(
     choices = list(statement.choices_of_sizes())
     everywhere = [(chosen, number) for number in range(max(2, -(-points // len(choices)))) for chosen in choices]
     agreed = undefined = 0
+    if relation != "==":  # which fail at 0 first
+        everywhere = [(chosen, number) for number in SIMPLE for chosen in choices] + everywhere
     most = MOST_COMPUTED * points // FEW
     for scale in statement.scales():
         for chosen, number in everywhere if not agreed or points > FEW else everywhere[:2]:
@@ -193,10 +196,12 @@ class _Statement:
     # --- points ---
 
     def generic(self, sizes: Mapping[str, int], number: int, scale: Fraction) -> Entries:
-        """The point of a number at a scale."""
+        """The point of a number at a scale; those of negative numbers are of the simplest values."""
         chance = Random(number)
 
         def draw(kind: Kind) -> Fraction:
+            if number in SIMPLE:
+                return (*SIMPLEST[kind][:2], chance.choice(SIMPLEST[kind]))[number]
             return chance.choice(GENERIC[kind]) * (1 if kind == "unit" else scale)
 
         return _drawn(self._variables, sizes, draw, chance)
