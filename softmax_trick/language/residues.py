@@ -51,13 +51,19 @@ def is_positive(residue: int, level: int) -> bool:
 
 
 def logarithm(square: int, level: int) -> int:
-    """The a with 4^a = square at a level >= 1, by Shanks' baby steps and giant steps."""
+    """The a with 4^a = square at a level >= 1, by Shanks' baby steps and giant steps.
+
+    Raises:
+        ValueError: no square.
+    """
     prime = PRIMES[level]
     small, stride = _baby_steps(level)
-    giant, steps = pow(4, -stride, prime), 0
-    while square not in small:
-        square, steps = square * giant % prime, steps + stride
-    return (small[square] + steps) % PRIMES[level - 1]
+    giant = pow(4, -stride, prime)
+    for steps in range(0, prime, stride):
+        if square in small:
+            return (small[square] + steps) % PRIMES[level - 1]
+        square = square * giant % prime
+    raise ValueError("no square")
 
 
 @cache
