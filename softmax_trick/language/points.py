@@ -46,17 +46,23 @@ PATTERNS: tuple[tuple[int, ...], ...] = ((2,), (3, 2, 4), (1,), (2, 3, 1), (1, 2
 
 # Entries of a variable, in the order in which a reader would like to see them; the first that will do is shown.
 SIMPLEST: dict[str, tuple[Fraction, ...]] = {
-    "real": tuple(map(Fraction, (0, 1, -1, 2, -2, 3))),
-    "nonnegative": tuple(map(Fraction, (0, 1, 2, 3))),
+    "real": (*map(Fraction, (0, 1, -1, 2, -2, 3)), Fraction(1, 2), Fraction(-1, 2)),
+    "nonnegative": (*map(Fraction, (0, 1, 2, 3)), Fraction(1, 2)),
     "positive": (*map(Fraction, (1, 2, 3)), Fraction(1, 2)),
     "unit": (Fraction(0), Fraction(1), Fraction(1, 2), Fraction(1, 3)),
 }
-# Entries of a point that is like any other: no two variables alike, neither 0 nor 1 (the first points), then any.
+# Entries of a point that is like any other: neither 0 nor 1; of the first point in halves, then finer.
 GENERIC: dict[str, tuple[Fraction, ...]] = {
     "real": tuple(Fraction(n, 2) for n in (-4, -3, -2, -1, 1, 2, 3, 4, 5)),
     "nonnegative": tuple(Fraction(n, 2) for n in (1, 2, 3, 4, 5)),
     "positive": tuple(Fraction(n, 2) for n in (1, 3, 4, 5, 6)),
     "unit": tuple(Fraction(n, 7) for n in (1, 2, 3, 4, 5)),
+}
+FINER: dict[str, tuple[Fraction, ...]] = {
+    "real": tuple(Fraction(n, 8) for n in range(-24, 25) if n),
+    "nonnegative": tuple(Fraction(n, 8) for n in range(1, 25)),
+    "positive": tuple(Fraction(n, 8) for n in range(1, 25)),
+    "unit": tuple(Fraction(n, 16) for n in range(1, 16)),
 }
 SIMPLE = (-3, -2, -1)  # all entries the simplest, all the next simplest, any simple ones
 LARGE = 10**6  # a number that no piece ends at
@@ -202,7 +208,7 @@ class _Statement:
         def draw(kind: Kind) -> Fraction:
             if number in SIMPLE:
                 return (*SIMPLEST[kind][:2], chance.choice(SIMPLEST[kind]))[number]
-            return chance.choice(GENERIC[kind]) * (1 if kind == "unit" else scale)
+            return chance.choice((FINER if number else GENERIC)[kind]) * (1 if kind == "unit" else scale)
 
         return _drawn(self._variables, sizes, draw, chance)
 
