@@ -108,7 +108,7 @@ def test_one_side_only():
     ("text", "let", "verdict"),
     [
         ("softmax(x) <= 1", "", "proved"),
-        ("softmax(x) < 1", "", "undecided"),  # false at K = 1 only, where both sides are 1: no ball shows that
+        ("softmax(x) < 1", "", "refuted"),  # at K = 1 and x = 0, where the ball of the left side is 1 exactly
         ("softmax(x, slack=C) < 1", "C: positive", "proved"),
         ("0 < sigmoid(a)", "", "proved"),
         ("sigmoid(a) > 1/2", "", "refuted"),

@@ -64,7 +64,7 @@ FINER: dict[str, tuple[Fraction, ...]] = {
     "positive": tuple(Fraction(n, 8) for n in range(1, 25)),
     "unit": tuple(Fraction(n, 16) for n in range(1, 16)),
 }
-SIMPLE = (-3, -2, -1)  # all entries the simplest, all the next simplest, any simple ones
+SIMPLE = range(-10, 0)  # points with entries of SIMPLEST: all the same one, or any
 LARGE = 10**6  # a number that no piece ends at
 SCALES = (Fraction(1), Fraction(10), Fraction(1, 8))  # where a formula has no value, or one piece only, others may tell
 
@@ -207,7 +207,8 @@ class _Statement:
 
         def draw(kind: Kind) -> Fraction:
             if number in SIMPLE:
-                return (*SIMPLEST[kind][:2], chance.choice(SIMPLEST[kind]))[number]
+                simplest = SIMPLEST[kind]
+                return simplest[number] if number >= -len(simplest) else chance.choice(simplest)
             return chance.choice((FINER if number else GENERIC)[kind]) * (1 if kind == "unit" else scale)
 
         return _drawn(self._variables, sizes, draw, chance)
