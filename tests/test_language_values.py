@@ -86,6 +86,13 @@ def test_what_no_precision_tells_is_unclear_and_what_a_higher_one_tells_is_told(
         enclose(parse("x", "x: scalar"), Point({}))
 
 
+def test_what_is_nested_too_deeply_is_unclear_and_no_crash() -> None:
+    deep = parse("sigmoid(" * 90 + "x" + ")" * 90, "x: K")
+    with pytest.raises(Unclear, match="deeply"):
+        enclose(deep, Point({"K": 1}, {"x": [F(1)]}), (1,))
+    assert agreement(deep, deep) == replay(deep, deep).compared == 0
+
+
 # --- the finite field -------------------------------------------------------------------------------------------------
 
 

@@ -139,7 +139,10 @@ class Enclosure:
             Undefined: it has no value at the point; as `Unclear`, where this precision does not tell.
         """
         with _precision(self._precision):
-            ball = flint.arb(self._reading.entry(expression, positions))
+            try:
+                ball = flint.arb(self._reading.entry(expression, positions))
+            except RecursionError:
+                raise Unclear("nested too deeply for Python's stack") from None
         if not ball.is_finite():
             raise Unclear("a value is too large to be enclosed")
         return ball

@@ -218,9 +218,12 @@ class Model:
 
         Raises:
             Refused: the model has no order, and the expression asks for one.
-            Undefined: a division by the number 0.
+            Undefined: a division by the number 0; nested too deeply.
         """
-        return _residues(self._reading.entry(expression, positions))
+        try:
+            return _residues(self._reading.entry(expression, positions))
+        except RecursionError:
+            raise Undefined("nested too deeply for Python's stack") from None
 
 
 def sample(
