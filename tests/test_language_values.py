@@ -23,6 +23,12 @@ F = Fraction
 ALL = list(statements("decide.tsv", "statements.tsv"))
 
 
+def sides(left: str, right: str, let: str = "") -> tuple[Expression, Expression]:
+    """Both sides of an equation."""
+    one, other = read_equation(left, right, let).expressions
+    return one, other
+
+
 def at(expression: Expression, **values: object) -> flint.arb:
     """A scalar at a point; sizes follow from the values."""
     sizes = {}
@@ -106,8 +112,8 @@ def test_the_primes_are_a_cunningham_chain() -> None:
 def test_exp_and_log_obey_their_laws() -> None:
     chance = Random(1)
     for level in LEVELS[1:]:
-        a = chance.randrange(PRIMES[level - 1])
-        assert logarithm(pow(4, a, PRIMES[level]), level) == a
+        power = chance.randrange(PRIMES[level - 1])
+        assert logarithm(pow(4, power, PRIMES[level]), level) == power
     chain = Chain(tuple(chance.randrange(1, prime // 2) for prime in PRIMES))
     a, b = (tuple(chance.randrange(prime) for prime in PRIMES) for _ in range(2))
     whole = chain.exp(chain.add(a, b))
@@ -178,13 +184,13 @@ def test_every_false_statement_has_a_witness_and_no_true_one() -> None:
 def test_witnesses_are_small_and_readable(
     left: str, right: str, let: str, sizes: dict[str, int], values: dict[str, object]
 ) -> None:
-    found = refute(*read_equation(left, right, let).expressions)
+    found = refute(*sides(left, right, let))
     assert found is not None
     assert (found.sizes, found.values) == (sizes, values)
 
 
 def test_witnesses_of_entries_and_given_sizes() -> None:
-    left, right = read_equation("jacobian(softmax(x), x)[i,j]", "softmax(x)[i]*delta(i,j)", "x: K").expressions
+    left, right = sides("jacobian(softmax(x), x)[i,j]", "softmax(x)[i]*delta(i,j)", "x: K")
     found = refute(left, right, {"K": 4})
     assert found is not None
     assert found.sizes == {"K": 4}
@@ -232,16 +238,16 @@ def test_looking_for_a_witness_imports_neither_sympy_nor_torch_nor_numpy() -> No
 
 def test_true_statements_are_replayed_and_false_ones_are_not() -> None:
     for label, statement, truth in ALL[::11]:
+        left, right = statement.expressions
         if truth:
-            record = replay(*statement.expressions, statement.sizes)
-            assert record.compared > 0, label
+            assert replay(left, right, statement.sizes).compared > 0, label
         else:
             with pytest.raises(Disagreement):
-                replay(*statement.expressions, statement.sizes)
+                replay(left, right, statement.sizes)
 
 
 def test_the_record_of_a_replay() -> None:
-    left, right = read_equation("jacobian(softmax(x), x)", "diag(y) - outer(y, y)", "x: K; y = softmax(x)").expressions
+    left, right = sides("jacobian(softmax(x), x)", "diag(y) - outer(y, y)", "x: K; y = softmax(x)")
     record = replay(left, right)
     assert [check.sizes for check in record.checks] == [{"K": 1}, {"K": 2}, {"K": 3}, {"K": 7}]
     assert {check.by for check in record.checks} == {"finite field"}
@@ -259,7 +265,7 @@ def test_the_record_of_a_replay() -> None:
     ],
 )
 def test_arb_where_the_field_has_no_model(left: str, right: str, why: str) -> None:
-    record = replay(*read_equation(left, right, "x: K").expressions)
+    record = replay(*sides(left, right, "x: K"))
     assert why in record.why_arb
     assert record.compared > 0
     assert "Arb" in str(record)
@@ -272,7 +278,7 @@ def test_a_number_is_not_equal_to_an_exponential() -> None:
 
 
 def test_a_size_without_a_value_is_said() -> None:
-    left, right = read_equation("x/(K - 1)", "2*x/(2*K - 2)", "x: K").expressions
+    left, right = sides("x/(K - 1)", "2*x/(2*K - 2)", "x: K")
     assert "no value was found at K = 1" in str(replay(left, right))
 
 

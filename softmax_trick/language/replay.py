@@ -73,11 +73,13 @@ class Replay:
 
     def __str__(self) -> str:
         tried = [check for check in self.checks if check.compared]
+        if not tried:
+            return "not replayed: no point was found at which both sides have a value"
         ways = " and ".join(sorted({"a finite field" if c.by == "finite field" else c.by for c in tried}))
         nowhere = [_sizes(check.sizes) for check in self.checks if not check.compared]
         without = f" (no value was found at {'; '.join(nowhere)})" if nowhere else ""
         return (
-            f"replayed in {ways or 'nothing'} at {'; '.join(_sizes(check.sizes) for check in tried)}: "
+            f"replayed in {ways} at {'; '.join(_sizes(check.sizes) for check in tried)}: "
             f"{self.compared} values agree{without}"
         )
 
