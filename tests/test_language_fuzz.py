@@ -318,7 +318,9 @@ def failures(readings: list[str], cases: int, seed: int) -> Iterator[tuple[str, 
                 yield name, expression, sizes, found
 
 
-@pytest.mark.parametrize(("reading", "cases"), [("torch", 150), ("SymPy", 40), ("finite field", 60)])
+@pytest.mark.parametrize(
+    ("reading", "cases"), [("torch", 150), ("SymPy", 40), ("finite field", 60), ("canonical", 300)]
+)
 def test_readings_agree(reading: str, cases: int) -> None:
     assert list(failures([reading], cases, seed=0)) == []
 

@@ -96,7 +96,7 @@ def test_what_is_nested_too_deeply_is_unclear_and_no_crash() -> None:
     deep = parse("sigmoid(" * 90 + "x" + ")" * 90, "x: K")
     with pytest.raises(Unclear, match="deeply"):
         enclose(deep, Point({"K": 1}, {"x": [F(1)]}), (1,))
-    assert agreement(deep, deep) == replay(deep, deep).compared == 0
+    assert agreement(deep, deep, {"K": 1}) == replay(deep, deep, {"K": 1}).compared == 0
 
 
 # --- the finite field -------------------------------------------------------------------------------------------------
