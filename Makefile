@@ -19,7 +19,7 @@ mutants: .venv/core.stamp
 	$(BIN)/softmax-trick mutants
 
 errata: .venv/all.stamp
-	$(BIN)/softmax-trick verify --errata ERRATA.md
+	$(BIN)/softmax-trick verify --errata ERRATA.md --supplement docs/errata-supplement.md
 	$(BIN)/python -m softmax_trick.report.picture docs/ledger.svg
 	@if command -v coqc >/dev/null; then set -x; $(BIN)/python -m softmax_trick.report.rungs README.md; \
 	else echo "README.md's table of rungs is left as it is: it needs coqc (make kernel says how to get it)"; fi

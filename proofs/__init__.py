@@ -9,9 +9,11 @@ section_4         the experiments, collected from section_4_measures, _networks,
 section_5         the conclusions
 theorem_a1        Appendix A: which functions have the dilated trick; its repair and the classification;
                   theorem_a1_steps: its equations, its proofs
+misprints         slips of the pen
 appendix_b        Appendix B, and the loops of section 3; listings: their text; listing_runs: running them
 beyond            what is not in the paper, collected from implicit_losses, lipschitz, relocations, training_theory
 
+printed           lists, numbers and misprints, verbatim; operations: what torch executes, counted
 piecewise         the hard normalizers as terms of z3
 sampled           claims tested by torch autograd, through code that shares nothing with the proofs; sampled_beyond:
                   those beyond the paper; drawn: what is drawn for them
@@ -29,6 +31,7 @@ from softmax_trick.claims import Claim
 from softmax_trick.proofs import (
     appendix_b,
     beyond,
+    misprints,
     section_1,
     section_3,
     section_4,
@@ -52,6 +55,7 @@ IN_ORDER = (
     theorem_a1.CLAIMS,
     theorem_a1_steps.CLAIMS,
     appendix_b.CLAIMS,
+    misprints.CLAIMS,
     beyond.CLAIMS,
 )
 

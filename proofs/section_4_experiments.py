@@ -17,6 +17,7 @@ from softmax_trick.argument import Open
 from softmax_trick.claims import Check, Claim, Figure
 from softmax_trick.facts import Facts
 from softmax_trick.proofs.operations import fewer_by_function
+from softmax_trick.proofs.printed import BEST_OF_VGG, LEAST_AT_THE_END, MOST_AT_THE_END, RATE_FOR_CIFAR
 from softmax_trick.proofs.section_4_curves import CLUSTERS, NORMALIZED, NOT_SHOWN
 from softmax_trick.proofs.tables import CROSS_ENTROPY, LOSSES
 from softmax_trick.results import Results, Run, beside
@@ -264,8 +265,9 @@ def in_the_range_of_figure_3(results: Results) -> tuple[Figure, ...]:
     def ends(choose: Callable[[Iterable[float]], float]) -> Callable[[Runs], float]:
         return lambda runs: choose(choose(final(runs[option].test_accuracy)) for option in EVERY)
 
-    low = compared("lowest accuracy, N1", results, MNIST_N1, EVERY, ends(min), "%", (99.4, 100.0), 2)
-    return low + compared("highest accuracy, N1", results, MNIST_N1, EVERY, ends(max), "%", (0.0, 99.7), 2)
+    low, high = float(LEAST_AT_THE_END.value), float(MOST_AT_THE_END.value)
+    lowest = compared("lowest accuracy, N1", results, MNIST_N1, EVERY, ends(min), "%", (low, 100.0), 2)
+    return lowest + compared("highest accuracy, N1", results, MNIST_N1, EVERY, ends(max), "%", (0.0, high), 2)
 
 
 def close_to_the_progressive_loss(results: Results) -> tuple[()]:
@@ -381,10 +383,11 @@ def tanh_is_best(results: Results) -> tuple[Figure, ...]:
 
 def near_93(results: Results) -> tuple[Figure, ...]:
     """The best accuracy of each seed on CIFAR-10."""
+    near = float(BEST_OF_VGG.value)
     best: dict[int, float] = {}
     for run in _cifar_runs(results):
         best[run.seed] = max(best.get(run.seed, 0.0), run.accuracy)
-    return (beside("best accuracy of a seed", list(best.values()), (92.0, 94.0), 93.0),) if best else ()
+    return (beside("best accuracy of a seed", list(best.values()), (near - 1, near + 1), near),) if best else ()
 
 
 def almost_perfect_fit(results: Results) -> tuple[Figure, ...]:
@@ -413,8 +416,10 @@ def of_the_literature(facts: Facts) -> None:
 def learns_at_this_rate(results: Results) -> tuple[Figure, ...]:
     """The accuracy of every option above that of guessing; a run that does not say its rate had this one."""
 
+    rate = float(RATE_FOR_CIFAR.value)
+
     def at_this_rate(run: Run) -> bool:
-        return bool(run.settings.get("lr", 0.1) == 0.1)
+        return bool(run.settings.get("lr", rate) == rate)
 
     figures: list[Figure] = []
     for loss in ("ce-mean", *NORMALIZED):

@@ -9,6 +9,7 @@ from softmax_trick.argument import Open
 from softmax_trick.claims import Check, Claim
 from softmax_trick.facts import Facts
 from softmax_trick.proof import Proof
+from softmax_trick.proofs import printed
 from softmax_trick.proofs.tables import (
     CROSS_ENTROPY,
     ISBE,
@@ -17,7 +18,7 @@ from softmax_trick.proofs.tables import (
 )
 from softmax_trick.symbolic import Vector, gradient, soft_cross_entropy, softmax
 
-TEST_IMAGES = 10_000
+TEST_IMAGES = int(printed.TEST_IMAGES)
 
 
 # --- equations (7) and (8) --------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from softmax_trick.claims import Check, Claim, Figure
 from softmax_trick.facts import Facts
+from softmax_trick.proofs.printed import PARAMETERS, TIMES_LARGER
 
 if TYPE_CHECKING:
     from torch import nn
@@ -324,8 +325,8 @@ def vgg_parameters(facts: Facts) -> None:
     convolutions = VGG.removesuffix(" F10")
     fewest = sum(number for _, number in weights(convolutions, 3, 32))
     most = parameters(VGG, 3, 32, batch_norm=True) - _projection(VGG, 3, 32)
-    facts.holds(f"{fewest:,} weights alone are more than 14 M", fewest > 14_000_000, weights=fewest)
-    facts.holds(f"{most:,} with biases and batch normalization", most > 14_000_000, parameters=most)
+    facts.holds(f"{fewest:,} weights alone are more than 14 M", fewest > PARAMETERS.value, weights=fewest)
+    facts.holds(f"{most:,} with biases and batch normalization", most > PARAMETERS.value, parameters=most)
 
 
 def _projection(notation: str, channels: int, side: int) -> int:
@@ -335,20 +336,20 @@ def _projection(notation: str, channels: int, side: int) -> int:
 def vgg_parameters_in_torch(facts: Facts) -> None:
     """PyTorch's own count."""
     size = _size(torch_vgg())
-    facts.holds(f"the modules have {size:,} parameters", size > 14_000_000, parameters=size)
+    facts.holds(f"the modules have {size:,} parameters", size > PARAMETERS.value, parameters=size)
 
 
 def vgg_is_ten_times_n1(facts: Facts) -> None:
     """Weights, biases and batch normalization of VGG against weights and biases of N1."""
     vgg, n1, n0 = parameters(VGG, 3, 32, batch_norm=True), parameters(N1, 1, 28), parameters(N0, 1, 28)
-    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > 10 * n1, vgg=vgg, n1=n1)
+    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > TIMES_LARGER.value * n1, vgg=vgg, n1=n1)
     facts.established(f"(and {vgg // n0} times the {n0:,} of N0)")
 
 
 def vgg_is_ten_times_n1_in_torch(facts: Facts) -> None:
     """The extractor alone against N1."""
     vgg, n1 = _size(torch_vgg()), _size(torch_n1())
-    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > 10 * n1, vgg=vgg, n1=n1)
+    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > TIMES_LARGER.value * n1, vgg=vgg, n1=n1)
 
 
 def vgg_16_layers(facts: Facts) -> None:

@@ -396,11 +396,19 @@ def _add_verify(commands: Any) -> None:
         "--results", metavar="FILE", type=Path, help="runs for the measured claims (default: those of this project)"
     )
     results.complete = FILES
-    for name, what in (("json", "as JSON"), ("html", "as one page"), ("errata", "that are false, as Markdown")):
+    for name, what in KINDS.items():
         output = verify.add_argument(f"--{name}", metavar="FILE", help=f"write the claims {what}; - is standard output")
         output.complete = FILES
     ids.complete = dict.fromkeys(FILES, CLAIM_IDS)
     verify.set_defaults(run=_verify, if_interrupted="; the evidence found so far is kept: run it again to go on")
+
+
+KINDS = {
+    "json": "as JSON",
+    "html": "as one page",
+    "errata": "that are false, as two pages of Markdown",
+    "supplement": "that are false, each with its counterexample, as Markdown",
+}
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -412,7 +420,7 @@ def _verify(options: argparse.Namespace) -> int:
     from softmax_trick.report.console import claim_in_full, ledger_table, list_of_claims, show
 
     console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
-    outputs = {name: vars(options)[name] for name in ("json", "html", "errata") if vars(options)[name]}
+    outputs = {name: vars(options)[name] for name in KINDS if vars(options)[name]}
     check_outputs(outputs.values())
     cache = Cache()
     if options.kernel and options.list:
@@ -474,10 +482,10 @@ def _rendered(kind: str, results: Sequence[Result]) -> str:
         from softmax_trick.report.html import html
 
         return html(results)
-    if kind == "errata":
-        from softmax_trick.report.errata import errata
+    if kind in ("errata", "supplement"):
+        from softmax_trick.report.errata import errata, supplement
 
-        return errata(results)
+        return errata(results) if kind == "errata" else supplement(results)
     from softmax_trick.ledger import as_json
 
     return json.dumps(as_json(results), indent=2) + "\n"

@@ -116,10 +116,12 @@ def test_a_results_file_that_cannot_be_used_is_wrong_usage(tmp_path, capsys, con
 
 
 def test_html_and_errata_go_to_files(tmp_path, capsys):
-    page, errata = tmp_path / "ledger.html", tmp_path / "ERRATA.md"
-    assert main(["verify", "T1.1", "T1.1r", "--html", str(page), "--errata", str(errata)]) == 0
-    assert 'id="T1.1"' in page.read_text()
-    assert "T1.1" in errata.read_text()
+    files = {name: tmp_path / name for name in ("html", "errata", "supplement")}
+    arguments = [text for name, file in files.items() for text in (f"--{name}", str(file))]
+    assert main(["verify", "T1.1", "T1.1r", *arguments]) == 0
+    assert 'id="T1.1"' in files["html"].read_text()
+    assert "[T1.1]" in files["errata"].read_text()
+    assert "### T1.1: " in files["supplement"].read_text()
 
 
 def test_only_one_output_is_standard_output(capsys):
@@ -212,7 +214,7 @@ def test_an_output_that_cannot_be_written_is_said_before_the_work(tmp_path, caps
     assert "does not exist" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--json", "--html", "--errata"])
+@pytest.mark.parametrize("option", ["--json", "--html", "--errata", "--supplement"])
 def test_an_output_that_is_a_folder_is_said_before_the_work(tmp_path, capsys, monkeypatch, option):
     monkeypatch.setattr("softmax_trick.ledger.Ledger.result", lambda *_: pytest.fail("a claim was run"))
     assert main(["verify", "T1.1r", option, str(tmp_path)]) == 2

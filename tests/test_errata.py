@@ -1,4 +1,4 @@
-"""The list of errata: complete, in the paper's order, deterministic, and Markdown that says what was meant."""
+"""The errata and their supplement: complete, deterministic, and Markdown that says what was meant."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pytest
 from softmax_trick.claims import Claim, Evidence, Step, Verdict, judge
 from softmax_trick.ledger import Ledger, Result
 from softmax_trick.proofs import CLAIMS
+from softmax_trick.proofs.errata_entries import ENTRIES, GROUPS
+from softmax_trick.proofs.printed import MISPRINTS
 from softmax_trick.proofs.versions import DIFFERENCES
-from softmax_trick.report.errata import errata
+from softmax_trick.report.errata import _papers, errata, supplement
 
 TRUE = Evidence("algebra", "general", "every K", "holds", 0.5, complete=True)
 FALSE = Evidence("arithmetic", "exact", "all", "fails", 0.1, witness={"x": "1"}, reason="not so: x = 2")
@@ -45,7 +47,7 @@ def entries(text: str) -> list[str]:
 
 
 def test_what_is_false_in_the_paper_is_listed_in_its_order():
-    text = errata(hand_made())
+    text = supplement(hand_made())
     assert entries(text) == ["S1.early", "S5.late"]
     assert text.index("## Section 1") < text.index("### S1.early") < text.index("## Section 5")
     assert "Of the 4 statements that were checked, 1 were proved, 2 are false as printed" in text
@@ -53,20 +55,20 @@ def test_what_is_false_in_the_paper_is_listed_in_its_order():
 
 
 def test_an_entry():
-    text = errata(hand_made())
+    text = supplement(hand_made())
     assert entry(text, "S1.early") == (
-        r"the_title *Section 1.* **Printed.** ```math \{x\} = 2 ``` **Why it is false.** This is not so: “x = 2”. "
+        r"the_title *Section 1.* **Read as.** ```math \{x\} = 2 ``` **Why it is false.** This is not so: “x = 2”. "
         "Found: `x = 1`. **Correction** (S1.early-r, proved)**.** ```math x = 1 ``` where $`K > 1`$."
     )
     assert entry(text, "S5.late") == (
-        "late *Section 5.* **Printed.** $`x = 2`$ if `a_b` **Why it is false.** This is not so: “x = 2”. "
+        "late *Section 5.* **Read as.** $`x = 2`$ if `a_b` **Why it is false.** This is not so: “x = 2”. "
         "Found: `x = 1`. **Correction.** It is $`1`$."
     )
 
 
 def why(**changes: Any) -> str:
     claim = Claim("S1.a", "a", "a", "section 1", quote="*SoftMax* of 2.*labels and <body of> `f_(x)`")
-    return entry(errata([result(claim, replace(FALSE, **changes))]), "S1.a")
+    return entry(supplement([result(claim, replace(FALSE, **changes))]), "S1.a")
 
 
 def test_a_quote_keeps_the_papers_marks_and_no_others():
@@ -91,12 +93,12 @@ def test_a_long_witness_becomes_a_list():
 def test_an_engine_without_a_witness_tells_nothing():
     claim = Claim("S1.a", "a", "a", "section 1")
     sampled = Evidence("torch", "sampled", "", "fails", 0.0, reason="a difference")
-    assert "Found: `x = 1`." in entry(errata([result(claim, sampled, FALSE)]), "S1.a")
+    assert "Found: `x = 1`." in entry(supplement([result(claim, sampled, FALSE)]), "S1.a")
 
 
 def test_the_same_verdicts_give_the_same_text():
     slower = [replace(one, evidence=tuple(replace(item, seconds=9.0) for item in one.evidence)) for one in hand_made()]
-    assert errata(slower) == errata(hand_made())
+    assert supplement(slower) == supplement(hand_made())
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +107,7 @@ def real(ledger: Ledger) -> list[Result]:
 
 
 def test_the_theorems(real):
-    text = errata(real)
+    text = supplement(real)
     assert entries(text) == ["T1.1", "T1.4d", "A1.2-1"]
     assert "the two sides differ: left − right = `-" in entry(text, "T1.1")
     assert "SoftCE = log 9 - log 9 > 1 Hence log 9 is in the set and not in (-1, 1)." in entry(text, "T1.4d")
@@ -117,7 +119,7 @@ def test_the_theorems(real):
 def test_every_claim_of_the_paper_would_make_an_entry():
     """Were every claim refuted, the list would still be Markdown: formulas closed, fences closed, nothing left over."""
     made = [result(claim, FALSE) for claim in CLAIMS.values()]
-    text = errata(made)
+    text = supplement(made)
     listed = {one.claim.id for one in made if one.verdict is Verdict.REFUTED} & set(entries(text))
     beyond = {name for name, claim in CLAIMS.items() if name.startswith("X.") or claim.source.startswith("beyond")}
     assert listed.isdisjoint(beyond)
@@ -131,14 +133,85 @@ def test_every_claim_of_the_paper_would_make_an_entry():
 
 
 def test_the_versions_close_the_list():
-    text = errata(hand_made())
+    text = supplement(hand_made())
     closing = text[text.index("## Differences between arXiv version 1") :]
     assert closing.count("- version 1: ") == closing.count("- version of record: ") == len(DIFFERENCES)
     assert "concerns T1.1, T1.2, T1.3, T1.4d" in closing
-    assert "concerns T1.1 (refuted)" in errata([result(CLAIMS["T1.1"], FALSE)])
+    assert "concerns T1.1 (refuted)" in supplement([result(CLAIMS["T1.1"], FALSE)])
 
 
-def test_the_errata_in_the_repository_are_those_of_the_ledger(ledger: Ledger) -> None:
-    """ERRATA.md is what `make errata` writes now."""
-    written = (Path(__file__).parents[1] / "ERRATA.md").read_text(encoding="utf-8")
-    assert written == errata([ledger.result(name) for name in CLAIMS])
+# --- the errata: one entry a cause ------------------------------------------------------------------------------------
+
+
+def refuted(*names: str) -> list[Result]:
+    """Every claim, of which these are refuted and all others proved."""
+    return [result(claim, FALSE if name in names else TRUE) for name, claim in CLAIMS.items()]
+
+
+def causes(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("- ")]
+
+
+def test_a_cause_is_listed_if_a_claim_of_it_is_refuted():
+    text = errata(refuted("A1.1-3", "T1.2", "S4.1.gdy"))
+    first, second, slip = causes(text)
+    assert "Theorem A1, property 3" in first
+    assert first.endswith("[A1.1-3]")
+    assert "`" not in first.split("both of two targets:")[1]  # another claim's witness is not shown for it
+    assert "Theorem 1, properties 1 and 2" in second
+    assert slip == "- Section 4.1, HardSigmoid, three times: `gdy` *should read* `if`. [S4.1.gdy]"
+    assert "They have the 3 causes below" in " ".join(text.split())
+    assert causes(errata(refuted())) == []
+
+
+def test_a_witness_is_in_the_papers_symbols():
+    claim = CLAIMS["A1.2-3"]
+    found = replace(FALSE, witness={"K": "2", "F": "SoftMax", "t": "(1, 1)", "x": "(0, 0)"})
+    [line] = causes(errata([result(claim, found)]))
+    assert line.endswith("both of two targets: `F = SoftMax`, `K = 2`, `x = (0, 0)`, `y° = (1, 1)`. [A1.2-3]")
+
+
+@pytest.mark.parametrize(
+    ("ours", "papers"),
+    [
+        ("sum t = 1, t_k >= 0, t1", "sum y° = 1, y°_k >= 0, y°1"),
+        ("(-t / y), t*(y - t)", "(-y° / y), y°*(y - y°)"),
+        ("it doesn't, at tanh(t) of t2t and t(1)", "it doesn't, at tanh(y°) of t2t and t(1)"),
+    ],
+)
+def test_our_t_is_the_papers_target(ours, papers):
+    assert _papers(ours) == papers
+
+
+def test_a_false_statement_without_a_cause_is_an_error():
+    """Planted: a claim that no entry names."""
+    claim = Claim("S4.new", "new", "1 = 2", "section 4", correction="1 = 1")
+    with pytest.raises(LookupError, match=r"S4\.new"):
+        errata([result(claim, FALSE)])
+
+
+def test_every_cause_is_of_claims_that_there_are_and_each_claim_has_one():
+    named = [name for entry in ENTRIES for name in entry.claims] + [one.claim for one in MISPRINTS]
+    assert len(named) == len(set(named))
+    assert set(named) <= set(CLAIMS)
+    assert {entry.group for entry in ENTRIES} == set(GROUPS)
+    assert [entry.group for entry in ENTRIES] == sorted((entry.group for entry in ENTRIES), key=GROUPS.index)
+    for entry in ENTRIES:
+        assert bool(entry.shown) == entry.should_read.endswith(":"), entry.where  # a witness follows a colon
+
+
+def test_the_errata_are_short(ledger: Ledger) -> None:
+    """Two pages, some twenty words a cause and its quotes."""
+    text = (Path(__file__).parents[1] / "ERRATA.md").read_text(encoding="utf-8")
+    prose = re.sub(r"\$`[^`]*`\$|`[^`]*`", "x", text)
+    assert len(prose.split()) < 1700
+    for name, claim in CLAIMS.items():
+        if ledger.result(name).verdict is Verdict.PROVED:
+            assert f"[{claim.id}" not in text
+
+
+@pytest.mark.parametrize(("file", "write"), [("ERRATA.md", errata), ("docs/errata-supplement.md", supplement)])
+def test_the_errata_in_the_repository_are_those_of_the_ledger(ledger: Ledger, file: str, write: Any) -> None:
+    """They are what `make errata` writes now."""
+    written = (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
+    assert written == write([ledger.result(name) for name in CLAIMS])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from softmax_trick.claims import RUNGS, Check, Claim, Evidence, Figure, Verdict,
 from softmax_trick.ledger import Ledger, UnknownClaim, differences, verify
 from softmax_trick.proofs import CLAIMS, recorded_verdicts
 
-PAPER = Path(__file__).parent.parent.parent / "shared" / "paper" / "entropy-2024-26-65.md"
 OF_THE_LITERATURE = {"S4.2.near-95", "S4.2.humans"}
 NEEDED = {"A1r.positivity", "A1r.unity", "A1r.targets"}
 
@@ -78,18 +76,6 @@ def test_each_claim_says_what_it_is_and_where_it_stands():
             assert claim.repaired_by in CLAIMS, name
     titles = [claim.title for claim in CLAIMS.values()]
     assert len(titles) == len(set(titles))
-
-
-def plain(text):
-    """The words of a text: no emphasis, no line breaks."""
-    return " ".join(text.replace("*", "").replace("`", "").split())
-
-
-@pytest.mark.skipif(not PAPER.exists(), reason="the paper's text is not at hand")
-def test_quotes_are_the_papers_words():
-    paper = plain(PAPER.read_text(encoding="utf-8"))
-    for name, claim in CLAIMS.items():
-        assert plain(claim.quote) in paper, name
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from papers import ARXIV, RECORD
 
 from softmax_trick.proofs import CLAIMS
 from softmax_trick.proofs.versions import DIFFERENCES, Difference
-
-PAPERS = Path(__file__).parents[2] / "shared" / "paper"
-ARXIV, RECORD = PAPERS / "arxiv-2311.16357v1.txt", PAPERS / "entropy-2024-26-65.md"
 
 needs_papers = pytest.mark.skipif(not (ARXIV.exists() and RECORD.exists()), reason="the text of the paper is not here")
 

@@ -1,7 +1,9 @@
-"""The false statements of the paper, each with a counterexample and a correction, in Markdown for its author.
+"""What is false in the paper, in Markdown for its author: the errata, two pages, and their supplement, entry by entry.
 
-The text follows from the results alone: the same results give the same text. Formulas are written the way in which
-GitHub's Markdown leaves them alone: between $` and `$, or in a block marked math.
+The errata have one entry for each root cause, grouped and by importance (`softmax_trick.proofs.errata_entries`); the
+supplement has every false statement with its counterexample, in the paper's order. Both follow from the results alone:
+an entry is there if a claim that it stands for is refuted. Formulas are written the way in which GitHub's Markdown
+leaves them alone: between $` and `$, or in a block marked math.
 """
 
 from __future__ import annotations
@@ -12,30 +14,45 @@ from collections.abc import Sequence
 
 from softmax_trick.claims import Claim, Evidence, Verdict
 from softmax_trick.ledger import Result
+from softmax_trick.proofs.errata_entries import ENTRIES, GROUPS, Entry
+from softmax_trick.proofs.errata_entries import MISPRINTS as SLIPS
+from softmax_trick.proofs.printed import MISPRINTS, Misprint
 from softmax_trick.proofs.versions import DIFFERENCES, Difference
 from softmax_trick.report.mathml import CODE, EMPHASIS, split_at_formulas
 from softmax_trick.report.parts import BEYOND, by_part, not_run, part
 
+TITLE = """\
+to W. Skarbek, “Cross Entropy in Deep Learning of Classifiers Is Unnecessary—ISBE Error Is All You Need”,
+*Entropy* 2024, 26, 65, [doi:10.3390/e26010065](https://doi.org/10.3390/e26010065)"""
+
 HEADER = """\
 # Errata
 
-to W. Skarbek, “Cross Entropy in Deep Learning of Classifiers Is Unnecessary—ISBE Error Is All You Need”,
-*Entropy* 2024, 26, 65, [doi:10.3390/e26010065](https://doi.org/10.3390/e26010065)
+{title}
 
-This list was made while every checkable statement of the paper was turned into a program that decides it. It is
-offered to the author and to the paper's readers with thanks: it could only be made because the paper states its
-mathematics, its tables and its code so openly.
+{counts} They have the {causes} causes below, the weightiest of each kind first. The list is offered to the author and
+to the paper's readers with thanks: it could only be made because the paper states its mathematics, its tables and its
+code so openly. Where a sentence can be read in two ways, the fair reading decided. Each cause has its counterexamples,
+in full, in [the supplement](docs/errata-supplement.md), under the names in brackets.
+"""
+
+SUPPLEMENT = """\
+# Supplement to the errata
+
+{title}
+
+This supplement goes with [the errata](../ERRATA.md): every statement that is false as printed, in the paper's order,
+with a place where it fails and what is true instead; then how the two versions of the paper differ.
 
 {counts}
 
-Each entry quotes what is printed, gives a place where it fails, and says what is true instead. No verdict was entered
-by hand: equations are decided by exact algebra, for symbolic K and again for given K; sentences about tables, networks
-and listings by exact computation with what is printed; and only what has an exact counterexample is called false. This
-shows an entry with all its steps and evidence, and makes the list again:
+No verdict was entered by hand: equations are decided by exact algebra, for symbolic K and again for given K; sentences
+about tables, networks and listings by exact computation with what is printed; and only what has an exact counterexample
+is called false. This shows an entry with all its steps and evidence, and makes both lists again:
 
 ```console
 $ softmax-trick verify {example}
-$ softmax-trick verify --errata ERRATA.md
+$ softmax-trick verify --errata ERRATA.md --supplement docs/errata-supplement.md
 ```
 """
 
@@ -50,17 +67,71 @@ formulas were.
 # Signs that would mean something to Markdown where they stand; an underscore inside a word or a lone star would not.
 SPECIAL = re.compile(r"`|\\(?=[^\w\s])|(?<!\w)_|_(?!\w)|(?<!\s)\*|\*(?!\s)|\](?=[(\[:])|<(?=[\w/!])|\$")
 LINE = 120  # characters
+FEW = 3  # claims that are named one by one
+TARGET = re.compile(r"(?<![\w'’.])t(_[ijk]|_\d|\d)?(?![\w(])")  # a step's t, t_i, t1; no time, and no "don't"
 MARKED = re.compile(f"{CODE.pattern}|{EMPHASIS.pattern}")
 
 
 def errata(results: Sequence[Result]) -> str:
+    """The causes of what is false in the paper among these results: printed, and should read.
+
+    Raises:
+        LookupError: a false statement of the paper belongs to no entry.
+    """
+    by_id = {result.claim.id: result for result in results}
+    printed = _of_the_paper(results)
+    false = {result.claim.id for result in printed if result.verdict is Verdict.REFUTED}
+    entries = [entry for entry in ENTRIES if false & set(entry.claims)]
+    slips = [one for one in MISPRINTS if one.claim in false]
+    known = {name for entry in ENTRIES for name in entry.claims} | {one.claim for one in MISPRINTS}
+    if missing := false - known:
+        raise LookupError(f"no entry of the errata names {', '.join(sorted(missing))}")
+    counts = _counts(printed).replace(" and listed here", "")
+    blocks = [HEADER.format(title=TITLE, counts=counts, causes=len(entries) + bool(slips))]
+    for group in GROUPS:
+        lines = [_cause(entry, by_id, false) for entry in entries if entry.group == group]
+        if group == SLIPS:
+            lines = [_slip(one) for one in slips] + lines
+        if lines:
+            blocks += [f"## {group}\n", "\n".join(lines) + "\n"]
+    return "\n".join(blocks)
+
+
+def _cause(entry: Entry, by_id: dict[str, Result], false: set[str]) -> str:
+    """A line: where, what is printed, what it should read, a witness in the paper's symbols, and the claims."""
+    found = [name for name in entry.claims if name in false]
+    quotes = " and ".join(f"“{_quotation(_whole(words))}”" for words in entry.printed)
+    witness = _shown(by_id[found[0]].witness or {}, entry.shown) if found[0] == entry.claims[0] else ""
+    text = f"- **{_prose(entry.where)}.** {quotes} *should read:* {_prose(entry.should_read)}"
+    names = ", ".join(found) if len(found) <= FEW else f"{found[0]} and {len(found) - 1} more"
+    return f"{text}{' ' + witness if witness else ''} [{names}]"
+
+
+def _whole(words: str) -> str:
+    """Words of the paper; a piece of a formula that is none by itself between dollar signs, tabulators as spaces."""
+    piece = "\\" in words and "$" not in words
+    if piece and "&" in words:
+        words = words.replace("&", r"\ ")
+    return f"${words}$" if piece else words.replace("\t", " ")
+
+
+def _slip(one: Misprint) -> str:
+    wrong, right = (f"`{words.strip(' $')}`" for words in (one.wrong, one.right))
+    return f"- {_prose(one.where[0].upper() + one.where[1:])}: {wrong} *should read* {right}. [{one.claim}]"
+
+
+def _shown(witness: dict[str, str], names: Sequence[str]) -> str:
+    return _values({name: witness[name] for name in names if name in witness}) + "." if names else ""
+
+
+def supplement(results: Sequence[Result]) -> str:
     """The false statements of the paper among these results, in its order, then how its two versions differ."""
     by_id = {result.claim.id: result for result in results}
     printed = _of_the_paper(results)
     false = [result for result in printed if result.verdict is Verdict.REFUTED]
     groups = by_part(false)
     example = groups[0].results[0].claim.id if groups else "ID"
-    blocks = [HEADER.format(counts=_counts(printed), example=example)]
+    blocks = [SUPPLEMENT.format(title=TITLE, counts=_counts(printed), example=example)]
     for group in groups:
         blocks.append(f"## {group.title}\n")
         blocks += [_entry(result, by_id) for result in group.results]
@@ -101,12 +172,14 @@ def _counts(printed: Sequence[Result]) -> str:
 def _entry(result: Result, by_id: dict[str, Result]) -> str:
     claim = result.claim
     source = claim.source[0].upper() + claim.source[1:]
-    lines = [f"### {claim.id}: {_escaped(claim.title)}", "", f"*{_escaped(source)}.*", "", "**Printed.**", ""]
+    lines = [f"### {claim.id}: {_escaped(_papers(claim.title))}", "", f"*{_prose(source)}.*", ""]
     if claim.quote:
-        lines += [f"> {_quotation(claim.quote)}", "", "Read as:", ""]
-    lines += _statement(claim)
+        lines += ["**Printed.**", "", f"> {_quotation(claim.quote)}", ""]
+    lines += ["**Read as.**", "", *_statement(claim)]
     lines += ["**Why it is false.**", "", *_why(result)]
     lines += _correction(claim, by_id)
+    if claim.remark:
+        lines += [f"**Remark.** {_prose(claim.remark)}", ""]
     return "\n".join(lines)
 
 
@@ -132,7 +205,7 @@ def _why(result: Result) -> list[str]:
         return [f"At {_values(witness)} the two sides differ: left − right = `{exact}`.", ""]
     if item.reason.startswith("not so: "):
         return [f"This is not so: “{_prose(item.reason.removeprefix('not so: '))}”.", "", *_found(witness)]
-    steps = [f"- {_prose(step.text)}" for step in item.steps]
+    steps = [f"- {_prose(_papers(step.text))}" for step in item.steps]
     return [*steps, *([""] if steps else []), f"Hence {_prose(item.reason)}.", "", *_found(witness)]
 
 
@@ -140,7 +213,7 @@ def _found(witness: dict[str, str]) -> list[str]:
     """What was found: in a line, or in a list where that would be a long one."""
     if sum(len(name) + len(value) for name, value in witness.items()) <= LINE:
         return [f"Found: {_values(witness)}.", ""] if witness else []
-    return ["Found:", "", *(f"- {_escaped(name)}: {_code(value)}" for name, value in witness.items()), ""]
+    return ["Found:", "", *(f"- {_escaped(_papers(name))}: {_code(value)}" for name, value in witness.items()), ""]
 
 
 def _counterexample(result: Result) -> Evidence:
@@ -149,7 +222,12 @@ def _counterexample(result: Result) -> Evidence:
 
 
 def _values(witness: dict[str, str]) -> str:
-    return ", ".join(f"{_code(f'{name} = {value}')}" for name, value in witness.items())
+    return ", ".join(f"{_code(f'{_papers(name)} = {value}')}" for name, value in witness.items())
+
+
+def _papers(text: str) -> str:
+    """Our t is the paper's y°, in the name of a value as in a step of a proof."""
+    return TARGET.sub(lambda found: f"y°{found[1] or ''}", text)
 
 
 def _correction(claim: Claim, by_id: dict[str, Result]) -> list[str]:

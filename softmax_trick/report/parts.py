@@ -20,6 +20,7 @@ PARTS = {
     "5": "Section 5. Conclusions",
     "A": "Appendix A. Functions giving the SoftMax trick for cross-entropy",
     "B": "Appendix B. ISBE functionality in PyTorch",
+    "R": "References",
     BEYOND: "Beyond the paper",
 }
 
@@ -35,6 +36,7 @@ BY_ID = (
     (r"(Tab|Fig)", "4"),
     (r"(A1|EA)", "A"),
     (r"(B)\b", None),
+    (r"(R)\b", None),
     (r"(X)\b", None),
 )
 BY_SOURCE = ((r"\b[Ss]ection (\d)", None), (r"\bAppendix ([AB])", None), (r"\b([Aa]bstract|[Tt]itle)", "0"))
