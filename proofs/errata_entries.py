@@ -240,8 +240,8 @@ ENTRIES = (
         NUMBERS,
         "Section 4.1, N1",
         ("consists of two blocks, each with three convolutions", "so that the image resolution does not change"),
-        "Its formula has a seventh convolution, of 128 masks of 4 x 4, after the blocks; and with a stride of 2 the "
-        "last convolution of a block halves the resolution, with padding too.",
+        "Its formula has a seventh convolution after the blocks, 128 masks of 4 x 4; and with a stride of 2 the last "
+        "one of a block halves the resolution, padded or not.",
         ("S4.1.n1-blocks", "S4.1.n1-resolution"),
     ),
     Entry(
@@ -275,20 +275,19 @@ ENTRIES = (
     # --- code ---
     Entry(
         CODE,
-        "Appendix B.2, the class ISBE_func, and section 5 on copying it",
+        "Appendix B.2, the class ISBE_func; section 5",
         ("by copying the proven code from Appendix B",),
-        "The code does not run as printed: the three def lines of the class lack their colons, the statement of "
-        "one_hots closes a parenthesis too many, and torch.nn.functional.SoftMax is called softmax.",
+        "The code does not run as printed: three def lines lack their colons, the statement of one_hots closes a "
+        "parenthesis too many, and torch.nn.functional.SoftMax is called softmax.",
         ("B.copy", "B.skeleton", "B.forward.parses", "B.forward.runs"),
     ),
     Entry(
         CODE,
         "Appendix B.2, backward",
         ("return ctx.soft_errors, None, None",),
-        "What autograd asks for is grad_mse times the gradient of the value. As printed a factor on the loss changes "
-        "nothing (0 included, and the scale of mixed precision), the outputs have wrong gradients, second derivatives "
-        "are wrong without an exception, and each batch stays in memory until the garbage collector runs. A repaired "
-        "class is in the supplement (B.mended).",
+        "grad_mse times the gradient of the value is what autograd asks for. As printed a factor on the loss changes "
+        "nothing, 0 included; the outputs have wrong gradients; second derivatives are wrong without an exception; "
+        "each batch stays in memory until the garbage collector runs. The supplement repairs it (B.mended).",
         ("B.chain-rule", "B.gradcheck", "B.outputs", "B.second", "B.flag", "B.cycle"),
     ),
     Entry(

@@ -73,7 +73,7 @@ def test_all_108_cells() -> None:
     assert differences(2) == tables.TABLE_2
     assert table(3) == tables.TABLE_3
     assert differences(4) == tables.TABLE_4
-    assert sum(map(len, (tables.TABLE_1, tables.TABLE_2, tables.TABLE_3, tables.TABLE_4))) == 108
+    assert len(tables.TABLE_1) + len(tables.TABLE_2) + len(tables.TABLE_3) + len(tables.TABLE_4) == 108
 
 
 # --- listings ---------------------------------------------------------------------------------------------------------

@@ -30,10 +30,10 @@ HEADER = """\
 
 {title}
 
-{counts} They have the {causes} causes below, the weightiest of each kind first. The list is offered to the author and
-to the paper's readers with thanks: it could only be made because the paper states its mathematics, its tables and its
-code so openly. Where a sentence can be read in two ways, the fair reading decided. Each cause has its counterexamples,
-in full, in [the supplement](docs/errata-supplement.md), under the names in brackets.
+{counts} They have the {causes} causes below, the weightiest of each kind first; the names in brackets are those of the
+counterexamples in [the supplement](docs/errata-supplement.md). Where a sentence can be read in two ways, the fair
+reading decided. The list is offered with thanks: it could only be made because the paper states its mathematics, its
+tables and its code so openly.
 """
 
 SUPPLEMENT = """\
