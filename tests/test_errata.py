@@ -207,7 +207,7 @@ def test_the_errata_are_short(ledger: Ledger) -> None:
     assert len(prose.split()) < 1700
     for name, claim in CLAIMS.items():
         if ledger.result(name).verdict is Verdict.PROVED:
-            assert f"[{claim.id}" not in text
+            assert not re.search(rf"[\[ ]{re.escape(claim.id)}[\],]", text.replace("(B.mended)", "")), name
 
 
 @pytest.mark.parametrize(("file", "write"), [("ERRATA.md", errata), ("docs/errata-supplement.md", supplement)])
