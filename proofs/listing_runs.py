@@ -204,9 +204,6 @@ class Row(Vector):
     def __sub__(self, other: Any) -> Row:
         return Row(self.classes, super().__sub__(other).__getitem__)
 
-    def __pow__(self, exponent: int) -> Vector:
-        return self.map(lambda entry: entry**exponent)
-
     def backward(self, error: Vector) -> None:
         """Keep the error, with the 2. and 1. of the listings as integers."""
         self.sent = exact(error)

@@ -61,6 +61,7 @@ def family_unity(p: Proof) -> None:
     """1 - sum y = C / w."""
     x, a, d, slack = p.vector("x"), p.vector("a"), p.vector("d"), sp.Symbol("C", real=True)
     y, w = family(x, a, d, slack)
+    p.presupposes(w)
     p.rests_on("A1c", "(P2) gives y_i = a_i exp(d_i x_i) / w with w = C + sum_k a_k exp(d_k x_k) nowhere 0")
     p.statement("1 - sum y = C / w", 1 - y.sum(), slack / w)
     p.cites("w is finite and not 0: the left side is 0 at one point, or at all, if and only if C = 0")

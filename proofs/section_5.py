@@ -73,6 +73,7 @@ def _pair(p: Proof, first: int, second: int) -> Vector:
 def only_that_jacobian(p: Proof) -> None:
     """The linear value y - t at each vertex t = e_j fixes the Jacobian, with d = 1."""
     y, j_of_f = p.vector("y"), p.classes.matrix("J")
+    p.presupposes(y)
     ones = p.classes.constant(1)
     gap = Matrix(
         p.classes,

@@ -70,6 +70,7 @@ def range_of_softmax(p: Proof) -> None:
 def equation_5_first(p: Proof) -> None:
     """The first line of (5): the product with (-t / y), term by term."""
     t, y = p.vector("t"), p.vector("y")
+    p.presupposes(y)
     ratio = y / y
     expanded = y * ratio.dot(t) - diag(ratio) @ t
     p.statement(

@@ -105,6 +105,7 @@ def p2_implies_p3_counterexample(p: Proof) -> None:
 def p2_implies_p3_repaired(p: Proof) -> None:
     """The paper's proof, with the hypothesis that it uses: 1^T t = 1."""
     y, d, t = p.vector("y"), p.vector("d"), p.vector("t")
+    p.presupposes(y)
     p.equal(
         "D_d (D_y - y y^T) (-t / y) = d * (y (sum t) - t)",
         trick(softmax_type(y, d), t, y),
@@ -121,6 +122,7 @@ def p3_implies_p2(p: Proof) -> None:
     The print drops the factor y_i after swapping i and j; the formula before it and the conclusion have it.
     """
     y, d = p.vector("y"), p.vector("d")
+    p.presupposes(y)
     j_of_f = p.classes.matrix("J")  # any Jacobian: J_ij = dy_i/dx_j
     at_vertex = Matrix(p.classes, lambda j, i: trick(j_of_f, p.classes.unit(j), y)[i])
     p.equal(
@@ -175,6 +177,7 @@ def p2_implies_p1_repaired(p: Proof) -> None:
     # And from the classification:
     p.rests_on("A1c", "(P2) gives y_i = a_i exp(d_i x_i) / w, w = C + sum_k a_k exp(d_k x_k) nowhere 0")
     member, w = family(x, a, d, slack)
+    p.presupposes(w)
     p.equal("1 - sum y = C / w", 1 - member.sum(), slack / w)
     p.cites("sum y(x0) = 1 gives C = 0, hence sum y = 1 everywhere")
     p.cites("y_i(x0) > 0 gives a_i / w(x0) > 0; w is continuous and nowhere 0, so y_i > 0 everywhere")
@@ -197,6 +200,7 @@ def classification(p: Proof) -> None:
         j_of_f,
         Matrix(p.classes, lambda i, j: (delta(i, j) - y[j]) * d[j] * y[i]),
     )
+    p.presupposes(y)  # the steps divide by y_i for i in I only
     p.cites("a linear homogeneous ODE: on each line y_i is identically 0 or nowhere 0, and so on R^K; I is the latter")
     w_i = Matrix(p.classes, lambda i, j: chain(sp.exp(d[i] * x[i]) / y[i], x, y, j_of_f)[j])
     p.equal(
@@ -219,7 +223,8 @@ def classification(p: Proof) -> None:
     p.equal("w d_j y_j - d(sum_k a_k exp(d_k x_k))/dx_j = 0", d * (powers / w) * w, gradient(powers.sum(), x))
     p.cites("zero gradient on R^K: w = C + sum_k a_k exp(d_k x_k)")
 
-    member, _ = family(x, a, d, sp.Symbol("C", real=True))
+    member, w = family(x, a, d, sp.Symbol("C", real=True))
+    p.presupposes(w)
     p.statement(
         "conversely each such y, with any a and C, has (P2) where w is nowhere 0",
         jacobian(member, x),

@@ -95,6 +95,7 @@ def order_of_implications(facts: Facts) -> None:
 def p2_p3_transpose(p: Proof) -> None:
     """The transpose of (A2) puts D_d in front, because D_y - y y^T is symmetric."""
     y, d, t = p.vector("y"), p.vector("d"), p.vector("t")
+    p.presupposes(y)
     p.statement(
         "((D_y - y y^T) D_d)^T (-t / y) = D_d (D_y - y y^T) (-t / y)",
         trick(softmax_type(y, d), t, y),
@@ -114,6 +115,7 @@ def p2_p3_brace(p: Proof) -> None:
 def p3_p2_vertex(p: Proof) -> None:
     """(A3) at t = e_j: its left side, summed out."""
     y, j_of_f = p.vector("y"), p.classes.matrix("J")
+    p.presupposes(y)
     at_vertex = Matrix(p.classes, lambda j, i: trick(j_of_f, p.classes.unit(j), y)[i])
     p.statement(
         "component i of (dF/dx)^T (-e_j / y) is (dy_j/dx_i) (-1 / y_j)",
@@ -205,6 +207,7 @@ def partial_fractions(p: Proof) -> None:
     """The integrand of the separated equation."""
     y = p.vector("y")
     one = p.classes.constant(1)
+    p.presupposes(y, y - one)
     p.statement("1 / ((1 - y) y) = 1 / y + 1 / (1 - y)", one / ((one - y) * y), one / y + one / (one - y))
 
 
@@ -439,6 +442,7 @@ CLAIMS = (
         title="(2) -> (3): (∂F/∂x)^T (-t ÷ y) = D_d (D_y - y y^T)(-t ÷ y)",
         statement=r"$\left((D_y - yy^\top)D_d\right)^\top(-y^\circ \div y) = D_d(D_y - yy^\top)(-y^\circ \div y)$",
         source="Appendix A, (2) -> (3), first line",
+        hypotheses=(NOWHERE_ZERO,),
         proof=p2_p3_transpose,
     ),
     Claim(

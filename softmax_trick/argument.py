@@ -28,11 +28,13 @@ class Argument:
         steps: what has been established so far.
         uses: the claims that the argument rests on.
         witness: what exists, in a claim that something exists.
+        conditions: where the steps are valid, and whether the claim's hypotheses say so.
     """
 
     steps: list[Step] = field(default_factory=list)
     uses: list[str] = field(default_factory=list)
     witness: dict[str, str] | None = None
+    conditions: dict[str, bool] = field(default_factory=dict)
 
     def cites(self, text: str) -> None:
         """A step that the library does not check: a theorem of analysis or a piece of logic, named by the text."""

@@ -78,4 +78,5 @@ def default_folder() -> Path:
 def _evidence(entry: Mapping[str, Any]) -> Evidence:
     steps = tuple(Step(step["text"], step["kind"], tuple(step["detail"])) for step in entry["steps"])
     figures = tuple(Figure(**figure) for figure in entry["figures"])
-    return Evidence(**{**entry, "steps": steps, "figures": figures, "uses": tuple(entry["uses"])})
+    tuples = {name: tuple(entry[name]) for name in ("uses", "conditions", "unstated")}
+    return Evidence(**{**entry, "steps": steps, "figures": figures, **tuples})

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Rung = Literal["sampled", "enclosed", "exact", "general", "kernel"]
 RUNGS: tuple[Rung, ...] = ("sampled", "enclosed", "exact", "general", "kernel")
 
-Outcome = Literal["holds", "fails", "open", "crashed"]
+Outcome = Literal["holds", "fails", "open", "gave up", "crashed"]
 
 
 class Verdict(StrEnum):
@@ -88,7 +88,8 @@ class Evidence:
         engine: who checked.
         rung: how strong that is.
         scope: for which K, or for how many samples.
-        outcome: "holds", "fails" (with a witness, unless it was only sampled), "open" or "crashed" (with a reason).
+        outcome: "holds", "fails" (with a witness, unless it was only sampled), "open" or "crashed" (with a reason);
+            "gave up" if it is an engine that only confirms what others find, and it could not.
         seconds: wall time.
         steps: what was checked, in order.
         witness: where and how the claim fails; or, for a claim that something exists, what exists.
@@ -96,6 +97,8 @@ class Evidence:
         uses: the other claims that it rests on.
         figures: what was measured.
         complete: whether it covers all that the claim speaks of, every K or every cell: then "holds" is a proof.
+        conditions: where the steps are valid: what they divide by is not 0, logarithms and roots are real.
+        unstated: those of the conditions that the claim's hypotheses do not say.
     """
 
     engine: str
@@ -109,6 +112,8 @@ class Evidence:
     uses: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     complete: bool = False
+    conditions: tuple[str, ...] = ()
+    unstated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -174,13 +174,14 @@ class Ledger:
 
         fewest = min(claim.classes)
         every_k = "every K" if fewest == 1 else f"every K >= {fewest}"
-        yield replace(_symbolic(proof, "index calculus", "general", every_k, [EVERY_K]), complete=True)
+        yield replace(_symbolic(proof, "index calculus", "general", every_k, [EVERY_K], fewest=fewest), complete=True)
         listed = f"K = {fewest}..{max(claim.classes)}"
         yield _symbolic(proof, "explicit algebra", "exact", listed, [GivenK(k) for k in claim.classes])
         z3 = Algebra(decide_by_z3, sign_by_z3)
-        second = replace(_symbolic(proof, "z3", "general", every_k, [EVERY_K], z3), complete=True)
-        if second.outcome != "open":  # where z3 gives up there is no second opinion
-            yield second
+        second = replace(_symbolic(proof, "z3", "general", every_k, [EVERY_K], z3, fewest), complete=True)
+        if second.outcome == "open":  # it refutes nothing; that there is no second opinion is said
+            second = replace(second, outcome="gave up")
+        yield second
 
 
 def _symbolic(
@@ -190,19 +191,31 @@ def _symbolic(
     scope: str,
     classes: Sequence[Classes],
     algebra: Algebra = EXACT,
+    fewest: int = 1,
 ) -> Evidence:
     """Run a proof or a counterexample for each of these classes; the first failure ends it."""
     start = time.perf_counter()
     evidence, witness = Evidence(engine, rung, scope, "holds", 0.0), None
     uses: list[str] = []
+    conditions: dict[str, None] = {}
+    unstated: dict[str, None] = {}
     for one in classes:
-        evidence = _attempt(argument, Proof(one, algebra), evidence)
+        evidence = _attempt(argument, Proof(one, algebra, fewest), evidence)
         uses += evidence.uses
+        conditions |= dict.fromkeys(evidence.conditions)
+        unstated |= dict.fromkeys(evidence.unstated)
         witness = witness or evidence.witness
         if evidence.outcome != "holds":
             break
     seconds = time.perf_counter() - start
-    return replace(evidence, seconds=seconds, uses=tuple(dict.fromkeys(uses)), witness=evidence.witness or witness)
+    return replace(
+        evidence,
+        seconds=seconds,
+        uses=tuple(dict.fromkeys(uses)),
+        witness=evidence.witness or witness,
+        conditions=tuple(conditions),
+        unstated=tuple(unstated),
+    )
 
 
 def _check(check: Check) -> Evidence:
@@ -226,7 +239,14 @@ def _attempt(run: Callable[[Any], None], argument: Argument, evidence: Evidence)
         ended = replace(evidence, outcome="open", reason=str(gap))
     except Exception as error:
         ended = replace(evidence, outcome="crashed", reason=f"{type(error).__name__}: {error}")
-    return replace(ended, steps=tuple(argument.steps), uses=tuple(argument.uses))
+    unstated = tuple(condition for condition, stated in argument.conditions.items() if not stated)
+    return replace(
+        ended,
+        steps=tuple(argument.steps),
+        uses=tuple(argument.uses),
+        conditions=tuple(argument.conditions),
+        unstated=unstated,
+    )
 
 
 def _measured(measure: Callable[[Results], tuple[Figure, ...]], needed: int, results: Results | None) -> Evidence:
@@ -280,7 +300,7 @@ def verify(*ids: str) -> list[Result]:
 
 
 def differences(results: Sequence[Result], recorded: Mapping[str, str]) -> list[str]:
-    """What is wrong with these results, one line each: undecided, or not as recorded by past runs."""
+    """What is wrong with these results, one line each: undecided, not as recorded, or true on a part of the domain."""
     lines = []
     for result in results:
         name, verdict = result.claim.id, result.verdict
@@ -290,6 +310,8 @@ def differences(results: Sequence[Result], recorded: Mapping[str, str]) -> list[
             lines.append(f'{name} is {verdict}, and no verdict is recorded: add "{name}": "{verdict}" to recorded.json')
         elif recorded[name] != verdict:
             lines.append(f"{name} is {verdict}, recorded as {recorded[name]}")
+        if verdict is Verdict.PROVED and (unstated := {one: None for item in result.evidence for one in item.unstated}):
+            lines.append(f"{name} is proved only where {'; '.join(unstated)}, which its hypotheses do not say")
     return lines
 
 
@@ -330,6 +352,7 @@ def _evidence_as_json(item: Evidence) -> dict[str, Any]:
         "scope": item.scope,
         "outcome": item.outcome,
         "seconds": round(item.seconds, 4),
+        "conditions": list(item.conditions),
         "steps": [asdict(step) for step in item.steps],
         "figures": [asdict(figure) for figure in item.figures],
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
@@ -23,10 +23,13 @@ from softmax_trick.symbolic import (
     Matrix,
     Vector,
     Witness,
+    contract,
     decide,
     index,
     sign,
 )
+from softmax_trick.symbolic.conditions import Condition
+from softmax_trick.symbolic.indexed import index_positions
 from softmax_trick.symbolic.sign import Sign
 
 Comparable = Any  # a scalar (sympy.Expr or int), a Vector or a Matrix
@@ -40,7 +43,7 @@ class Undecided(Open):
 class Algebra:
     """What decides the steps of a proof: whether an expression is zero, and which sign it has."""
 
-    zero: Callable[[sp.Expr, Mapping[sp.Expr, sp.Expr] | None], Decision]
+    zero: Callable[[sp.Expr, Mapping[sp.Expr, sp.Expr] | None, int], Decision]
     sign: Callable[[sp.Expr], Sign | None]
 
 
@@ -54,10 +57,14 @@ class Proof(Argument):
     Attributes:
         classes: EVERY_K, or GivenK(n).
         algebra: the library's own, or a second opinion.
+        fewest: for EVERY_K, the least K that the claim speaks of.
+        presupposed: what the claim's hypotheses say is nowhere 0.
     """
 
     classes: Classes = EVERY_K
     algebra: Algebra = EXACT
+    fewest: int = 1
+    presupposed: tuple[Vector | sp.Expr, ...] = ()
 
     def vector(self, name: str, positive: bool | None = None) -> Vector:
         """A vector of real symbols, positive ones if asked for."""
@@ -92,22 +99,41 @@ class Proof(Argument):
         self._sign(text, expression, ("positive", "nonnegative"))
 
     def inconsistent(self, text: str, equations: Sequence[sp.Expr], unknowns: Sequence[sp.Symbol]) -> None:
-        """A step: these linear expressions in the unknowns have no common zero.
+        """A step: whatever the values of the other symbols in them, these expressions have no common zero.
 
         Raises:
-            Open: they have one.
+            Open: they have one for some values, or may have.
         """
-        solutions = sp.linsolve(list(equations), list(unknowns))
-        if solutions != sp.S.EmptySet:
-            raise Open(f"the step '{text}' is false: {', '.join(map(str, unknowns))} = {solutions}")
+        from softmax_trick.symbolic.second_opinion import zero_by_z3
+
+        if not zero_by_z3(sp.S.One, [sp.Eq(equation, 0) for equation in equations]):
+            names = ", ".join(map(str, unknowns))
+            raise Open(f"the step '{text}' is not shown: for some values there may be a common zero in {names}")
         self.established(text, *(f"{equation} = 0" for equation in equations))
+
+    def presupposes(self, *nowhere_zero: Vector | sp.Expr) -> None:
+        """What the claim's hypotheses say is nowhere 0: the steps may divide by it."""
+        self.presupposed += nowhere_zero
 
     def _accept(self, text: str, decision: Decision) -> None:
         if decision.status == "nonzero":
             raise Open(f"the step '{text}' is false at {_readable(decision.witness)}")
         if decision.status == "undecided":
             raise Undecided(f"the step '{text}' is undecided: {decision.reason}")
-        self.established(text, *decision.reduction)
+        for condition in decision.conditions:
+            self.conditions.setdefault(str(condition), self._is_presupposed(condition))
+        where = [f"where {condition}" for condition in decision.conditions]
+        self.established(text, *decision.reduction, *where, *filter(None, [decision.replay]))
+
+    def _is_presupposed(self, condition: Condition) -> bool:
+        """Whether the claim's hypotheses say so."""
+        asked = condition.expression
+        for one in self.presupposed:
+            positions = set(index_positions(asked)) or range(1, getattr(self.classes, "classes", 0) + 1)
+            entries = [one[position] for position in positions] if isinstance(one, Vector) else [contract(one)]
+            if condition.relation == "!= 0" and (asked in entries or -asked in entries):
+                return True
+        return False
 
     def _sign(self, text: str, expression: sp.Expr, wanted: tuple[str, ...]) -> None:
         found = self.algebra.sign(expression)
@@ -120,15 +146,21 @@ class Proof(Argument):
     def _decide(self, left: Comparable, right: Comparable, distributions: Sequence[Vector]) -> Decision:
         """Decide left - right in every entry; the first that is not zero, if there is one."""
         reductions: list[str] = []
+        conditions: dict[Condition, None] = {}
+        replays: dict[str, None] = {}
         for position, difference in _entries(self.classes, left, right):
             if isinstance(self.classes, GivenK):
                 decision = _decide_on_simplex(self.classes, position, difference, distributions)
             else:
-                decision = self.algebra.zero(difference, {v.sum(): sp.S.One for v in distributions})
+                decision = self.algebra.zero(difference, {v.sum(): sp.S.One for v in distributions}, self.fewest)
             if decision.status != "zero":
                 return decision
             reductions += decision.reduction
-        return Decision("zero", tuple(reductions))
+            conditions |= dict.fromkeys(decision.conditions)
+            replays[decision.replay] = None
+        return Decision(
+            "zero", tuple(reductions), conditions=tuple(conditions), replay="; ".join(filter(None, replays))
+        )
 
 
 Position = dict[sp.Symbol, int]
@@ -159,7 +191,9 @@ def _decide_on_simplex(
     scaled = {v[k]: v[k] / v.sum() for v in distributions for k in range(1, classes.classes + 1)}
     decision = decide(expression.xreplace(scaled))
     if decision.witness is None:
-        return decision
+        sums = {v.sum() for v in distributions}  # 1, where the statement is meant
+        where = tuple(one for one in decision.conditions if one.expression not in sums)
+        return replace(decision, conditions=where)
     # A symbol that cancelled is free to be 1.
     free = {s: sp.S.One for entry in scaled.values() for s in entry.free_symbols} | decision.witness.point
     point = {s: scaled.get(s, s).xreplace(free) for s in sorted(expression.free_symbols | set(scaled), key=str)}

@@ -15,13 +15,12 @@ import sympy as sp
 from rich.console import Console
 
 from softmax_trick import mutants as machinery
-from softmax_trick.argument import Refuted
 from softmax_trick.claims import Claim, Verdict
 from softmax_trick.facts import Facts
 from softmax_trick.mutants import KINDS, differ, entries, equations, failures, made_from, mutants_of, run, value_at
-from softmax_trick.proof import Proof, Undecided
-from softmax_trick.proofs import CLAIMS, theorem_1, theorem_a1
-from softmax_trick.proofs.mutants import EXCLUDED, WRITTEN, catalogue
+from softmax_trick.proof import Proof
+from softmax_trick.proofs import theorem_1, theorem_a1
+from softmax_trick.proofs.mutants import WRITTEN, catalogue
 from softmax_trick.report.mutants import mutants_table, summary
 from softmax_trick.symbolic import EVERY_K, Decision, GivenK, Matrix, Vector, Witness, decision, diag, softmax
 
@@ -58,19 +57,6 @@ def test_names_and_statements_are_distinct():
     claims = [claim for mutant in CATALOGUE for claim in (mutant.false, mutant.true)]
     assert len({claim.id for claim in claims}) == len(claims)
     assert len({mutant.false.statement for mutant in CATALOGUE}) == len(CATALOGUE)
-
-
-@pytest.mark.parametrize(("of", "kind"), EXCLUDED)
-def test_what_is_excluded_has_to_be(of, kind):
-    """It is made from that claim, it is not in the catalogue, and its rewording is beyond the index calculus."""
-    [mutant] = [mutant for mutant in mutants_of(CLAIMS[of]) if mutant.kind == kind]
-    assert mutant.false.id not in names(catalogue([CLAIMS[of]]))
-    assert mutant.true.proof
-    assert mutant.false.proof
-    with pytest.raises(Undecided):
-        mutant.true.proof(Proof(EVERY_K))
-    with pytest.raises(Refuted):
-        mutant.false.proof(Proof(GivenK(2)))
 
 
 def test_every_true_claim_with_a_proof_has_mutants_and_no_false_one():

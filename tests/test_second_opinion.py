@@ -8,7 +8,7 @@ import sympy as sp
 from softmax_trick.claims import Claim, Verdict
 from softmax_trick.ledger import Ledger
 from softmax_trick.proofs import CLAIMS
-from softmax_trick.symbolic import EVERY_K, decide, gradient, index, jacobian, normal_form, sign, softmax
+from softmax_trick.symbolic import EVERY_K, decide, decision, gradient, index, jacobian, normal_form, sign, softmax
 from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3, zero_by_z3
 
 a, b, c = sp.symbols("a b c", real=True)
@@ -127,7 +127,10 @@ def test_z3_confirms_the_theorems(name):
 
 
 def test_an_error_in_the_normal_form_shows_as_a_disagreement(monkeypatch):
-    """Planted: the library's own decision takes every numerator for zero. z3 does not, and the claim is undecided."""
+    """Planted: the library's own decision takes every numerator for zero. z3 does not, nor the replay, if there is one.
+
+    Without the replay z3 alone notices; with it, the general engine ends in an error.
+    """
     monkeypatch.setattr(normal_form.__globals__["NormalForm"], "is_zero", lambda self: True)
 
     def wrong(proof):
@@ -135,6 +138,8 @@ def test_an_error_in_the_normal_form_shows_as_a_disagreement(monkeypatch):
         proof.statement("x_i = 2 x_i", x, x * 2)
 
     claim = Claim(id="X.wrong", title="planted", statement="planted", source="planted", proof=wrong)
+    assert "the replay has" in Ledger({claim.id: claim}).result(claim.id).judgement.reason
+    monkeypatch.setattr(decision, "confirm", lambda *_: "")
     result = Ledger({claim.id: claim}).result(claim.id)
     assert result.verdict is Verdict.UNDECIDED
     assert "the engines disagree" in result.judgement.reason

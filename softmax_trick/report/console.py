@@ -125,6 +125,8 @@ def _evidence(item: Evidence) -> list[RenderableType]:
     lines: list[RenderableType] = [head]
     if item.rung != "exact" or item.outcome != "holds":  # an exact run repeats the steps of the general one
         lines += [_step(step) for step in item.steps]
+    if item.conditions:
+        lines.append(Padding(Text(f"where {'; '.join(item.conditions)}"), (0, 0, 0, 2), expand=False))
     lines += [Padding(Text(_figure(figure)), (0, 0, 0, 2), expand=False) for figure in item.figures]
     if item.reason:
         lines.append(Padding(Text(f"✗ {item.reason}", style="red"), (0, 0, 0, 2), expand=False))

@@ -38,7 +38,7 @@ STEP_MARKS = {
     "kernel": ("◆", "checked by the kernel of Coq, or cited for what that has checked"),
 }
 AGREES = {True: "✓ yes", False: "✗ no", None: ""}
-OUTCOME_MARKS = {"holds": "✓", "fails": "✗", "open": "?", "crashed": "!"}
+OUTCOME_MARKS = {"holds": "✓", "fails": "✗", "open": "?", "gave up": "–", "crashed": "!"}
 
 
 def html(results: Sequence[Result]) -> str:
@@ -316,11 +316,16 @@ def _witness(result: Result) -> str:
     return f'<div class="scroll"><table class="witness"><caption>{caption}</caption><tbody>{rows}</tbody></table></div>'
 
 
+def _scope(item: Evidence) -> str:
+    where = f"; where {'; '.join(item.conditions)}" if item.conditions else ""
+    return escape(item.scope + where)
+
+
 def _evidence(result: Result) -> str:
     if not result.evidence or not_run(result):
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(item.engine)}</th><td>{item.rung}</td><td>{escape(item.scope)}</td>'
+        f'<tr><th scope="row">{escape(item.engine)}</th><td>{item.rung}</td><td>{_scope(item)}</td>'
         f'<td>{OUTCOME_MARKS[item.outcome]} {item.outcome}</td><td class="seconds">{item.seconds:.2f}</td></tr>'
         for item in result.evidence
     )

@@ -1,7 +1,8 @@
 """The symbolic core: vectors over K classes, K symbolic; Jacobians; and an exact decision whether something is zero."""
 
-from softmax_trick.symbolic.decision import Decision, Witness, decide, witness_at
-from softmax_trick.symbolic.indexed import K, SumOver, contract, instantiate
+from softmax_trick.symbolic.contraction import contract
+from softmax_trick.symbolic.decision import Decision, Witness, decide, same_function, witness_at
+from softmax_trick.symbolic.indexed import K, SumOver, instantiate
 from softmax_trick.symbolic.normal_form import NormalForm, normal_form
 from softmax_trick.symbolic.sign import sign
 from softmax_trick.symbolic.vectors import (
@@ -43,6 +44,7 @@ __all__ = [
     "jacobian",
     "normal_form",
     "outer",
+    "same_function",
     "sign",
     "soft_cross_entropy",
     "softmax",

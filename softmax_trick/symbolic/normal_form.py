@@ -49,9 +49,37 @@ class NormalForm:
         """The fraction as an expression, the atoms replaced by what they stand for."""
         ring = PolynomialRing(self.symbols)
         value = ring.expression(self.fraction.numerator) / ring.expression(self.fraction.denominator)
-        while atoms := value.free_symbols & self.atoms.keys():
-            value = value.xreplace({atom: self.atoms[atom].doit() for atom in atoms})
-        return value
+        return value.xreplace(self._meanings())
+
+    def terms(self) -> Iterator[list[sp.Expr]]:
+        """The terms of the numerator over the denominator, each as its factors; atoms as what they stand for."""
+        ring, meanings = PolynomialRing(self.symbols), self._meanings()
+
+        def power(base: sp.Expr, exponent: int) -> sp.Expr:
+            meaning = base.xreplace(meanings)
+            return sp.exp(sp.expand(meaning.args[0] * exponent)) if isinstance(meaning, sp.exp) else meaning**exponent
+
+        constant, below = self.fraction.denominator.factor()
+        denominators = [power(ring.expression(base), -int(exponent)) for base, exponent in below]
+        for monomial, coefficient in ring.terms(self.fraction.numerator):
+            factors = [power(base, int(exponent)) for base, exponent in monomial.as_powers_dict().items()]
+            yield [coefficient / sp.Rational(int(constant.p), int(constant.q)), *factors, *denominators]
+
+    def factors(self) -> Iterator[tuple[sp.Expr, int]]:
+        """The irreducible factors with their powers, negative ones in the denominator; the constant comes first."""
+        ring, meanings = PolynomialRing(self.symbols), self._meanings()
+        for polynomial, sign in ((self.fraction.numerator, 1), (self.fraction.denominator, -1)):
+            constant, powers = polynomial.factor()
+            yield sp.Rational(int(constant.p), int(constant.q)), sign
+            for base, power in powers:
+                yield ring.expression(base).xreplace(meanings), sign * int(power)
+
+    def _meanings(self) -> dict[sp.Symbol, sp.Expr]:
+        """What each atom stands for, in symbols alone: those further in come first."""
+        known: dict[sp.Symbol, sp.Expr] = {}
+        for atom, meaning in self.atoms.items():
+            known[atom] = meaning.func(*(part.xreplace(known) for part in meaning.args)) if meaning.args else meaning
+        return known
 
     def steps(self) -> list[str]:
         """The reduction in words: the atoms, then the fraction."""
@@ -111,7 +139,8 @@ class _Reduction:
             for node in sorted(innermost, key=sp.default_sort_key):
                 match node:
                     case sp.log():
-                        forms[node] = self._logarithm(node.args[0])
+                        argument = node.args[0]  # log|u| is known for what it is
+                        forms[node] = self._logarithm(argument.args[0] if isinstance(argument, sp.Abs) else argument)
                     case sp.exp():
                         exponents[node] = node.args[0]
                     case _:  # u**v = exp(v log u)

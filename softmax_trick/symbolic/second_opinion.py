@@ -14,31 +14,32 @@ from operator import eq, ge, gt, le, lt, ne
 import sympy as sp
 import z3
 
-from softmax_trick.symbolic.decision import Decision, cases, opaque
-from softmax_trick.symbolic.indexed import SumOver, contract
+from softmax_trick.symbolic.contraction import contract
+from softmax_trick.symbolic.decision import Decision, given_values, opaque, reductions
+from softmax_trick.symbolic.indexed import SumOver
 from softmax_trick.symbolic.sign import Sign
 
 TIMEOUT = 3000  # milliseconds a query
 RELATIONS = {sp.Eq: eq, sp.Ne: ne, sp.Lt: lt, sp.Le: le, sp.Gt: gt, sp.Ge: ge}
 
 
-def decide_by_z3(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr] | None = None) -> Decision:
+def decide_by_z3(expression: sp.Expr, given: Mapping[sp.Expr, sp.Expr] | None = None, fewest: int = 1) -> Decision:
     """Whether an expression is zero wherever it is defined, for every K and every index, by z3.
 
     Args:
         expression: as for `decide`.
         given: as for `decide`.
+        fewest: as for `decide`.
 
     Returns:
         "zero" if z3 refutes that it is not; "nonzero", without a witness, if z3 finds values of symbols and
         exponentials that make it so; "undecided" if z3 gives up, or if the values that it finds are also of logarithms,
         of several sums, and other things, whose relations to each other z3 does not know.
     """
-    values = {contract(total): sp.sympify(value, strict=True) for total, value in (given or {}).items()}
-    expression = sp.sympify(expression, strict=True)
+    expression, values = sp.sympify(expression, strict=True), given_values(given or {})
     queries = []
-    for case, specialised in cases(sp.expand_log(contract(expression))):
-        reduced = contract(specialised).xreplace(values)
+    for case, reduced in reductions(expression, values, fewest):
+        reduced = sp.expand_log(reduced)
         term = _Term(opaque(reduced))
         answer = term.can_be(lambda value: value != 0)
         # Two different sums may be equal or related, which z3 does not know either.
@@ -153,6 +154,8 @@ class _Term:
                 self._facts.append(variable > 0)
             elif node.is_nonnegative:
                 self._facts.append(variable >= 0)
+            elif node.is_nonpositive:
+                self._facts.append(variable < 0 if node.is_negative else variable <= 0)
         return self._generators[node]
 
 

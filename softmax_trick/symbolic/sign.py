@@ -8,10 +8,10 @@ import flint
 import sympy as sp
 
 from softmax_trick.numeric import NotEnclosable, enclose
-from softmax_trick.symbolic.decision import opaque
+from softmax_trick.symbolic.contraction import contract
 from softmax_trick.symbolic.fractions import PolynomialRing, Undefined
-from softmax_trick.symbolic.indexed import contract
 from softmax_trick.symbolic.normal_form import normal_form
+from softmax_trick.symbolic.stand_ins import StandIns
 
 Sign = Literal["positive", "nonnegative"]
 
@@ -20,9 +20,9 @@ def sign(expression: sp.Expr) -> Sign | None:
     """The sign of an expression, or None where it is not decided.
 
     A product has the sign of its factors; log u > 0 if u - 1 > 0; anything else if, in its normal form, all symbols are
-    known to be positive or nonnegative and all coefficients are positive. A constant is enclosed by Arb.
+    of known sign and no term is negative. A constant is enclosed by Arb.
     """
-    expression = opaque(contract(expression))
+    expression = StandIns().put_into(contract(expression))
     if not expression.free_symbols:
         try:
             return "positive" if enclose(expression, {}) > 0 else None
@@ -45,7 +45,7 @@ def sign(expression: sp.Expr) -> Sign | None:
 
 
 def _sign_of_terms(ring: PolynomialRing, polynomial: flint.fmpq_mpoly) -> Sign | None:
-    terms = list(ring.terms(polynomial))
-    if not all(coefficient > 0 and monomial.is_nonnegative for monomial, coefficient in terms):
+    terms = [coefficient * monomial for monomial, coefficient in ring.terms(polynomial)]
+    if not all(term.is_nonnegative for term in terms):
         return None
-    return "positive" if any(monomial.is_positive for monomial, _ in terms) else "nonnegative"
+    return "positive" if any(term.is_positive for term in terms) else "nonnegative"

@@ -18,11 +18,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import sympy as sp
 
-from softmax_trick.symbolic.indexed import K, SumOver, contract
+from softmax_trick.symbolic.contraction import contract
+from softmax_trick.symbolic.indexed import K, SumOver
+from softmax_trick.symbolic.replay import confirm
 
 Position = Any  # an index symbol, a SymPy integer or an int: SymPy's classes are untyped
 
@@ -47,6 +49,20 @@ class Classes(ABC):
     @abstractmethod
     def matrix(self, name: str) -> Matrix:
         """The matrix of real symbols name_ij."""
+
+    def position(self, position: Position) -> sp.Expr:
+        """What stands in the place of an index.
+
+        Raises:
+            IndexError: there is no such class: they are numbered from 1.
+            TypeError: it is no index.
+        """
+        place = sp.sympify(position, strict=True)
+        if not isinstance(place, sp.Expr) or place.is_integer is False or place.is_Float:
+            raise TypeError(f"an index is a symbol or a whole number, not {position}")
+        if place.is_Integer and (place < 1 or (self.size - place).is_negative):
+            raise IndexError(f"there is no class {place}: classes are numbered from 1 to {self.size}")
+        return place
 
     @abstractmethod
     def sum(self, term: Callable[[Position], sp.Expr]) -> sp.Expr:
@@ -84,10 +100,15 @@ class _EveryK(Classes):
 
     def sum(self, term: Callable[[Position], sp.Expr]) -> sp.Expr:
         k = sp.Dummy("k", integer=True, positive=True)
-        return contract(SumOver(term(k), k))
+        return SumOver(term(k), k)
 
     def derivative(self, expression: sp.Expr, symbol: sp.Expr) -> sp.Expr:
-        return contract(expression.diff(symbol))
+        if not isinstance(symbol, sp.Indexed):
+            raise TypeError(f"derivatives are taken by the entries of a vector of symbols, not by {symbol}")
+        derivative = expression.diff(symbol)
+        contracted = contract(derivative, max((int(i) for i in symbol.indices if i.is_Integer), default=1))
+        confirm(derivative - contracted, "a derivative")
+        return contracted
 
 
 @dataclass(frozen=True)
@@ -110,13 +131,74 @@ class GivenK(Classes):
         return sp.Add(*(term(sp.Integer(k)) for k in range(1, self.classes + 1)))
 
     def derivative(self, expression: sp.Expr, symbol: sp.Expr) -> sp.Expr:
+        if not isinstance(symbol, sp.Symbol):
+            raise TypeError(f"derivatives are taken by the entries of a vector of symbols, not by {symbol}")
         return expression.diff(symbol)
 
 
 EVERY_K: Classes = _EveryK()
 
 
-class Vector:
+class NotAScalar(TypeError, sp.SympifyError):
+    """A vector or a matrix stands where SymPy wants an expression."""
+
+    __str__ = TypeError.__str__
+
+
+class _Array:
+    """What vectors and matrices have in common: the arithmetic entry by entry, with each other and with scalars."""
+
+    _op_priority = 20.0  # higher than SymPy's expressions: s * v and s - v are left to the vector
+    __iter__ = None  # there is no end to the entries for symbolic K
+    classes: Classes
+
+    def _with(self, other: Any, operation: Callable[[sp.Expr, sp.Expr], sp.Expr]) -> Any:
+        raise NotImplementedError
+
+    def _sympy_(self) -> sp.Expr:
+        raise NotAScalar(f"a {type(self).__name__} is no expression: take an entry, or map(f) for f of every entry")
+
+    def __neg__(self) -> Self:
+        return self * -1
+
+    def __add__(self, other: Any) -> Self:
+        return self._with(other, lambda a, b: a + b)
+
+    def __sub__(self, other: Any) -> Self:
+        return self._with(other, lambda a, b: a - b)
+
+    def __mul__(self, other: Any) -> Self:
+        return self._with(other, lambda a, b: a * b)
+
+    def __truediv__(self, other: Any) -> Self:
+        return self._with(other, lambda a, b: a / b)
+
+    def __pow__(self, other: Any) -> Self:
+        return self._with(other, lambda a, b: a**b)
+
+    def __rsub__(self, other: Any) -> Self:
+        return self._with(other, lambda a, b: b - a)
+
+    def __rtruediv__(self, other: Any) -> Self:
+        return self._with(other, lambda a, b: b / a)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def _fits(self, other: _Array) -> None:
+        if self.classes != other.classes:
+            raise ValueError(f"one side runs over {self.classes}, the other over {other.classes}")
+
+
+def _scalar(value: Any) -> sp.Expr | None:
+    """The value as an expression; None if it is none. Text is not parsed."""
+    try:
+        return sp.sympify(value, strict=True)
+    except sp.SympifyError:
+        return None
+
+
+class Vector(_Array):
     """A K-vector: `v[i]` is its entry number i, for a free index or an integer from 1."""
 
     def __init__(self, classes: Classes, entry: Callable[[Position], sp.Expr]) -> None:
@@ -124,7 +206,12 @@ class Vector:
         self._entry = entry
 
     def __getitem__(self, position: Position) -> sp.Expr:
-        return self._entry(sp.sympify(position, strict=True))
+        return self._entry(self.classes.position(position))
+
+    def __repr__(self) -> str:
+        if isinstance(self.classes, GivenK):
+            return f"Vector({', '.join(str(self[n]) for n in range(1, self.classes.classes + 1))})"
+        return f"Vector({contract(self[index('i')])} for every i)"
 
     def map(self, function: Callable[[sp.Expr], sp.Expr]) -> Vector:
         """The vector of f(v_i)."""
@@ -138,31 +225,27 @@ class Vector:
         """sum_k v_k w_k."""
         return (self * other).sum()
 
-    def __neg__(self) -> Vector:
-        return self.map(lambda entry: -entry)
+    @overload
+    def __matmul__(self, other: Vector) -> sp.Expr: ...
 
-    def __add__(self, other: Any) -> Vector:
-        return self._with(other, lambda a, b: a + b)
+    @overload
+    def __matmul__(self, other: Matrix) -> Vector: ...
 
-    def __sub__(self, other: Any) -> Vector:
-        return self._with(other, lambda a, b: a - b)
-
-    def __mul__(self, other: Any) -> Vector:
-        return self._with(other, lambda a, b: a * b)
-
-    def __truediv__(self, other: Any) -> Vector:
-        return self._with(other, lambda a, b: a / b)
-
-    __rmul__ = __mul__
-
-    def _with(self, other: Any, operation: Callable[[sp.Expr, sp.Expr], sp.Expr]) -> Vector:
-        """The operation entry by entry, with another vector or with a scalar."""
+    def __matmul__(self, other: Vector | Matrix) -> sp.Expr | Vector:
+        """v^T w, or v^T M."""
         if isinstance(other, Vector):
+            return self.dot(other)
+        return other.T @ self if isinstance(other, Matrix) else NotImplemented
+
+    def _with(self, other: Any, operation: Callable[[sp.Expr, sp.Expr], sp.Expr]) -> Any:
+        if isinstance(other, Vector):
+            self._fits(other)
             return Vector(self.classes, lambda i: operation(self[i], other[i]))
-        return self.map(lambda entry: operation(entry, other))
+        scalar = _scalar(other)
+        return NotImplemented if scalar is None else self.map(lambda entry: operation(entry, scalar))
 
 
-class Matrix:
+class Matrix(_Array):
     """A K x K matrix: `m[i, j]` is its entry in row i and column j."""
 
     def __init__(self, classes: Classes, entry: Callable[[Position, Position], sp.Expr]) -> None:
@@ -171,21 +254,18 @@ class Matrix:
 
     def __getitem__(self, position: tuple[Position, Position]) -> sp.Expr:
         row, column = position
-        return self._entry(sp.sympify(row, strict=True), sp.sympify(column, strict=True))
+        return self._entry(self.classes.position(row), self.classes.position(column))
+
+    def __repr__(self) -> str:
+        if isinstance(self.classes, GivenK):
+            numbers = range(1, self.classes.classes + 1)
+            return f"Matrix({'; '.join(', '.join(str(self[i, j]) for j in numbers) for i in numbers)})"
+        return f"Matrix({contract(self[index('i'), index('j')])} for every i, j)"
 
     @property
     def T(self) -> Matrix:
         """The transpose."""
         return Matrix(self.classes, lambda i, j: self[j, i])
-
-    def __neg__(self) -> Matrix:
-        return Matrix(self.classes, lambda i, j: -self[i, j])
-
-    def __add__(self, other: Matrix) -> Matrix:
-        return Matrix(self.classes, lambda i, j: self[i, j] + other[i, j])
-
-    def __sub__(self, other: Matrix) -> Matrix:
-        return Matrix(self.classes, lambda i, j: self[i, j] - other[i, j])
 
     @overload
     def __matmul__(self, other: Vector) -> Vector: ...
@@ -195,9 +275,19 @@ class Matrix:
 
     def __matmul__(self, other: Vector | Matrix) -> Vector | Matrix:
         """The product with a vector, or with a matrix."""
+        if not isinstance(other, Vector | Matrix):
+            return NotImplemented
+        self._fits(other)
         if isinstance(other, Vector):
             return Vector(self.classes, lambda i: self.classes.sum(lambda k: self[i, k] * other[k]))
         return Matrix(self.classes, lambda i, j: self.classes.sum(lambda k: self[i, k] * other[k, j]))
+
+    def _with(self, other: Any, operation: Callable[[sp.Expr, sp.Expr], sp.Expr]) -> Any:
+        if isinstance(other, Matrix):
+            self._fits(other)
+            return Matrix(self.classes, lambda i, j: operation(self[i, j], other[i, j]))
+        scalar = _scalar(other)
+        return NotImplemented if scalar is None else Matrix(self.classes, lambda i, j: operation(self[i, j], scalar))
 
 
 def diag(v: Vector) -> Matrix:
@@ -211,12 +301,25 @@ def outer(v: Vector, w: Vector) -> Matrix:
 
 
 def gradient(function: sp.Expr, by: Vector) -> Vector:
-    """The partial derivatives of a scalar by the entries of a vector of symbols."""
+    """The partial derivatives of a scalar by the entries of a vector of symbols.
+
+    Raises:
+        TypeError: it is no scalar.
+    """
+    if isinstance(function, Vector | Matrix):
+        raise TypeError("only a scalar has a gradient: of a vector, take the jacobian")
+    function = sp.sympify(function, strict=True)
     return Vector(by.classes, lambda i: by.classes.derivative(function, by[i]))
 
 
 def jacobian(function: Vector, by: Vector) -> Matrix:
-    """J_ij = d f_i / d x_j: rows are components, columns are variables (paper, section 2: Jacobian(F)(x))."""
+    """J_ij = d f_i / d x_j: rows are components, columns are variables (paper, section 2: Jacobian(F)(x)).
+
+    Raises:
+        TypeError: it is no vector.
+    """
+    if not isinstance(function, Vector):
+        raise TypeError("only a vector has a Jacobian matrix: of a scalar, take the gradient")
     return Matrix(by.classes, lambda i, j: by.classes.derivative(function[i], by[j]))
 
 
