@@ -1,8 +1,9 @@
 """The kernel of Coq: it checks the proofs in proofs/coq, and what it then prints is held against proofs/coq/ties.toml.
 
 The ties say which theorem decides which claim. A theorem counts if it is there, if Coq prints its statement, and every
-definition that the statement mentions, as recorded, and if it rests on no axiom but those that the ties allow. The
-sources are copied to a temporary folder and compiled there.
+definition that the statement mentions, as recorded, and if it rests on no axiom but those that the ties allow. Where
+the language of formulas can say what a claim says, the tie has that formula too: it is printed as a proposition of Coq,
+and counts if the theorem proves that. The sources are copied to a temporary folder and compiled there.
 """
 
 from __future__ import annotations
@@ -45,6 +46,36 @@ class KernelError(Exception):
 
 
 @dataclass(frozen=True)
+class Formula:
+    """What a claim says, in the language of formulas.
+
+    Attributes:
+        claim: its ID.
+        equation: such as "grad(ce(t, y), y) == -t/y".
+        let: declarations of its names.
+    """
+
+    claim: str
+    equation: str
+    let: str = ""
+
+    def as_coq(self) -> str:
+        """The proposition of Coq.
+
+        Raises:
+            KernelError: the language cannot read it, or cannot say it in Coq.
+        """
+        from softmax_trick.language.coq import proposition
+        from softmax_trick.language.expression import LanguageError
+        from softmax_trick.language.grammar import read_equation
+
+        try:
+            return proposition(read_equation(self.equation, let=self.let))
+        except LanguageError as error:
+            raise KernelError(f"{TIES}: the formula of {self.claim}: {error}") from error
+
+
+@dataclass(frozen=True)
 class Tie:
     """A theorem, what it says, and the claims that it decides.
 
@@ -55,6 +86,7 @@ class Tie:
         refutes: the claims to which it is a counterexample.
         scope: for which K it holds.
         covers: steps that a claim's own proof only cites, by claim; each is given by its beginning.
+        formula: what claims say, for claims that the language of formulas can say.
     """
 
     name: str
@@ -63,6 +95,7 @@ class Tie:
     refutes: tuple[str, ...] = ()
     scope: str = "every K"
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    formula: tuple[Formula, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +135,8 @@ class Ties:
 
 def _tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
     lists = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    return {**lists, "covers": {claim: tuple(steps) for claim, steps in entry.get("covers", {}).items()}}
+    covers = {claim: tuple(steps) for claim, steps in entry.get("covers", {}).items()}
+    return {**lists, "covers": covers, "formula": tuple(Formula(**one) for one in entry.get("formula", ()))}
 
 
 @dataclass(frozen=True)
@@ -133,6 +167,7 @@ class Printed:
         statements: of the theorems, by name; those that are not there are left out.
         axioms: what all theorems together rest on: of each axiom, or of each other thing assumed, the name.
         beyond: of the theorems that rest on more than the ties allow, by name, what is too much.
+        formulas: of the claims whose formula their theorem was found to prove, by ID, the formula as Coq.
         rechecked: whether coqchk, a second and smaller checker, has been over the compiled files.
         seconds: wall time of it all.
     """
@@ -142,6 +177,7 @@ class Printed:
     statements: Mapping[str, str]
     axioms: tuple[str, ...]
     beyond: Mapping[str, tuple[str, ...]]
+    formulas: Mapping[str, str]
     rechecked: bool
     seconds: float
 
@@ -160,8 +196,11 @@ def ask(coqc: str, sources: Sources) -> Printed:
             (folder / f"{module}.v").write_text(text, encoding="utf-8")
             _call(coqc, ["-q", "-R", ".", LIBRARY, f"{module}.v"], folder, f"{module}.v")
         answers = _answers(coqc, sources, folder)
+        there = [tie for tie in sources.ties.theorems if tie.name in answers["statements"]]
+        formulas = _proved_formulas(coqc, list(sources.modules), there, folder)
         rechecked = _recheck(coqc, sources, folder)
-    return Printed(version, **answers, rechecked=rechecked, seconds=time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Printed(version, **answers, formulas=formulas, rechecked=rechecked, seconds=seconds)
 
 
 def version_of(coqc: str) -> str:
@@ -257,6 +296,31 @@ def read_axioms(answer: str) -> Iterator[str]:
             yield found[1] if found else line
 
 
+def _proved_formulas(coqc: str, modules: Sequence[str], ties: Sequence[Tie], folder: Path) -> dict[str, str]:
+    """The formulas of claims that follow from their theorems at once, as Coq."""
+    formulas = {one.claim: (one.as_coq(), tie.name) for tie in ties for one in tie.formula}
+
+    def prove(chosen: Iterable[str]) -> None:
+        lines = ["Require Import Lia.", _preamble(modules)]
+        for goal, theorem in map(formulas.__getitem__, chosen):
+            lines.append(f"Goal {goal}.\nProof. intros; apply {theorem}; solve [ assumption | lia ]. Qed.")
+        (folder / "formulas.v").write_text("\n".join([*lines, ""]), encoding="utf-8")
+        _call(coqc, ["-q", "-R", ".", LIBRARY, "formulas.v"], folder, "formulas.v")
+
+    if not formulas:
+        return {}
+    proved = dict(formulas)
+    try:
+        prove(formulas)
+    except KernelError:  # one of them at least does not follow
+        for claim in formulas:
+            try:
+                prove([claim])
+            except KernelError:
+                del proved[claim]
+    return {claim: _one_line(goal) for claim, (goal, _) in proved.items()}
+
+
 def _recheck(coqc: str, sources: Sources, folder: Path) -> bool:
     """Whether coqchk has checked the compiled modules (the standard library is not checked again)."""
     coqchk = shutil.which("coqchk", path=str(Path(coqc).parent))
@@ -343,15 +407,21 @@ class Kernel:
             kinds[claim in tie.proves].append(tie)
         for proves, theorems in kinds.items():
             if theorems:
-                yield self._evidence(theorems, "holds" if proves else "fails")
+                yield self._evidence(claim, theorems, "holds" if proves else "fails")
 
-    def _evidence(self, theorems: Sequence[Tie], outcome: Literal["holds", "fails"]) -> Evidence:
+    def _evidence(self, claim: str, theorems: Sequence[Tie], outcome: Literal["holds", "fails"]) -> Evidence:
         engine = f"coqc {self.printed.version}" if self.printed else "coqc"
         scope = ", ".join(dict.fromkeys(tie.scope for tie in theorems))
         found = Evidence(engine, "kernel", scope, outcome, 0.0)
         if reason := self.error or "; ".join(wrong for tie in theorems for wrong in self.trouble[tie.name]):
             return replace(found, outcome="crashed", reason=reason)
         steps = tuple(Step(f"{tie.name} : {_one_line(tie.statement)}", "kernel", self._axioms()) for tie in theorems)
+        steps += tuple(
+            Step(f"it proves {one.equation}{f' where {one.let}' * bool(one.let)}", "kernel", (_one_line(one.as_coq()),))
+            for tie in theorems
+            for one in tie.formula
+            if one.claim == claim
+        )
         share = self.printed.seconds * len(theorems) / len(self.ties.theorems) if self.printed else 0.0
         scope += self._rechecked()
         found = replace(found, steps=steps, complete=outcome == "holds", scope=scope, seconds=share)
@@ -392,6 +462,9 @@ def _trouble(tie: Tie, ties: Ties, printed: Printed) -> Iterator[str]:
             yield f"{tie.name} speaks of {name}, which {TIES} does not record"
         elif printed.definitions.get(name) != (recorded := _one_line(ties.definitions[name])):
             yield f"{name} now is: {printed.definitions.get(name, 'not there')}; recorded is: {recorded}"
+    for one in tie.formula:
+        if printed.formulas.get(one.claim) != _one_line(one.as_coq()):
+            yield f"{tie.name} does not prove {one.equation}, which is the formula of {one.claim}"
     for axiom in printed.beyond.get(tie.name, ()):
         yield f"{tie.name} rests on {axiom}, which is none of the axioms allowed"
 
@@ -440,6 +513,7 @@ def run(coqc: str, sources: Sources | None = None, folder: Path | None = None, f
 def _digest(version: str, sources: Sources) -> str:
     """Of all that decides what Coq prints, and of this module, which reads it."""
     parts = [version, *sources.modules.values(), *sources.ties.axioms, query(list(sources.modules), sources.ties)]
+    parts += [one.as_coq() for tie in sources.ties.theorems for one in tie.formula]
     return hashlib.sha256("\0".join([*parts, Path(__file__).read_text(encoding="utf-8")]).encode()).hexdigest()
 
 

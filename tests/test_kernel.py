@@ -20,7 +20,11 @@ import pytest
 from softmax_trick import kernel
 from softmax_trick.claims import RUNGS, Evidence, Judgement, Step, Verdict, judge
 from softmax_trick.cli import main
-from softmax_trick.kernel import MODULES, Kernel, KernelError, Printed, Sources, Tie, Ties
+from softmax_trick.kernel import MODULES, Formula, Kernel, KernelError, Printed, Sources, Tie, Ties
+from softmax_trick.language.coq import proposition
+from softmax_trick.language.expression import LanguageError
+from softmax_trick.language.grammar import read_equation
+from softmax_trick.language.statements import decide_statement
 from softmax_trick.ledger import Ledger
 from softmax_trick.proofs import CLAIMS, recorded_verdicts
 from softmax_trick.report import rungs
@@ -37,7 +41,8 @@ def as_recorded(ties: Ties = TIES) -> Printed:
     """What Coq prints if all is as the ties have it."""
     definitions = {name: " ".join(text.split()) for name, text in ties.definitions.items()}
     statements = {tie.name: " ".join(tie.statement.split()) for tie in ties.theorems}
-    return Printed("8.16.1", definitions, statements, tuple(ties.axioms), {}, True, 10.0)
+    formulas = {one.claim: " ".join(one.as_coq().split()) for tie in ties.theorems for one in tie.formula}
+    return Printed("8.16.1", definitions, statements, tuple(ties.axioms), {}, formulas, True, 10.0)
 
 
 # --- the ties ---------------------------------------------------------------------------------------------------------
@@ -51,6 +56,15 @@ def test_each_tie_is_to_a_claim_with_that_verdict():
     assert not {name for tie in TIES.theorems for name in tie.proves} & {
         n for tie in TIES.theorems for n in tie.refutes
     }
+
+
+def test_each_formula_is_of_a_claim_that_its_theorem_proves_and_is_true():
+    """By the language's own decision; the kernel's is below."""
+    formulas = [(tie, one) for tie in TIES.theorems for one in tie.formula]
+    assert {"T1.1r", "T1.4a", "T1.4c", "A1.1-2", "X.trick.dilated-any-sum"} <= {one.claim for _, one in formulas}
+    assert all(one.claim in tie.proves for tie, one in formulas)
+    for equation, let in {(one.equation, one.let) for _, one in formulas}:
+        assert decide_statement(read_equation(equation, let=let)).verdict == "proved"
 
 
 def test_each_step_that_is_said_to_be_covered_is_cited_by_its_claim(ledger: Ledger) -> None:
@@ -121,6 +135,52 @@ def test_the_sources_have_no_hole():
 def test_ties_that_cannot_be_used_are_refused(text, message):
     with pytest.raises(KernelError, match=message):
         Ties.read(text)
+
+
+# --- formulas as Coq --------------------------------------------------------------------------------------------------
+
+
+def as_coq(equation: str, let: str = "") -> str:
+    return proposition(read_equation(equation, let=let))
+
+
+def test_a_formula_as_a_proposition_of_coq():
+    assert as_coq("grad(ce(t, y), y) == -t/y", "t: K distribution; y: K positive").splitlines() == [
+        "forall K : nat, (1 <= K)%nat ->",
+        "forall t : vectors.vector,",
+        "forall y : vectors.vector,",
+        "softmax.simplex K t ->",
+        "(forall n_1 : nat, (n_1 < K)%nat -> 0 < y n_1) ->",
+        "forall i_1 : nat, (i_1 < K)%nat ->",
+        "vectors.partial (fun y => (- (vectors.sum K (fun _1 => ((t _1) * (ln (y _1))))))) i_1 y "
+        "((- (t i_1)) * (/ (y i_1)))",
+    ]
+    assert as_coq("sum(A @ x) == sum(A.T) / 2 + K**2", "A: N,K; x: K unit").splitlines()[2:5] == [
+        "forall A : vectors.matrix,",
+        "forall x : vectors.vector,",
+        "(forall n_1 : nat, (n_1 < K)%nat -> 0 <= x n_1 <= 1) ->",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("equation", "let", "message"),
+    [
+        ("sum(x) <= 1", "x: K", "only equations"),
+        ("sum(x) == 1", "x: K; K = 2", "only equations for every size"),
+        ("max(x) == 1", "x: K", "a maximum"),
+        ("x[c] == 1", "x: K; c: label K", "c is no scalar, vector or matrix"),
+        ("x[1] == 1", "x: K", "given by its number"),
+        ("relu(x) == x", "x: K", "a piecewise function"),
+        ("sqrt(x) == x", "x: K", "the power"),
+        ("x == grad(dot(x, x), x)", "x: K", "only the whole left side"),
+        ("hessian(dot(x, x), x) == 2*eye(K)", "x: K", "of derivatives only"),
+        ("exp(x) == R", "x: K; R: K", "the name R"),
+        ("sum(x) == 1", "x: N,M,K", "no scalar, vector or matrix"),
+    ],
+)
+def test_what_cannot_be_said_in_coq_is_refused(equation, let, message):
+    with pytest.raises(LanguageError, match=message):
+        as_coq(equation, let)
 
 
 # --- reading what Coq prints ------------------------------------------------------------------------------------------
@@ -231,6 +291,7 @@ def planted():
         "weakened": (replace(good, statements={**good.statements, C: weaker}), f"{C} now says: .*; recorded is:"),
         "definition": (replace(good, definitions={**good.definitions, P2: "True"}), f"{P2} now is: True; recorded is"),
         "definition gone": (replace(good, definitions=without(good.definitions, P2)), f"{P2} now is: not there"),
+        "formula": (replace(good, formulas=without(good.formulas, "T1.4a")), "property_4a does not prove jacobian"),
         "axiom": (
             replace(good, beyond={C: ("vectors.gap",)}),
             f"{C} rests on vectors.gap, which is none of the axioms",
@@ -241,9 +302,11 @@ def planted():
 @pytest.mark.parametrize("error", planted())
 def test_planted_what_is_not_as_recorded_leaves_the_claim_undecided(error):
     printed, message = planted()[error]
-    judgement = judged(printed)
+    judgement = judged(printed, "T1.4a" if error == "formula" else "A1c")
     assert judgement.verdict is Verdict.UNDECIDED
     assert re.search(message, judgement.reason)
+    if error == "formula":
+        return
     cited = Evidence("a", "general", "", "holds", 0.0, steps=(Step("put a_i = 0 for i not in I, ...", "cited"),))
     assert Kernel(TIES, printed).add_to("A1c", (cited,))[0].steps[0].kind == "cited"
     assert Kernel(TIES, as_recorded()).add_to("A1c", (cited,))[0].steps[0].kind == "kernel"
@@ -343,7 +406,7 @@ def test_a_theorem_that_is_not_there_does_not_hide_the_others(stand_in):
 def test_what_coq_printed_is_kept_until_something_changes(stand_in, tmp_path):
     coqc = stand_in()
     first = kernel.run(coqc)
-    assert calls(tmp_path) == [f"{name}.v" for name in MODULES] + ["query.v"]
+    assert calls(tmp_path) == [f"{name}.v" for name in MODULES] + ["query.v", "formulas.v"]
     for sources, fresh, again in (
         (SOURCES, False, False),
         (SOURCES, True, True),
@@ -467,6 +530,8 @@ Definition twice (x : R) := x + x.
 Definition thrice (x : R) := 2 * x.
 Theorem good : forall x : R, twice x = 2 * x.
 Proof. intros. unfold twice. ring. Qed.
+Theorem other_formula : forall x : R, twice x = 2 * x.
+Proof. exact good. Qed.
 Theorem weakened : forall x : R, x = 0 -> twice x = 2 * x.
 Proof. intros. apply good. Qed.
 Theorem another_name : forall x : R, twice x = 2 * x.
@@ -484,7 +549,8 @@ SMALL_TIES = Ties(
     dict.fromkeys(TIES.axioms, "as above"),
     {"vectors.twice": "fun x : R => x + x : R -> R", "vectors.thrice": "fun x : R => x + x + x : R -> R"},
     (
-        Tie("vectors.good", SAYS, ("T1.1r",)),
+        Tie("vectors.good", SAYS, ("T1.1r",), formula=(Formula("T1.1r", "x + x == 2*x", "x: scalar"),)),
+        Tie("vectors.other_formula", SAYS, ("EA2",), formula=(Formula("EA2", "x + x == 3*x", "x: scalar"),)),
         Tie("vectors.weakened", SAYS, ("T1.2r",)),
         Tie("vectors.renamed", SAYS, ("T1.3r",)),
         Tie("vectors.other_definition", "forall x : R, vectors.thrice x = x + x", ("T1.4a",)),
@@ -507,6 +573,7 @@ def test_planted_errors_are_found_each_in_its_theorem_and_the_others_stand(tmp_p
     found = kernel.run(COQC, small(), tmp_path)
     assert found.trouble == {
         "vectors.good": [],
+        "vectors.other_formula": ["vectors.other_formula does not prove x + x == 3*x, which is the formula of EA2"],
         "vectors.weakened": [
             f"vectors.weakened now says: forall x : R, x = 0 -> vectors.twice x = 2 * x; recorded is: {SAYS}"
         ],
@@ -531,5 +598,6 @@ def test_coqchk_finds_what_is_admitted(tmp_path):
 
 @needs_coq
 def test_a_proof_that_fails_is_named(tmp_path):
-    found = kernel.run(COQC, small("intros. apply good"), tmp_path)
-    assert found.error.startswith("vectors.v, line 8: Error: Nested proofs")
+    failing = SMALL.replace("intros. unfold twice. ring.", "reflexivity.", 1)
+    found = kernel.run(COQC, Sources({"vectors": failing}, SMALL_TIES), tmp_path)
+    assert found.error.startswith("vectors.v, line 6: Error:")

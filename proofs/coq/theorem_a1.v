@@ -210,6 +210,12 @@ Qed.
 Theorem p1_implies_p2 : forall K F, P1 K F -> P2 K F.
 Proof. intros K F [ d H ]. exists d. apply p1_implies_p2_with. assumption. Qed.
 
+(* Its last line: with y = SoftMax(d * x - c), dy/dx = (D_y - y y^T) D_d. *)
+Theorem jacobian_of_generalised_softmax : forall K c d x,
+  let F := fun z : vector => softmax K (fun k => d k * z k - c k) in
+  jacobian K F x (softmax_type K (F x) d).
+Proof. intros K c d x F. apply p1_implies_p2_with. exists c. reflexivity. Qed.
+
 (* SoftMax itself has d = 1, c = 0. *)
 Lemma softmax_has_p1 : forall K, P1_with (fun _ => 1) K (softmax K).
 Proof.
