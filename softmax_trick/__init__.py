@@ -1,6 +1,7 @@
 """softmax-trick: the theorems of the ISBE paper decided exactly, and the training method that they justify.
 
     >>> import softmax_trick
+    >>> softmax_trick.decide("grad(logsumexp(x) - x[c], x)", "softmax(x) - onehot(c)")  # a gradient, for every size
     >>> softmax_trick.verify("T1.4a")             # decide a claim of the paper
     >>> softmax_trick.certify([f1, f2], [x1, x2])  # decide the properties of a normalizer of your own
     >>> softmax_trick.isbe_error(scores, labels)  # the error that ISBE sends back
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from softmax_trick.certificate import Certificate
     from softmax_trick.certify import certify
     from softmax_trick.isbe import ISBELoss, isbe_error, isbe_gradient, isbe_linear
+    from softmax_trick.language import decide, derive
     from softmax_trick.ledger import verify
     from softmax_trick.normalizers import NORMALIZERS, Normalizer, get_normalizer
-    from softmax_trick.symbolic import decide
 
 __version__ = "0.1.0"
 
@@ -33,7 +34,8 @@ _HOME = {
     "Normalizer": "softmax_trick.normalizers",
     "get_normalizer": "softmax_trick.normalizers",
     "certify": "softmax_trick.certify",
-    "decide": "softmax_trick.symbolic",
+    "decide": "softmax_trick.language",
+    "derive": "softmax_trick.language",
     "verify": "softmax_trick.ledger",
 }
 
@@ -44,6 +46,7 @@ __all__ = [
     "Normalizer",
     "certify",
     "decide",
+    "derive",
     "get_normalizer",
     "isbe_error",
     "isbe_gradient",

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from softmax_trick.language import canonical
+import softmax_trick
+from softmax_trick.language import canonical, variable
 from softmax_trick.language.decision import decide
-from softmax_trick.language.expression import AxesError, Expression, LanguageError
+from softmax_trick.language.expression import AxesError, Expression, LanguageError, gradient
+from softmax_trick.language.functions import logsumexp, softmax, total
 from softmax_trick.language.grammar import Statement, read_equation
 from softmax_trick.language.points import Comparison
 from softmax_trick.language.replay import Disagreement, replay
@@ -170,3 +172,14 @@ def test_a_fault_in_the_reduction_is_noticed_by_the_replay(monkeypatch):
     found = decide(*sides(statement))
     assert found.verdict == "undecided"
     assert "disagree" in found.reason
+
+
+def test_from_python():
+    assert str(softmax_trick.decide("softmax(x + a)", "softmax(x)", let="x: K")) == "equal for every K >= 1"
+    x = variable("x", "K")
+    assert softmax_trick.decide(gradient(logsumexp(x), x), softmax(x)).verdict == "proved"
+    assert softmax_trick.decide(total(softmax(x)), 1).verdict == "proved"
+    assert softmax_trick.decide("psd(diag(exp(x)))").relation == "psd"
+    for wrong in (("x", x), (x, "x"), (x, None)):
+        with pytest.raises(LanguageError):
+            softmax_trick.decide(*wrong)

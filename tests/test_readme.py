@@ -21,15 +21,27 @@ from softmax_trick.report.parts import not_run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TESTING, SYMBOLIC, ISBE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+TESTING, LANGUAGE, ISBE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_symbolic_example():
-    *setup, proved, refuted = SYMBOLIC.strip().splitlines()
+def test_the_language_example():
+    imports, statements = LANGUAGE.split("\n\n", 1)
     names: dict[str, object] = {}
-    exec("\n".join(setup), names)
-    assert eval(proved, names) == "zero"
-    assert eval(refuted, names).classes == 2
+    exec(imports, names)
+    proved, refuted, _, variables, derived = statements.strip().split("\n")
+    exec(variables, names)
+    assert eval(proved, names) == "proved"
+    assert eval(refuted, names).sizes == {"K": 2}
+    assert repr(eval(derived, names)) == derived.partition("# ")[2]
+
+
+def test_the_decide_and_derive_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    block = README.partition("## Derive and decide")[2].partition("```console\n")[2].partition("```")[0]
+    printed = ""
+    for command in re.findall(r"^\$ softmax-trick (.*)$", block, re.MULTILINE):
+        main(shlex.split(command))
+        printed += f"$ softmax-trick {command}\n{capsys.readouterr().out}"
+    assert printed == block
 
 
 def test_the_testing_example(check_loss: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,14 +22,13 @@ from softmax_trick.commands.output import (
     width_of,
     write,
 )
+from softmax_trick.language.words import counterexample, verdict_in_words, where
 
 if TYPE_CHECKING:
     from softmax_trick.language.decision import Decision
     from softmax_trick.language.grammar import Statement
 
 STATUS = {"proved": OK, "refuted": DIFFERENT, "undecided": UNDECIDED}
-TRUE = {"==": "equal", "psd": "positive semidefinite", "conservative": "the gradient of something"}
-FALSE = {"==": "not equal", "psd": "not positive semidefinite", "conservative": "the gradient of nothing"}
 COLUMNS = ("id", "left", "right", "let", "truth")
 
 
@@ -186,61 +185,10 @@ def _decided(statement: Statement) -> Decision | ValueError:
 
 def in_words(statement: Statement, decision: Decision, steps: bool = False) -> str:
     """How the names were read; then the decision, with its conditions, its counterexample or its reason."""
-    from softmax_trick.language.text import to_text
-
     lines = ["; ".join(f"{name}: {reading}" for name, reading in statement.readings.items())]
     if steps:
         lines += [f"  {step}" for step in decision.steps]
-    match decision.verdict:
-        case "proved":
-            lines.append(f"{_true(statement, decision)} {decision.scope}" + _where(decision.conditions))
-        case "refuted":
-            lines += _counterexample(statement, decision)
-            if decision.nearest is not None:
-                lines.append(f"right, for every size, would be: {to_text(decision.nearest)}    ({decision.slip})")
-        case "undecided":
-            lines.append(f"undecided: {decision.reason}")
-    return "\n".join(line for line in lines if line)
-
-
-def _true(statement: Statement, decision: Decision) -> str:
-    if statement.relation == "conservative" and decision.conditions:
-        return "locally, and on every simply connected domain, the gradient of something"
-    return _verdict(statement, decision)
-
-
-def _where(conditions: Sequence[str]) -> str:
-    return f", where {' and '.join(conditions)}" if conditions else ""
-
-
-def _counterexample(statement: Statement, decision: Decision) -> list[str]:
-    """The point at which it is false, and the values of both sides there."""
-    false = _verdict(statement, decision)
-    witness = decision.witness
-    if witness is None:
-        return [false]
-    given = [f"{name} = {value}" for name, value in (witness.sizes | witness.indices).items()]
-    lines = [f"{false}, at {', '.join(given)}:" if given else f"{false}:"]
-    lines += [f"  {name} = {_plain(value)}" for name, value in witness.values.items()]
-    entry = f"[{', '.join(map(str, witness.position))}]" if witness.position else ""
-    left, right = _sides(statement, entry)
-    width = max(len(left), len(right))
-    return [*lines, f"  {left:{width}} = {witness.left}", f"  {right:{width}} = {witness.right}"]
-
-
-def _sides(statement: Statement, entry: str) -> tuple[str, str]:
-    """What the two numbers of a witness are."""
-    match statement.relation:
-        case "psd":
-            return "bound", "v^T M v"
-        case "conservative":
-            return "dF_i/dx_j", "dF_j/dx_i"
-        case _:
-            return f"left{entry}", f"right{entry}"
-
-
-def _plain(value: Any) -> str:
-    return f"[{', '.join(map(_plain, value))}]" if isinstance(value, list | tuple) else str(value)
+    return "\n".join(line for line in (*lines, str(decision)) if line)
 
 
 def _show_table(pairs: Sequence[Pair], decisions: Sequence[Decision], options: argparse.Namespace) -> None:
@@ -260,7 +208,7 @@ def _show_table(pairs: Sequence[Pair], decisions: Sequence[Decision], options: a
     for number, (pair, decision) in enumerate(zip(pairs, decisions, strict=True), 1):
         left, *others = map(to_text, pair.statement.expressions)
         right = ", ".join(others)
-        verdict = _verdict(pair.statement, decision)
+        verdict = verdict_in_words(decision)
         if pair.truth and (pair.truth == "true") != (decision.verdict == "proved"):
             verdict += f" (the table says {pair.truth})"
         cells = [
@@ -268,32 +216,22 @@ def _show_table(pairs: Sequence[Pair], decisions: Sequence[Decision], options: a
             left,
             right,
             verdict,
-            _briefly(pair.statement, decision),
+            _briefly(decision),
             f"{decision.seconds:.2f}",
         ]
         table.add_row(*map(Text, cells))
-    counts = Counter(_verdict(pair.statement, one) for pair, one in zip(pairs, decisions, strict=True))
+    counts = Counter(verdict_in_words(one) for one in decisions)
     console = Console(width=width_of(sys.stdout), stderr=options.json == "-")
     console.print(table)
     console.print(Text(", ".join(f"{count} {word}" for word, count in counts.most_common())))
 
 
-def _verdict(statement: Statement, decision: Decision) -> str:
-    """A verdict in a word or two, as the kind of statement has it."""
+def _briefly(decision: Decision) -> str:
     match decision.verdict:
         case "proved":
-            return TRUE.get(statement.relation, "true")
+            return decision.scope + where(decision.conditions)
         case "refuted":
-            return FALSE.get(statement.relation, "false")
-    return "undecided"
-
-
-def _briefly(statement: Statement, decision: Decision) -> str:
-    match decision.verdict:
-        case "proved":
-            return decision.scope + _where(decision.conditions)
-        case "refuted":
-            return "; ".join(line.strip() for line in _counterexample(statement, decision)[1:])
+            return "; ".join(line.strip() for line in counterexample(decision)[1:])
     return decision.reason
 
 

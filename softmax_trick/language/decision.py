@@ -56,6 +56,7 @@ class Decision:
         reason: what stood in the way, if undecided.
         nearest: of a wrong equation, what the wrong side should read; None if it was not looked for, or not found.
         slip: in words, what was wrong.
+        relation: what was decided: "==", "<=", "<", ">=", ">", "psd" or "conservative".
         steps: the reduction.
         seconds: wall time.
     """
@@ -69,6 +70,12 @@ class Decision:
     seconds: float = 0.0
     nearest: Expression | None = None
     slip: str = ""
+    relation: str = "=="
+
+    def __str__(self) -> str:
+        from softmax_trick.language.words import in_words
+
+        return in_words(self)
 
 
 def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None = None) -> Decision:

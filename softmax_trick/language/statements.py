@@ -5,11 +5,37 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from softmax_trick.language.decision import Decision, decide
-from softmax_trick.language.expression import LanguageError, Variable
-from softmax_trick.language.grammar import Statement
+from softmax_trick.language import decision
+from softmax_trick.language.decision import Decision
+from softmax_trick.language.expression import Expression, LanguageError, Variable, as_expression
+from softmax_trick.language.grammar import Statement, read_equation
 from softmax_trick.language.nearest import nearest
 from softmax_trick.language.relations import decide_conservative, decide_order, decide_psd
+
+
+def decide(left: Expression | str, right: Expression | str | int | None = None, let: str = "") -> Decision:
+    """Whether two formulas are equal, at every point at which both are defined, for every size.
+
+    Args:
+        left: a formula, as an expression or as text; or, alone, a statement in one text: "a == b", "a <= b", "psd(M)",
+            "conservative(F, x)".
+        right: the other formula, of the same kind; a number is one of any kind.
+        let: declarations of the names in texts, "x: K; c: label K; y = softmax(x)".
+
+    Returns:
+        the decision; a wrong equation has the nearest right formula, if one is found.
+
+    Raises:
+        LanguageError: a text is no formula; an expression and a text.
+        AxesError: the axes do not fit.
+    """
+    if isinstance(left, str):
+        if not (right is None or isinstance(right, str | int)):
+            raise LanguageError("give two texts, or two expressions: the names of a text are its own")
+        return decide_statement(read_equation(left, None if right is None else str(right), let))
+    if right is None or isinstance(right, str) or let:
+        raise LanguageError("an expression is compared with an expression, and its names are declared already")
+    return decide_statement(Statement((left, as_expression(right)), "=="))
 
 
 def decide_statement(statement: Statement) -> Decision:
@@ -25,7 +51,7 @@ def decide_statement(statement: Statement) -> Decision:
     sizes, relation = statement.sizes, statement.relation
     match statement.expressions:
         case (left, right) if relation == "==":
-            found = decide(left, right, sizes)
+            found = decision.decide(left, right, sizes)
             if found.verdict == "refuted":
                 near = nearest(left, right, sizes)
                 if near is not None:
@@ -47,4 +73,4 @@ def decide_statement(statement: Statement) -> Decision:
             raise LanguageError(
                 "a statement is two formulas with ==, <= or < between them, psd(M) or conservative(F, x)"
             )
-    return replace(found, seconds=time.perf_counter() - begin)
+    return replace(found, relation=relation, seconds=time.perf_counter() - begin)
