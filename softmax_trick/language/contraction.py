@@ -50,14 +50,14 @@ class Tensor:
         places: one for each of its axes.
         negative: whether it is to be subtracted.
         terms: what it is the sum of, if it is a sum.
-        factored: whether it is the product of all its factors, which may be one character longer.
+        liked: how many characters longer it may be than another form, as the form that one would rather read.
     """
 
     expression: Expression
     places: Places = ()
     negative: bool = False
     terms: tuple[Tensor, ...] = ()
-    factored: bool = False
+    liked: int = 0
 
     @property
     def opposite(self) -> Tensor:
@@ -172,8 +172,8 @@ class Frame:
         if len(items) == 1 and not bounds and items[0][1] == 1 and abs(coefficient) == 1:
             return items[0][0].opposite if coefficient < 0 else items[0][0]
         if sum(1 for one, e in items if one.negative and e % 2) % 2 == (coefficient > 0):  # -(a - b) is b - a
-            for n, (one, exponent) in enumerate(items):
-                if exponent == 1 and any(term.negative for term in one.terms):
+            for n, (one, exponent) in sorted(enumerate(items), key=lambda item: -item[1][1]):
+                if abs(exponent) == 1 and any(term.negative for term in one.terms):
                     turned = self.add([term.opposite for term in one.terms])
                     items = [*items[:n], (replace(turned, negative=one.negative), exponent), *items[n + 1 :]]
                     coefficient = -coefficient
@@ -339,12 +339,14 @@ class Contraction:
         if not groups:
             return self._assembled(_Group(()))
         places = tuple(sorted({place for group in groups for place in group.places}, key=frame.rank))
+        covered = {place for group in groups if group.powers for place in group.places}
+        groups = [group for group in groups if group.powers or not covered.issuperset(group.places)]
+        for group in groups:
+            if not group.powers:
+                group.put(frame.aligned(Tensor(ONE), group.places), Fraction(1))
         whole = next((group for group in groups if set(group.places) == set(places)), None)
         if len(groups) == 1:
-            group = groups[0]
-            if not group.powers:
-                group.put(ONE, Fraction(1))
-            return self._assembled(group)
+            return self._assembled(groups[0])
         if whole is None:
             return self._assembled(self._outer(groups, places))
         if list(whole.powers) == [Identity(frame.axis(whole.places[0]))] and len(groups) == 2 and len(places) == 2:
@@ -462,7 +464,7 @@ def _transposed(expression: Expression) -> Expression:
             return Spread(argument, axis, 1 - position)
         case Apply(function, arguments):
             turned = tuple(_transposed(one) if one.axes else one for one in arguments)
-            return min((Apply(function, turned, expression.axes[::-1]), Transpose(expression)), key=text_length)
+            return min((Transpose(expression), Apply(function, turned, expression.axes[::-1])), key=text_length)
     return Transpose(expression)
 
 

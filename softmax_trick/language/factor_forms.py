@@ -8,6 +8,7 @@ from itertools import count
 
 import flint
 
+from softmax_trick.language import functions as f
 from softmax_trick.language.canonical import Factor, Key, Monomial, Place, Polynomial
 from softmax_trick.language.contraction import Contraction, Frame, Items, Places, Tensor, Unwritable
 from softmax_trick.language.expression import (
@@ -99,9 +100,27 @@ class FactorForms(Frame):
                 part = self.algebra.parts[factor.data[0]]
                 if isinstance(part, Apply) and part.function == "power" and factor in exponents:
                     items += self._power_items(factor, part, exponents)
+        items += self._tanh_items(exponents)
         for factor, exponent in exponents.items():
             if exponent:
                 items.append((self.factor(factor), exponent))
+        return items
+
+    def _tanh_items(self, exponents: dict[Factor | Key, Fraction]) -> Items:
+        """sinh(u)**n / cosh(u)**n = tanh(u)**n; what is used is taken out of the exponents."""
+        parts = {
+            one: self.algebra.parts[one.data[0]]
+            for one in exponents
+            if isinstance(one, Factor) and self.algebra.is_part(one)
+        }
+        items: Items = []
+        for one, sinh in parts.items():
+            for other, cosh in parts.items():
+                match sinh, cosh:
+                    case Apply("sinh", (u,)), Apply("cosh", (v,)) if u == v and one.data[1] == other.data[1]:
+                        if exponents[one] == -exponents[other]:
+                            items.append((self.resolved(f.tanh(u), one.data[1]), exponents.pop(one)))
+                            del exponents[other]
         return items
 
     def _power_items(self, factor: Factor, part: Apply, exponents: dict[Factor | Key, Fraction]) -> Items:

@@ -38,6 +38,8 @@ def by_names(algebra: Opaque, value: Polynomial, definitions: tuple[Definition, 
             factor, by = solution
             algebra.note_totals(variable, at, meaning)
             value = _replaced(algebra, value, _entries(algebra, factor, by, at))
+            if factor.kind == "sum":
+                value = _Contained(algebra, factor, by, at).put_into(value)
     return algebra.tidied(value)
 
 
@@ -118,6 +120,70 @@ class _Product:
                 return None
             left[factor] -= e
         return left
+
+
+class _Contained:
+    """A name for a sum, A[n, m] = sum_e G[n, e] V[m, e], put into longer sums that contain it."""
+
+    def __init__(self, algebra: Opaque, pattern: Factor, by: Polynomial, at: Places) -> None:
+        self._algebra, self._by, self._at = algebra, by, at
+        self._bounds, body = pattern.data
+        self._body = [factor for factor, e in body for _ in range(e if isinstance(e, int) else 0)]
+        self._plain = all(factor.kind == "entry" and isinstance(e, int) and e > 0 for factor, e in body)
+
+    def put_into(self, value: Polynomial) -> Polynomial:
+        """The value with the name in its sums."""
+        if not self._plain:
+            return value
+        algebra = self._algebra
+        total: Polynomial = {}
+        for monomial, coefficient in value.items():
+            term: Polynomial = {tuple(pair for pair in monomial if pair[0].kind != "sum"): coefficient}
+            for factor, exponent in monomial:
+                if factor.kind == "sum":
+                    term = algebra.multiply(term, algebra.raised(self._changed(factor), Fraction(exponent)))
+            total = algebra.add(total, term)
+        return total
+
+    def _changed(self, factor: Factor) -> Polynomial:
+        algebra = self._algebra
+        for _ in range(MOST_TIMES):
+            fresh, body = algebra.opened(factor)
+            ((monomial, coefficient),) = body.items()
+            found = next(self._matches(self._body, dict(monomial), {}, set(fresh)), None)
+            if found is None:
+                break
+            rest, places = found
+            name = algebra.substituted(self._by, {place: places[place] for place in self._at})
+            gone = {places[bound] for bound in self._bounds}
+            inner = algebra.multiply({tuple(sorted(rest.items(), key=lambda one: one[0].serial)): coefficient}, name)
+            changed = algebra.closed(inner, set(fresh) - gone)
+            match list(changed.items()):
+                case [(((only, 1),), one)] if only.kind == "sum" and one == 1:
+                    factor = only
+                case _:
+                    return changed
+        return algebra.single(factor)
+
+    def _matches(
+        self, body: list[Factor], left: dict[Factor, Exponent], places: dict[Place, Place], fresh: set[Place]
+    ) -> Iterator[tuple[dict[Factor, Exponent], dict[Place, Place]]]:
+        """What is left of a product without the body, and where the places of the body are in it."""
+        if not body:
+            gone = [places[bound] for bound in self._bounds]
+            alone = not any(place in factor.places for factor in left for place in gone)
+            if alone and len(set(gone)) == len(gone) and fresh.issuperset(gone) and all(p in places for p in self._at):
+                yield left, places
+            return
+        first, *rest = body
+        for factor, exponent in left.items():
+            if factor.kind != "entry" or factor.data[0] != first.data[0] or not _divides(exponent, 1):
+                continue
+            found = dict(places)
+            pairs = list(zip(first.data[1], factor.data[1], strict=True))
+            if all(found.setdefault(mine, other) == other for mine, other in pairs):
+                fewer = {one: e - (one is factor) for one, e in left.items() if one is not factor or e > 1}
+                yield from self._matches(rest, fewer, found, fresh)
 
 
 def _divides(exponent: Exponent, by: Exponent) -> bool:

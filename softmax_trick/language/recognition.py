@@ -25,8 +25,6 @@ def _recognised(node: Expression) -> Expression | None:
             above == first == ONE
         ):
             return f.sigmoid(u)
-        case Apply("divide", (Apply("sinh", (u,)), Apply("cosh", (v,)))) if u == v:
-            return f.tanh(u)
         case Apply("log", (Call("sum", (Apply("exp", (u,)),), positions, axes),)):
             return Call("logsumexp", (u,), positions, axes)
         case Apply("log", (Apply("add", (first, Apply("exp", (u,)))),)) if first == ONE:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 
 import flint
 
@@ -28,6 +29,7 @@ from softmax_trick.language.factor_forms import PLAIN, FactorForms, fraction, nu
 from softmax_trick.language.opaque import CONDITIONS, Opaque
 
 MOST_TERMS = 24  # a polynomial with more terms is written out as it stands
+MOST_SEEDS = 4  # terms from which it is tried to draw others into one sum
 MOST_TRIED = 400  # values for which several ways are compared; all others are written out as they stand
 
 
@@ -76,7 +78,7 @@ class TensorForm(FactorForms):
         key = frozenset(value.items())
         if key not in self._written:
             self._written[key] = None  # what is under way is no candidate for itself
-            self._written[key] = min(self._candidates(value), key=lambda one: one.length - one.factored, default=None)
+            self._written[key] = min(self._candidates(value), key=lambda one: one.length - one.liked, default=None)
         found = self._written[key]
         if found is None:
             raise Unwritable("this value has no such form")
@@ -113,8 +115,8 @@ class TensorForm(FactorForms):
         content, factors = self.factors(value)
         if len(factors) == 1 and factors[0][1] == 1 and abs(content) == 1:
             return
-        product = self.product(self.items(factors), content)
-        yield replace(product, factored=not product.negative)
+        whole = self.product(self.items(factors), content)
+        yield replace(whole, liked=0 if whole.negative else 1)
 
     def _common(self, value: Polynomial) -> Iterator[Tensor]:
         """u a + u b = u (a + b), where u divides every term as it stands: all of it, or its scalars."""
@@ -221,7 +223,7 @@ class TensorForm(FactorForms):
             )
             if step.kind != "step":
                 if off:
-                    yield self.mapped("where", self.factor(step), self.best(on), self.best(off))
+                    yield self._where(self.factor(step), on, off)
                 continue
             inside = dict(step.data)
             outside = {m: -c for m, c in inside.items()}
@@ -233,7 +235,12 @@ class TensorForm(FactorForms):
             if algebra.add(on, off) == {} and on == inside and "abs" in self._functions:
                 yield self.mapped("abs", self.best(inside))
             if off:
-                yield self.mapped("where", self.condition(inside), self.best(on), self.best(off))
+                yield self._where(self.condition(inside), on, off)
+
+    def _where(self, condition: Tensor, on: Polynomial, off: Polynomial) -> Tensor:
+        """The form with `where`, which is liked if the formula has one."""
+        found = self.mapped("where", condition, self.best(on), self.best(off))
+        return replace(found, liked=4 if "where" in self._functions else 0)
 
     def _is_condition(self, factor: Factor) -> bool:
         if self.algebra.is_part(factor):
@@ -258,29 +265,48 @@ class TensorForm(FactorForms):
 
     def _gathered(self, value: Polynomial) -> Iterator[Tensor]:
         """sum_k a_k + sum_k b_k = sum_k (a_k + b_k), with what stands in front inside."""
-        algebra = self.algebra
         sums = [g for m in value for g, _ in m if g.kind == "sum"]
         for size in sorted({bound[1] for factor in sums for bound in factor.data[0]}):
             k = self._reserve(size, value)
             choices = [(m, c, list(self._drawn_in(m, k))) for m, c in value.items()]
-            outside = {m: c for m, c, ways in choices if not ways}
-            if len(choices) - len(outside) < 2:
+            if sum(bool(ways) for _, _, ways in choices) < 2:
                 continue
-            for turn in (1, -1):  # of ways that have as much in common, the first or the last
-                inside: Polynomial = {}
-                for _, coefficient, ways in choices:
-                    if ways:
-                        known = {factor for m in inside for factor, _ in m}
-                        best = max(ways[::turn], key=lambda one: len(known & {factor for m in one for factor, _ in m}))
-                        inside = algebra.add(inside, algebra.scaled(best, coefficient))
-                if not inside:
+            seeds = range(len(choices)) if len(choices) <= MOST_SEEDS else range(1)
+            tried: list[Polynomial] = []
+            for seed, turn, alike in product(seeds, (1, -1), (0, 2, 3)):
+                inside, outside = self._together(choices[seed:] + choices[:seed], turn, alike)
+                if not inside or inside in tried:
                     continue
+                tried.append(inside)
                 content, factors = self.factors(inside)
                 try:
                     together = self.product(self.items(factors), content, {k})
+                    yield self.add([together, *([self.best(outside)] if outside else [])])
                 except Unwritable:
                     continue
-                yield self.add([together, *([self.best(outside)] if outside else [])])
+
+    def _together(
+        self, choices: list[tuple[Monomial, flint.fmpq, list[Polynomial]]], turn: int, alike: int
+    ) -> tuple[Polynomial, Polynomial]:
+        """What is drawn into one sum, and what stays outside.
+
+        Args:
+            choices: each term with the ways to draw it in.
+            turn: of ways that have as much in common with those drawn in before, the first (1) or the last (-1).
+            alike: how many factors a term must have in common with the first one.
+        """
+        inside: Polynomial = {}
+        outside: Polynomial = {}
+        first: set[Factor] = set()
+        for monomial, coefficient, ways in choices:
+            known = {factor for m in inside for factor, _ in m}
+            best = max(ways[::turn], key=lambda one: len(known & _factors_in(one)), default=None)
+            if best is None or (first and len(first & _factors_in(best)) < alike):
+                outside[monomial] = coefficient
+                continue
+            first = first or _factors_in(best)
+            inside = self.algebra.add(inside, self.algebra.scaled(best, coefficient))
+        return inside, outside
 
     def _reserve(self, size: str, value: Polynomial) -> Place:
         """An index that does not occur in a value, the same for the same value."""
@@ -358,3 +384,7 @@ class TensorForm(FactorForms):
                     term = algebra.multiply(term, algebra.raised(means[factor], Fraction(exponent)))
             total = algebra.add(total, term)
         yield self.best(total)
+
+
+def _factors_in(value: Polynomial) -> set[Factor]:
+    return {factor for monomial in value for factor, _ in monomial}
