@@ -150,6 +150,8 @@ def test_statements_beside_equality(text, let, verdict):
         ("jacobian(softmax(d*x), x)[i,j]", "softmax(d*x)[i]*(delta(i,j) - softmax(d*x)[j])*d[i]", "d: K", None),
         ("grad(logsumexp(W@h), W)", "outer(h, softmax(W@h))", "W: K,K'; h: K'", "outer(softmax(W @ h), h)"),
         ("grad(dot(softmax(x), v), x)", "softmax(x)*(v - mean(softmax(x)*v))", "v: K", None),
+        # No slip, but terms that were forgotten: the weight of focal loss is differentiated, too.
+        ("grad(-(1 - p)**2*log(p), x)", "(softmax(x) - onehot(c))*(1 - p)**2", "c: label K; p = softmax(x)[c]", None),
     ],
 )
 def test_the_nearest_right_formula_is_right(left, right, let, nearest):

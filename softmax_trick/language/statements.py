@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from softmax_trick.language import decision
 from softmax_trick.language.decision import Decision
-from softmax_trick.language.expression import Expression, LanguageError, Variable, as_expression
+from softmax_trick.language.expression import (
+    Definition,
+    Derivative,
+    Expression,
+    LanguageError,
+    Variable,
+    as_expression,
+)
 from softmax_trick.language.grammar import Statement, read_equation
-from softmax_trick.language.nearest import nearest
+from softmax_trick.language.nearest import SECONDS, Nearest, nearest
 from softmax_trick.language.relations import decide_conservative, decide_order, decide_psd
 
 
@@ -53,7 +61,7 @@ def decide_statement(statement: Statement) -> Decision:
         case (left, right) if relation == "==":
             found = decision.decide(left, right, sizes)
             if found.verdict == "refuted":
-                near = nearest(left, right, sizes)
+                near = nearest(left, right, sizes) or _derived(left, right, sizes)
                 if near is not None:
                     found = replace(found, nearest=near.formula, slip=near.slip)
         case (left, right) if relation in ("<=", "<"):
@@ -74,3 +82,15 @@ def decide_statement(statement: Statement) -> Decision:
                 "a statement is two formulas with ==, <= or < between them, psd(M) or conservative(F, x)"
             )
     return replace(found, relation=relation, seconds=time.perf_counter() - begin)
+
+
+def _derived(left: Expression, right: Expression, sizes: Mapping[str, int]) -> Nearest | None:
+    """The derivative in the user's terms, where no slip leads from the wrong side to it."""
+    from softmax_trick.language.forms import form_of
+
+    raw = next((side for side in (left, right) if isinstance(side, Derivative)), None)
+    if raw is None:
+        return None
+    own = (node for side in (left, right) for node in side.nodes() if isinstance(node, Definition))
+    form = form_of(raw, tuple(dict.fromkeys(own)), sizes, time.perf_counter() + SECONDS).form
+    return None if form is None else Nearest(form, "what the derivative is")
