@@ -45,6 +45,7 @@ from torch.optim import Adam
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from softmax_trick.commands.output import width_of
+from softmax_trick.files import write_whole
 from softmax_trick.training.losses import LOSSES, Loss
 from softmax_trick.training.networks import build
 from softmax_trick.training.process import prepare_process
@@ -225,7 +226,7 @@ def main() -> None:
         console.print(table_of(network, rows))
         every += rows
     if options.json:
-        options.json.write_text(json.dumps({**machine, "rows": [asdict(row) for row in every]}, indent=1) + "\n")
+        write_whole(options.json, json.dumps({**machine, "rows": [asdict(row) for row in every]}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 from nbformat.reader import NotJSONError
 
+from softmax_trick.files import write_whole
+
 FOLDER = Path(__file__).parent
 TIMEOUT = 120  # seconds a cell
 
@@ -72,9 +74,7 @@ def main(names: list[str]) -> int:
         except (CellExecutionError, CellTimeoutError, OSError, NotJSONError) as error:
             print(f"fails and is left as it was: {reason(error)}")
             return 1
-        written = path.with_suffix(".part")
-        nbformat.write(done, written)
-        written.replace(path)
+        write_whole(path, nbformat.writes(done) + "\n")
         print(f"{time.perf_counter() - start:.1f} s")
     return 0
 

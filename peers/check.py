@@ -21,6 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from softmax_trick.files import write_whole
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -762,7 +764,7 @@ def main(arguments: list[str] | None = None) -> int:
     for line in wrong:
         print(line, file=sys.stderr)
     if not wrong and len(chosen) == len(SUBJECTS):
-        options.out.write_text(page(outcomes, printed), encoding="utf-8")
+        write_whole(options.out, page(outcomes, printed))
     return 1 if wrong else 0
 
 

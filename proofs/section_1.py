@@ -3,6 +3,7 @@ r"""The abstract and section 1 (paper): what is announced of SoftMax, cross-entr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -15,6 +16,9 @@ from softmax_trick.proofs.tables import ALPHA, CROSS_ENTROPY, ISBE, TABLE_3
 from softmax_trick.proofs.theorem_1 import RAW
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
 from softmax_trick.symbolic import cross_entropy, softmax
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GAP = 104  # of two scores: the larger one's SoftMax is 1 in float32, the smaller one's is 0
 
@@ -43,6 +47,13 @@ def domain_of_ce(facts: Facts) -> None:
     facts.holds("log_e Y_bj is a real number for real Y_bj", not unreal, Y_bj=", ".join(map(str, unreal)))
 
 
+def _arrived(x: Tensor) -> Tensor:
+    """The gradient in x."""
+    if x.grad is None:
+        raise RuntimeError("no gradient has arrived")
+    return x.grad
+
+
 def separated_fails(facts: Facts) -> None:
     """A score 104 below the largest: -log SoftMax is infinite in float32, and its gradient is no number."""
     import torch
@@ -51,8 +62,7 @@ def separated_fails(facts: Facts) -> None:
     loss = -torch.softmax(x, 0).log()[0]
     loss.backward()
     facts.holds("float32: -log(SoftMax(0, 104))_1, separately, is infinite", bool(loss.isinf()), loss=loss.item())
-    gradient = x.grad
-    assert gradient is not None
+    gradient = _arrived(x)
     wrong = bool((gradient.isnan() | gradient.isinf()).any())
     facts.holds("and its gradient is not finite", wrong, gradient=gradient.tolist())
 
@@ -65,8 +75,7 @@ def integrated_works(facts: Facts) -> None:
     loss = torch.nn.functional.cross_entropy(x, torch.tensor([0]))
     loss.backward()
     facts.same("float32: the integrated loss at (0, 104), label 1, is 104", sp.Rational(loss.item()), sp.Integer(GAP))
-    gradient = x.grad
-    assert gradient is not None
+    gradient = _arrived(x)
     facts.same("and its gradient is (-1, 1)", tuple(map(int, gradient[0].tolist())), (-1, 1))
 
 

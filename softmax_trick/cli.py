@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import io
 import json
 import os
 import sys
@@ -28,6 +27,8 @@ from softmax_trick.commands.output import (
     width_of,
     write,
 )
+from softmax_trick.files import printable
+from softmax_trick.terminal import Parser, complain, emit, guarded, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,19 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: every verdict was reached and equals the recorded one; 1: one is undecided, crashed or differs, a mutant
     survived, a run failed, or something could not be written; 2: wrong usage; 130: interrupted.
     """
-    options = _parser().parse_args(_with_formulas(sys.argv[1:] if arguments is None else arguments))
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without ∂ shows a question mark
-    try:
-        status: int = options.run(options)
-    except WrongUsage as error:
-        print(f"softmax-trick: {error}", file=sys.stderr)
-        return WRONG_USAGE
-    except KeyboardInterrupt:
-        print(f"softmax-trick: interrupted{options.if_interrupted}", file=sys.stderr)
-        return INTERRUPTED
-    return status
+
+    def command() -> int:
+        options = _parser().parse_args(_with_formulas(sys.argv[1:] if arguments is None else arguments))
+        try:
+            status: int = options.run(options)
+        except WrongUsage as error:
+            complain(f"softmax-trick: {error}")
+            return WRONG_USAGE
+        except KeyboardInterrupt:
+            complain(f"softmax-trick: interrupted{options.if_interrupted}")
+            return INTERRUPTED
+        return status
+
+    return guarded(command, "softmax-trick")
 
 
 def _with_formulas(arguments: Sequence[str]) -> list[str]:
@@ -80,7 +82,7 @@ class _PrintCompletion(argparse.Action):
             "bash": f'{CLAIM_IDS}() {{ compgen -W "{ids}" -- "$1"; }}',
             "zsh": f"{CLAIM_IDS}() {{ compadd {ids} }}",
         }
-        print(shtab.complete(parser, values, preamble=functions[values]))
+        emit(shtab.complete(parser, values, preamble=functions[values]) + "\n")
         parser.exit()
 
 
@@ -88,7 +90,7 @@ CLAIM_IDS = "_softmax_trick_claim_ids"  # a function of the completion script
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="softmax-trick",
         description="The ISBE paper (Entropy 2024, 26, 65) as a ledger of claims, decided exactly.",
     )
@@ -143,10 +145,9 @@ def _certify(options: argparse.Namespace) -> int:
     if options.json:
         check_writable(options.json)
     certificate = _of_code(options) if options.torch else _of_formulas(options)
+    written = not options.json or write(json.dumps(certificate.as_json(), indent=2) + "\n", options.json)
     show(Console(width=width_of(sys.stdout), stderr=options.json == "-"), certificate_table(certificate))
-    if options.json and not write(json.dumps(certificate.as_json(), indent=2) + "\n", options.json):
-        return DIFFERENT
-    return OK
+    return OK if written else DIFFERENT
 
 
 def _of_formulas(options: argparse.Namespace) -> Certificate:
@@ -213,7 +214,7 @@ def _mutants(options: argparse.Namespace) -> int:
     show(console, mutants_table(outcomes))
     failed = failures(outcomes)
     for line in failed:
-        print(f"softmax-trick: {line}", file=sys.stderr)
+        complain(f"softmax-trick: {line}")
     return DIFFERENT if failed else OK
 
 
@@ -290,7 +291,7 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
         runs = experiment.settings(options.seeds, device, options.epochs, options.data, options.net)
     except ValueError as error:
         raise WrongUsage(f"--net: {error}") from error
-    print(f"{experiment.name}, {experiment.title}: {len(runs)} runs of {runs[0].epochs} epochs, in {out}", flush=True)
+    say(f"{experiment.name}, {experiment.title}: {len(runs)} runs of {runs[0].epochs} epochs, in {out}")
     try:
         with _progress(Console(stderr=True, width=width_of(sys.stderr))) as progress:
             task = progress.add_task("", total=len(runs) * runs[0].epochs)
@@ -301,16 +302,16 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
             outcomes = sweep(runs, out, jobs, options.scheduler, options.data_dir, show_progress)
         for outcome in outcomes:
             if outcome.status == "failed":
-                print(f"softmax-trick: {outcome.run} failed: {outcome.reason}", file=sys.stderr)
+                complain(f"softmax-trick: {outcome.run} failed: {outcome.reason}")
         count = Counter(outcome.status for outcome in outcomes)
-        print(f"{count['done']} done, {count['complete before']} complete before, {count['failed']} failed")
         kept = collect(out)
+        say(f"{count['done']} done, {count['complete before']} complete before, {count['failed']} failed")
     except (SweepError, TrainingError, MissingExtra) as error:
         raise WrongUsage(str(error)) from error
     except (ResultsError, OSError) as error:
-        print(f"softmax-trick: {error}", file=sys.stderr)
+        complain(f"softmax-trick: {error}")
         return DIFFERENT
-    print(f"{out / RESULTS}: {len(kept)} runs; softmax-trick report {out} shows what they say")
+    say(f"{out / RESULTS}: {len(kept)} runs; softmax-trick report {out} shows what they say")
     return DIFFERENT if count["failed"] else OK
 
 
@@ -359,7 +360,7 @@ def _report(options: argparse.Namespace) -> int:
     check_outputs(outputs.values())
     try:
         found = find(options.sources)
-        results = replace(load_results(*found.files), source=", ".join(map(str, options.sources)))
+        results = replace(load_results(*found.files), source=printable(", ".join(map(str, options.sources))))
         analysis = analyse(results)
         rendered = {
             file: page(analysis) if kind == "html" else json.dumps(analysis.as_json(), indent=2) + "\n"
@@ -368,9 +369,9 @@ def _report(options: argparse.Namespace) -> int:
     except (ResultsError, MissingExtra) as error:
         raise WrongUsage(str(error)) from error
     if found.unfinished:
-        print(f"softmax-trick: not complete and left out: {found.unfinished} runs", file=sys.stderr)
-    show(Console(width=width_of(sys.stdout), stderr="-" in outputs.values()), report(analysis))
+        complain(f"softmax-trick: not complete and left out: {found.unfinished} runs")
     written = [write(text, file) for file, text in rendered.items()]
+    show(Console(width=width_of(sys.stdout), stderr="-" in outputs.values()), report(analysis))
     return OK if all(written) else DIFFERENT
 
 
@@ -442,17 +443,15 @@ def _verify(options: argparse.Namespace) -> int:
         return OK
 
     results = _run(ledger, selected, errors)
+    written = [write(_rendered(kind, results), file) for kind, file in outputs.items()]
     table_goes_to = errors if "-" in outputs.values() else console  # standard output is then that output alone
     show(table_goes_to, claim_in_full(results[0]) if len(options.ids) == 1 else ledger_table(results))
-    status = OK
+    status = OK if all(written) else DIFFERENT
     for line in differences(results, recorded_verdicts()):
-        print(f"softmax-trick: {line}", file=sys.stderr)
+        complain(f"softmax-trick: {line}")
         status = DIFFERENT
     if cache.trouble:
-        print(f"softmax-trick: the evidence could not be kept: {cache.trouble}", file=sys.stderr)
-    for kind, file in outputs.items():
-        if not write(_rendered(kind, results), file):
-            status = DIFFERENT
+        complain(f"softmax-trick: the evidence could not be kept: {cache.trouble}")
     return status
 
 

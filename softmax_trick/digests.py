@@ -18,7 +18,7 @@ from typing import Any
 
 from softmax_trick.claims import Claim
 
-LIBRARIES = ("mpmath", "numpy", "python-flint", "sympy", "torch", "z3-solver")
+LIBRARIES = ("mpmath", "numpy", "python-flint", "scipy", "sympy", "torch", "z3-solver")
 ENGINES = ("softmax_trick.ledger", "softmax_trick.proofs.sampled")  # what every claim is run by
 
 
@@ -42,8 +42,10 @@ def digest(claim: Claim) -> Digest:
 
 @lru_cache
 def libraries() -> dict[str, str]:
-    """The versions of Python and of the libraries that decide."""
+    """The versions of Python and of the libraries that decide, how Python runs, and on what kind of machine."""
     versions = {"python": platform.python_version()}
+    optimized = f", optimized {sys.flags.optimize}" if sys.flags.optimize else ""
+    versions["platform"] = f"{platform.python_implementation()} {sys.platform} {platform.machine()}{optimized}"
     for name in LIBRARIES:
         try:
             versions[name] = version(name)

@@ -40,6 +40,7 @@ class Result:
         conditional_on: those of them that are not proved, so that this one is not either.
         cached: whether the evidence is that of an earlier run.
         stale: what has changed since that run: statement, checker, libraries; the verdict is then that of the past.
+        gathered: when evidence of an earlier run was gathered, in UTC; else "".
     """
 
     claim: Claim
@@ -49,6 +50,7 @@ class Result:
     conditional_on: tuple[str, ...]
     cached: bool = False
     stale: tuple[str, ...] = ()
+    gathered: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -129,26 +131,27 @@ class Ledger:
         return self._results[name]
 
     def _run(self, claim: Claim) -> Result:
-        evidence, cached, stale = self._evidence(claim)
+        evidence, found = self._evidence(claim)
         if self._kernel:
             evidence = self._kernel(claim.id, evidence)
         uses = tuple(dict.fromkeys(name for item in evidence for name in item.uses))
         unproved = tuple(name for name in uses if not self._is_proved(name))
-        return Result(claim, judge(evidence, unproved), evidence, uses, unproved, cached, stale)
+        return Result(claim, judge(evidence, unproved), evidence, uses, unproved, *found)
 
-    def _evidence(self, claim: Claim) -> tuple[tuple[Evidence, ...], bool, tuple[str, ...]]:
-        """The evidence for a claim; whether it is an earlier run's; and what has changed since."""
+    def _evidence(self, claim: Claim) -> tuple[tuple[Evidence, ...], tuple[bool, tuple[str, ...], str]]:
+        """The evidence for a claim; whether it is an earlier run's, what has changed since, and when that was."""
+        new: tuple[bool, tuple[str, ...], str] = (False, (), "")
         if claim.measure:  # its evidence is the results file, which is not part of the digest
-            return tuple(self._gather(claim)) if self._runs else (), False, ()
+            return tuple(self._gather(claim)) if self._runs else (), new
         found = self._cache.find(claim) if self._cache and not self._fresh else None
         if found and not (found.changed and self._runs):
-            return found.evidence, True, found.changed
+            return found.evidence, (True, found.changed, found.gathered)
         if not self._runs:
-            return (), False, ()
+            return (), new
         evidence = tuple(self._gather(claim))
         if self._cache:
             self._cache.save(claim, evidence)
-        return evidence, False, ()
+        return evidence, new
 
     def _is_proved(self, name: str) -> bool:
         """Whether a claim that another one rests on is proved; one that rests on itself is not."""
@@ -341,6 +344,7 @@ def _claim_as_json(result: Result) -> dict[str, Any]:
         "depends_on": list(result.depends_on),
         "conditional_on": list(result.conditional_on),
         "digest": asdict(result.digest),
+        "earlier_run": {"gathered": result.gathered, "changed": list(result.stale)} if result.cached else None,
         "evidence": [_evidence_as_json(item) for item in result.evidence],
     }
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import io
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from softmax_trick.files import printable
 
 FAILED = 1
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help and version, too, fail where they cannot be written; argparse swallows that."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:
+            emit(message)
+        else:
+            super()._print_message(message, file)
 
 
 class OutputError(Exception):
@@ -22,7 +34,7 @@ def guarded(command: Callable[[], int], name: str) -> int:
     """The exit status of a command; `FAILED`, after one line, if what it said could not be written.
 
     Args:
-        command: it may print, and raise SystemExit; an OSError of its own it handles itself.
+        command: it may print, and raise SystemExit. An OSError that it lets through is taken for one of its output.
         name: with which the line begins.
     """
     if sys.stderr is None:  # closed: print would take standard output in its place
@@ -36,6 +48,8 @@ def guarded(command: Callable[[], int], name: str) -> int:
     try:
         try:
             return command()
+        except OSError as error:
+            raise _lost(error) from error
         finally:
             flush()
     except OutputError as error:
@@ -45,15 +59,25 @@ def guarded(command: Callable[[], int], name: str) -> int:
 
 
 def say(text: str) -> None:
-    """Print to standard output, at once.
+    """Print a line to standard output, at once.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    emit(printable(text) + "\n")
+
+
+def emit(text: str) -> None:
+    """Write a text to standard output, as it is and at once.
 
     Raises:
         OutputError: it cannot be written.
     """
     try:
-        print(printable(text), flush=True)
+        sys.stdout.write(text)
     except OSError as error:
         raise _lost(error) from error
+    flush()
 
 
 def flush() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from softmax_trick.extras import MissingExtra
-from softmax_trick.terminal import complain, guarded, say
+from softmax_trick.terminal import Parser, complain, guarded, say
 from softmax_trick.training import TrainingError
 from softmax_trick.training.data import SOURCES, DataSet, load
 from softmax_trick.training.losses import NAMES
@@ -183,7 +183,7 @@ def _device(name: str) -> str:
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(Parser):
     """Errors in one line."""
 
     def error(self, message: str) -> NoReturn:

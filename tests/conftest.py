@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # The evidence that tests keep is theirs, and of this session; the workers of pytest-xdist share it.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["SOFTMAX_TRICK_CACHE"] = tempfile.mkdtemp(prefix="softmax-trick-tests-")
+    os.environ["XDG_DATA_HOME"] = os.environ["SOFTMAX_TRICK_CACHE"] + "-data"  # and the key that signs it
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from softmax_trick import digests
 from softmax_trick.cache import Cache
 from softmax_trick.claims import Check, Claim, Verdict
 from softmax_trick.digests import digest
-from softmax_trick.ledger import Ledger, verify
+from softmax_trick.ledger import Ledger, as_json, verify
 from softmax_trick.proofs import CLAIMS, theorem_1
+from softmax_trick.report.console import claim_in_full
+from softmax_trick.report.html import html
 
 runs: list[str] = []
 
@@ -162,3 +170,122 @@ def test_the_python_interface_uses_no_cache(monkeypatch):
     monkeypatch.setattr(Cache, "find", lambda *_: pytest.fail("the cache was read"))
     assert verify("T1.1r")[0].verdict is Verdict.PROVED
     assert theorem_1.CLAIMS[1].id == "T1.1r"
+
+
+# --- evidence is believed if the user's own runs have found it, and no other ------------------------------------------
+
+
+def edited(folder, change, name="X.one"):
+    """The evidence that is kept for the claim, changed."""
+    entry = json.loads((folder / f"{name}.json").read_text())
+    change(entry)
+    (folder / f"{name}.json").write_text(json.dumps(entry))
+
+
+def to_holds(entry):
+    entry["evidence"][0] |= {"outcome": "holds", "witness": None, "reason": "", "complete": True}
+
+
+def refuted(**changes):
+    def fails(facts):
+        runs.append("run")
+        facts.same("one is two", 1, 2)
+
+    return claim(**{"checks": (Check("counting", fails, "one"),)} | changes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        to_holds,
+        lambda entry: entry["evidence"].clear(),
+        lambda entry: entry["digest"].update(checker="0" * 16),
+        lambda entry: entry.update(gathered="2000-01-01T00:00:00+00:00"),
+        lambda entry: entry.pop("signature"),
+        lambda entry: entry.update(signature=None),
+        lambda entry: entry.update(signature="0" * 64),
+        lambda entry: entry.update(signature="é"),
+    ],
+)
+def test_an_edited_line_is_not_believed(tmp_path, change):
+    [first] = results(tmp_path, refuted())
+    assert first.verdict is Verdict.REFUTED
+    edited(tmp_path, change)
+    assert not results(tmp_path, refuted(), run=False)[0].evidence
+    [again] = results(tmp_path, refuted())
+    assert (again.verdict, again.cached, len(runs)) == (Verdict.REFUTED, False, 2)
+
+
+def test_evidence_of_another_claim_is_not_believed(tmp_path):
+    results(tmp_path, claim(), refuted(id="X.two"))
+    (tmp_path / "X.two.json").write_bytes((tmp_path / "X.one.json").read_bytes())
+    [result] = results(tmp_path, refuted(id="X.two"))
+    assert (result.verdict, result.cached) == (Verdict.REFUTED, False)
+
+
+def test_evidence_under_another_key_is_not_believed(tmp_path):
+    for name, cached in (("one", False), ("one", True), ("two", False)):
+        ledger = Ledger({"X.one": claim()}, cache=Cache(tmp_path / "evidence", tmp_path / name))
+        assert ledger.result("X.one").cached == cached
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+        assert len((tmp_path / name).read_bytes()) == 32
+
+
+@pytest.mark.parametrize("fault", ["short", "readable", "a link", "a folder"])
+def test_a_key_that_is_not_the_users_alone_signs_nothing(tmp_path, fault):
+    key, other = tmp_path / "key", tmp_path / "other"
+    other.write_bytes(bytes(32))
+    other.chmod(0o600)
+    match fault:
+        case "short":
+            key.touch(0o600)
+        case "readable":
+            key.write_bytes(bytes(32))
+            key.chmod(0o644)
+        case "a link":
+            key.symlink_to(other)
+        case "a folder":
+            key.mkdir(0o700)
+    cache = Cache(tmp_path / "evidence", key)
+    result = Ledger({"X.one": claim()}, cache=cache).result("X.one")
+    assert result.verdict is Verdict.PROVED
+    assert cache.trouble
+    assert not Ledger({"X.one": claim()}, cache=cache).result("X.one").cached
+
+
+def test_a_deeply_nested_file_is_as_good_as_none(tmp_path):
+    results(tmp_path, claim())
+    (tmp_path / "X.one.json").write_text("[" * 100_000)
+    assert not results(tmp_path, claim())[0].cached
+
+
+def test_a_link_in_the_place_of_a_temporary_name_is_not_followed(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / f"X.one.{os.getpid()}.part").symlink_to(tmp_path / "mine")
+    results(tmp_path, claim())
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_an_earlier_run_is_shown_everywhere(tmp_path, capsys):
+    for cached in (False, True):
+        [result] = results(tmp_path, claim())
+        [entry] = as_json([result])["claims"]
+        Console(width=120, file=sys.stdout).print(claim_in_full(result))
+        said = capsys.readouterr().out
+        page = html([result])
+        if cached:
+            assert datetime.fromisoformat(entry["earlier_run"]["gathered"]) <= datetime.now(UTC)
+            assert entry["earlier_run"]["changed"] == []
+            assert f"of an earlier run, gathered at {result.gathered}" in said
+            assert f"by an earlier run, at {result.gathered}" in page
+        else:
+            assert entry["earlier_run"] is None
+            assert "earlier run" not in said + page
+
+
+def test_what_runs_the_checks_is_part_of_the_digest(tmp_path):
+    assert {"python", "platform", "scipy", "sympy"} <= digests.libraries().keys()
+    assert platform.machine() in digests.libraries()["platform"]
+    optimized = "from softmax_trick.digests import libraries; print(libraries()['platform'])"
+    done = subprocess.run([sys.executable, "-O", "-c", optimized], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{digests.libraries()['platform']}, optimized 1"

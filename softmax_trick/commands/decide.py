@@ -23,6 +23,7 @@ from softmax_trick.commands.output import (
     write,
 )
 from softmax_trick.language.words import counterexample, verdict_in_words, where
+from softmax_trick.terminal import say
 
 if TYPE_CHECKING:
     from softmax_trick.language.decision import Decision
@@ -73,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         decision = within(options.time_limit, pair.statement)
         decisions.append(decision)
         if not options.file and options.json != "-":
-            print(in_words(pair.statement, decision, options.steps))
+            say(in_words(pair.statement, decision, options.steps))
     if options.file:
         _show_table(pairs, decisions, options)
     if options.json:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import TextIO
+
+from softmax_trick.files import write_whole
+from softmax_trick.terminal import OutputError, complain, emit
 
 OK, DIFFERENT, WRONG_USAGE, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # how a shell completes the name of a file
@@ -24,8 +27,10 @@ def check_outputs(files: Collection[str]) -> None:
     """
     for file in files:
         check_writable(file)
-    if list(files).count("-") > 1:
-        raise WrongUsage("only one output can go to standard output: name a file for the others")
+    for file, times in Counter(files).items():
+        if times > 1:
+            place = "standard output" if file == "-" else file
+            raise WrongUsage(f"only one output can go to {place}: name a file for the others")
 
 
 def check_writable(file: str) -> None:
@@ -34,24 +39,33 @@ def check_writable(file: str) -> None:
     Raises:
         WrongUsage: it would not.
     """
-    path = Path(file).absolute()
     if file == "-":
         return
-    if not path.parent.is_dir():
-        raise WrongUsage(f"cannot write {file}: its folder does not exist")
-    if path.is_dir():
-        raise WrongUsage(f"cannot write {file}: it is a folder")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise WrongUsage(f"cannot write {file}: permission denied")
+    path = Path(file).absolute()
+    try:
+        target = path.resolve()
+        if path.is_dir():
+            raise WrongUsage(f"cannot write {file}: it is a folder")
+        if not target.parent.is_dir():
+            raise WrongUsage(f"cannot write {file}: its folder does not exist")
+        replaced = target.is_file() or not target.exists()  # by a new file in its folder; a device is written into
+        for needed in ([target.parent] if replaced else []) + ([path] if path.exists() else []):
+            if not os.access(needed, os.W_OK):
+                raise WrongUsage(f"cannot write {file}: permission denied")
+    except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, links in a circle, a null character
+        raise WrongUsage(f"cannot write {file}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def write(text: str, file: str) -> bool:
-    """Write a text to a file, or to standard output for -; False, and a message, if that fails."""
+    """Write a text to a file, as a whole, or to standard output for -; False, and a message, if that fails."""
     try:
-        sys.stdout.write(text) if file == "-" else Path(file).write_text(text, encoding="utf-8")
+        emit(text) if file == "-" else write_whole(Path(file), text)
+    except OutputError as error:
+        if str(error):
+            complain(f"softmax-trick: cannot write standard output: {error}")
+        return False
     except OSError as error:
-        place = "standard output" if file == "-" else file
-        print(f"softmax-trick: cannot write {place}: {error.strerror}", file=sys.stderr)
+        complain(f"softmax-trick: cannot write {file}: {error.strerror}")
         return False
     return True
 

@@ -19,6 +19,7 @@ import softmax_trick
 from softmax_trick.experiments.sources import RESULT, results_of, run_folders
 from softmax_trick.experiments.work import Outcome, finished, folder_name, run_one
 from softmax_trick.extras import require
+from softmax_trick.files import write_whole
 from softmax_trick.results import Run, load_results, write_results
 from softmax_trick.training.data import load
 from softmax_trick.training.folder import METRICS
@@ -106,9 +107,7 @@ def collect(out: Path) -> list[Run]:
         OSError: the file cannot be written.
     """
     runs = load_results(*results_of(run_folders(out))).runs
-    beside = out / f"{RESULTS}.{os.getpid()}.tmp"
-    beside.write_text(write_results(runs), encoding="utf-8")
-    beside.replace(out / RESULTS)
+    write_whole(out / RESULTS, write_results(runs))
     return list(runs)
 
 

@@ -113,6 +113,8 @@ def claim_in_full(result: Result) -> RenderableType:
     lines.append(
         Text(f"digests     statement {digests.statement}, checker {digests.checker}, libraries {digests.libraries}")
     )
+    if result.cached:
+        lines.append(Text(f"evidence    of an earlier run, gathered at {result.gathered} (--fresh ignores it)"))
     for item in result.evidence:
         lines += [Text(""), *_evidence(item)]
     checked = any(step.kind == "kernel" for item in result.evidence for step in item.steps)

@@ -248,6 +248,7 @@ class _Page:
             "Given": "; ".join(map(text, claim.hypotheses)),
             "Undecided": "" if not_run(result) else escape(result.judgement.reason),
             "Stale": _stale(result),
+            "Gathered": f"by an earlier run, at {escape(result.gathered)}" if result.cached else "",
             "True instead": "".join(map(self._in_full, repaired)) or text(claim.correction),
             "Remark": text(claim.remark),
             "Repairs": self._links(self.repairs.get(claim.id, ())),

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
+from softmax_trick.files import write_whole
 from softmax_trick.ledger import verify
 from softmax_trick.report.console import show, table_of_parts
 
@@ -22,7 +23,7 @@ def main() -> None:
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     show(console, table_of_parts(verify()))
     svg = console.export_svg(title="softmax-trick verify", theme=MONOKAI, unique_id="ledger")
-    Path(sys.argv[1]).write_text(svg, encoding="utf-8")
+    write_whole(Path(sys.argv[1]), svg)
 
 
 if __name__ == "__main__":

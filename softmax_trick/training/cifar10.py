@@ -13,7 +13,7 @@ import io
 import pickle
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +32,8 @@ CIFAR10 = Origin(
 SHAPE = (3, 32, 32)
 RECORD = 1 + 3 * 32 * 32
 BATCH = 10_000
+LARGEST = 512 * 2**20
+"""Bytes of an unpacked archive; the originals have 185 million."""
 EACH = (5_000, 1_000)
 """How many images of each class there are, for training and for the test."""
 BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
@@ -70,23 +72,32 @@ def read_archive(path: Path, origin: Origin) -> tuple[Split, Split]:
             f"{path}: {fault}; {set_aside(path)}: run again to download it anew, or put the original there"
         )
     parse: Callable[[bytes], Split] = parse_pickle if path.name == PYTHON else parse_binary
+    try:
+        batches = dict(_files(path))
+        return _join([parse(batches[name]) for name in BATCHES])
+    except (tarfile.TarError, EOFError, zlib.error, KeyError, ValueError) as error:
+        raise TrainingError(f"{path}: {error}; put the original there, or choose another --data-dir") from error
+
+
+def _files(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The files of an archive that are whole, by name; links, folders and all that is too large are passed over."""
     with tarfile.open(path, "r:gz") as archive:
-        batches = {_batch(member): content.read() for member in archive if (content := archive.extractfile(member))}
-    return _join([parse(batches[name]) for name in BATCHES])
+        for member in archive:
+            if member.offset_data > LARGEST:
+                return
+            if member.isreg() and member.size <= LARGEST and (content := archive.extractfile(member)):
+                read = content.read()
+                if len(read) == member.size:
+                    yield Path(member.name).name.removesuffix(".bin"), read
 
 
 def _complete(path: Path) -> set[str]:
     """The batches that a damaged archive has as a whole."""
-    found = set()
-    with contextlib.suppress(tarfile.TarError, EOFError, zlib.error, OSError), tarfile.open(path, "r:gz") as archive:
-        for member in archive:
-            if (content := archive.extractfile(member)) and len(content.read()) == member.size:
-                found.add(_batch(member))
+    found: set[str] = set()
+    with contextlib.suppress(tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError):
+        for name, _ in _files(path):
+            found.add(name)
     return found
-
-
-def _batch(member: tarfile.TarInfo) -> str:
-    return Path(member.name).name.removesuffix(".bin")
 
 
 def read_files(folder: Path) -> tuple[Split, Split]:

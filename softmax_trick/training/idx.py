@@ -37,6 +37,8 @@ FASHION_MNIST = Origin(
     ("https://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
 )
 IMAGES_MAGIC, LABELS_MAGIC = 2051, 2049
+LARGEST = 64 * 2**20
+"""Bytes of an unpacked file; the largest original has 47 million."""
 
 
 def load_idx(origin: Origin, folder: Path | None) -> tuple[Split, Split]:
@@ -53,18 +55,18 @@ def load_idx(origin: Origin, folder: Path | None) -> tuple[Split, Split]:
 def read_pair(images: Path, labels: Path, origin: Origin) -> Split:
     """The images and labels of two gzipped IDX files, the originals and no others.
 
-    The files are parsed before their SHA-256 is looked at, so that the message names the fault itself; a file that is
-    not the original is set aside in either case.
+    The SHA-256 of the files is looked at before they are unpacked. One that is not the original is read no further than
+    its data may go, so that the message can name the fault, and is set aside.
 
     Raises:
         TrainingError: a file is truncated or corrupt, of another format or not the original, or the two do not fit.
     """
+    altered = [path for path in (images, labels) if origin.altered(path)]
     fault = None
     try:
         split = _parse(images, labels)
     except ValueError as error:
         fault = str(error)
-    altered = [path for path in (images, labels) if origin.altered(path)]
     if altered:
         fault = fault or f"{altered[0]}: its SHA-256 is not that of the original of {origin.name}"
         remedy = "run again to download it anew, or put the original there"
@@ -85,9 +87,12 @@ def _parse(images: Path, labels: Path) -> Split:
 def _read_idx(path: Path, magic: int, dimensions: int) -> NDArray[np.uint8]:
     """IDX: the magic number and the size of each dimension as big-endian 32-bit integers, then the bytes."""
     try:
-        content = gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            content = file.read(LARGEST + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: truncated or corrupt gzip file ({error})") from error
+    if len(content) > LARGEST:
+        raise ValueError(f"{path}: it unpacks to more than {LARGEST:,} bytes, which no file of this kind has")
     header = 4 * (1 + dimensions)
     if len(content) < header:
         raise ValueError(f"{path}: {len(content)} bytes are too few for an IDX header of {header}")
