@@ -461,7 +461,7 @@ def _kernel(fresh: bool, errors: Console) -> Kernel | None:
 
     coqc = find_coqc()
     if not coqc:
-        print(f"softmax-trick: --kernel: there is no coqc on the PATH: {HOW_TO_INSTALL}", file=sys.stderr)
+        complain(f"softmax-trick: --kernel: there is no coqc on the PATH: {HOW_TO_INSTALL}")
         return None
     with errors.status("Coq checks the theorems of proofs/coq"):
         return run(coqc, fresh=fresh)

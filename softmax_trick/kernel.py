@@ -18,6 +18,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
@@ -26,6 +27,8 @@ from typing import Any, Literal
 
 from softmax_trick.cache import default_folder
 from softmax_trick.claims import Evidence, Step
+from softmax_trick.files import parse_json, write_whole
+from softmax_trick.signature import sign, verified
 
 MODULES = ("vectors", "softmax", "theorem_a1", "theorem_a1_steps", "theorem_1", "relocations", "implicit_losses")
 LIBRARY = "SoftmaxTrick"
@@ -483,6 +486,9 @@ def _mentioned(statement: str, ties: Ties) -> list[str]:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
+KEPT = "kernel.json"
+
+
 def find_coqc() -> str | None:
     """The coqc on the PATH."""
     return shutil.which("coqc")
@@ -498,7 +504,7 @@ def run(coqc: str, sources: Sources | None = None, folder: Path | None = None, f
         fresh: whether answers of earlier runs are ignored.
     """
     sources = sources or Sources.installed()
-    kept = (folder or default_folder()) / "kernel.json"
+    kept = (folder or default_folder()) / KEPT
     try:
         digest = _digest(version_of(coqc), sources)
         printed = None if fresh else _earlier(kept, digest)
@@ -519,7 +525,7 @@ def _digest(version: str, sources: Sources) -> str:
 
 def _earlier(file: Path, digest: str) -> Printed | None:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = verified(KEPT, parse_json(file.read_bytes()))
         if content.pop("digest") != digest:
             return None
         beyond = {name: tuple(axioms) for name, axioms in content.pop("beyond").items()}
@@ -529,10 +535,6 @@ def _earlier(file: Path, digest: str) -> Printed | None:
 
 
 def _keep(file: Path, digest: str, printed: Printed) -> None:
-    temporary = file.with_suffix(f".{os.getpid()}.part")
-    try:
+    with suppress(OSError):  # then it is found again
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"digest": digest, **asdict(printed)}), encoding="utf-8")
-        temporary.replace(file)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # it is found again
+        write_whole(file, json.dumps(sign(KEPT, {"digest": digest, **asdict(printed)})))

@@ -418,8 +418,12 @@ def test_what_coq_printed_is_kept_until_something_changes(stand_in, tmp_path):
         assert (found.error, found.trouble) == ("", first.trouble)
     newer = stand_in(version="The Rocq Prover, version 9.0.0")
     assert [item.engine for item in kernel.run(newer).evidence("A1c")] == ["coqc 9.0.0"]
-    (tmp_path / "cache" / "kernel.json").write_text('{"digest": 1}')
-    assert kernel.run(newer).printed is not None
+    kept = tmp_path / "cache" / "kernel.json"
+    for edited in ('{"digest": 1}', json.dumps(json.loads(kept.read_text()) | {"axioms": ["other"]}), "[" * 100_000):
+        kept.write_text(edited)
+        (tmp_path / "calls").unlink(missing_ok=True)
+        assert kernel.run(newer).printed is not None
+        assert calls(tmp_path), "what was not signed is asked again"
 
 
 def test_nothing_is_written_into_the_sources(stand_in):
