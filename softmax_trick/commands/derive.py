@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from softmax_trick.commands.limited import Trouble, within
 from softmax_trick.commands.output import DIFFERENT, FILES, OK, UNDECIDED, WrongUsage, check_writable, write
+from softmax_trick.terminal import say
 
 if TYPE_CHECKING:
     from softmax_trick.language.derivation import Derivation
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     statement, formula, by = _read(options)
     found = within(options.time_limit, _derived, statement, formula, by, options.hessian)
     if options.json != "-":
-        print(in_words(statement, found, latex=options.latex, steps=options.steps))
+        say(in_words(statement, found, latex=options.latex, steps=options.steps))
     if options.json and not write(json.dumps(as_json(formula, by, statement, found), indent=2) + "\n", options.json):
         return DIFFERENT
     return OK if not isinstance(found, Trouble) and found.complete else UNDECIDED
