@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch.func import jacrev
 
 from softmax_trick.cli import main
 from softmax_trick.files import parse_json, printable, write_whole
@@ -238,7 +239,6 @@ def test_no_check_is_an_assert(folder: str) -> None:
 
 def test_sampled_engines_notice_what_they_asserted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: twice the Jacobian, so that neither (P3) nor (P2) holds."""
-    jacrev = sampled.jacrev
     monkeypatch.setattr(sampled, "jacrev", lambda f: lambda x: 2 * jacrev(f)(x))
     assert str(sampled.disagreement("A1.3-2")).startswith("for K = 1 the sides differ by ")
     with pytest.raises(ArithmeticError, match=r"this F has not \(P2\)"):
