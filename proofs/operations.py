@@ -91,6 +91,24 @@ def fewer_by_loop(facts: Facts) -> None:
         )
 
 
+def nothing_backward(facts: Facts) -> None:
+    """The second loop of section 3, for each option: the function and a difference, forward; cross-entropy goes "
+    "back."""
+    hot = one_hot(_labels(), CLASSES).float()
+    for soft in soft_functions():
+        own = of_isbe(soft, hot)
+        facts.holds(
+            f"ISBE, {soft}: {', '.join(own)}, and the error is at the scores",
+            len(own) == 2 and own[1] == "sub",
+            operators=", ".join(own),
+        )
+    back = [name for name in of_cross_entropy("mean", _labels()) if "backward" in name]
+    facts.same("cross-entropy: the backward of both its units", tuple(back), BACKWARD_OF_CE)
+
+
+BACKWARD_OF_CE = ("nll_loss_backward", "_log_softmax_backward_data")
+
+
 def fewer_by_function(facts: Facts) -> None:
     """ISBE_func against cross_entropy_func of the same appendix, reduction mean, no smoothing, class indices."""
     from types import SimpleNamespace

@@ -15,6 +15,7 @@ from softmax_trick.claims import Check, Claim, Figure
 from softmax_trick.facts import Facts
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proof import Proof
+from softmax_trick.proofs.operations import nothing_backward
 from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
 from softmax_trick.proofs.printed import ABOVE, RATE_FOR_MNIST, RECOMMENDATIONS
 from softmax_trick.proofs.tables import ISBE, TABLE_3
@@ -342,6 +343,17 @@ CLAIMS = (
         source="section 3, the meaning of the variables in (6)",
         hypotheses=(RAW, TARGETS),
         proof=gradient_at_y,
+    ),
+    Claim(
+        id="S3.omits",
+        title="ISBE omits cross-entropy and all backward operations of the cost function",
+        statement="In the loop of section 3 with ISBE torch executes the normalizing function and one difference "
+        "between the scores and the gradient at the scores, and no backward operator; with cross-entropy it executes "
+        "the backward of both units.",
+        source="section 3, before the second diagram",
+        quote="omitting the cross-entropy operation in the inference stage and practically omitting all backward "
+        "operations for this cost function",
+        checks=(Check("torch", nothing_backward, "every option, four examples"),),
     ),
     Claim(
         id="S3.same-gradient",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import pytest
 import sympy as sp
 import torch
+from rich.console import Console
 
 from softmax_trick.argument import Open, Refuted
 from softmax_trick.claims import Claim, Verdict
-from softmax_trick.ledger import Ledger
+from softmax_trick.ledger import Ledger, as_json
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proof import Proof
 from softmax_trick.proofs import (
@@ -26,6 +30,8 @@ from softmax_trick.proofs import (
     theorem_a1,
     theorem_a1_steps,
 )
+from softmax_trick.report.console import claim_in_full
+from softmax_trick.report.html import html
 from softmax_trick.results import Results, Run
 from softmax_trick.symbolic import EVERY_K, GivenK, Matrix, jacobian, softmax
 
@@ -160,6 +166,23 @@ def test_a_lean_function_would_be_seen(monkeypatch):
     """Planted: ISBE_func as SoftMax less the label, in two operators."""
     monkeypatch.setattr(operations, "of_isbe_func", lambda labels: ("_softmax", "sub"))
     assert verdict("S4.2.fewer-operations") is Verdict.PROVED
+
+
+def test_an_error_that_goes_through_a_backward_pass_is_seen(monkeypatch):
+    """Planted: SoftMax through autograd, as a unit of its own."""
+    monkeypatch.setattr(operations, "of_isbe", lambda soft, labels: ("_softmax", "sub", "_softmax_backward_data"))
+    assert verdict("S3.omits") is Verdict.REFUTED
+
+
+def test_a_remark_is_in_every_report():
+    """Planted: a remark of one's own."""
+    claim = replace(CLAIMS["S2.softmax-range"], remark="Two readings, and $x$ in both.")
+    found = Ledger({claim.id: claim}).result(claim.id)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(claim_in_full(found))
+    assert "remark      Two readings, and $x$ in both." in console.export_text()
+    assert "Two readings, and " in html([found])
+    assert as_json([found])["claims"][0]["remark"] == claim.remark
 
 
 def test_operators_are_counted_and_views_are_not():
