@@ -20,6 +20,7 @@ sampled           claims tested by torch autograd, through code that shares noth
 mutants           false neighbours of the claims, which must be refuted
 versions          what differs between version 1 on arXiv and the version of record
 recorded.json     the verdicts of past runs
+coq/              the converse, Theorem 1 and their surroundings in Coq; ties.toml: which theorem decides which claim
 """
 
 from __future__ import annotations

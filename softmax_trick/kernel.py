@@ -186,7 +186,7 @@ class Printed:
 
 
 def ask(coqc: str, sources: Sources) -> Printed:
-    """Compile the sources, ask Coq what it has understood, and let coqchk check the result if it is there.
+    """Compile the sources, let coqchk check the result if it is there, and ask Coq what it has understood.
 
     Raises:
         KernelError: something does not compile, ends in a crash or takes too long.
@@ -198,10 +198,10 @@ def ask(coqc: str, sources: Sources) -> Printed:
         for module, text in sources.modules.items():
             (folder / f"{module}.v").write_text(text, encoding="utf-8")
             _call(coqc, ["-q", "-R", ".", LIBRARY, f"{module}.v"], folder, f"{module}.v")
+        rechecked = _recheck(coqc, sources, folder)
         answers = _answers(coqc, sources, folder)
         there = [tie for tie in sources.ties.theorems if tie.name in answers["statements"]]
         formulas = _proved_formulas(coqc, list(sources.modules), there, folder)
-        rechecked = _recheck(coqc, sources, folder)
     seconds = time.perf_counter() - start
     return Printed(version, **answers, formulas=formulas, rechecked=rechecked, seconds=seconds)
 

@@ -347,7 +347,7 @@ def answer(printed: Printed) -> str:
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
     """A coqc that prints what it is told; `then` is Python that it runs first, for each file."""
-    monkeypatch.setenv("SOFTMAX_TRICK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(kernel, "default_folder", lambda: tmp_path / "cache")  # the claims' own evidence stays shared
 
     def make(
         printed: Printed | None = None, then: str = "", version: str = "The Coq Proof Assistant, version 8.16.1"
@@ -441,7 +441,6 @@ SCHEMA = json.loads(files("softmax_trick.report").joinpath("ledger.schema.json")
 
 
 def test_without_coq_the_command_says_what_to_install_and_nothing_else_changes(capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("SOFTMAX_TRICK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["verify", "T1.1", "T1.1r"]) == main(["verify", "T1.1", "T1.1r"]) == 0
     plain = capsys.readouterr()
@@ -504,6 +503,13 @@ def test_the_table_of_rungs_in_the_readme(ledger: Ledger) -> None:
     for rung in RUNGS:
         assert f"<dt>{rung}</dt>" in page
         assert rungs.in_words(rungs.counts(lifted)[rung]) in page
+
+
+def test_the_table_is_not_made_without_coq(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["rungs", str(tmp_path / "README.md")])
+    with pytest.raises(SystemExit, match="needs coqc on the PATH: install Coq"):
+        rungs.main()
 
 
 def test_the_table_needs_its_place():
