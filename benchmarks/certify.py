@@ -48,7 +48,7 @@ def generalised(k: int) -> Formula:
 
 
 def by_certify(formula: Formula) -> bool:
-    """All twelve properties."""
+    """All properties."""
     components, scores, _ = formula
     return certify(components, scores).generalised_softmax.holds is True
 

@@ -18,6 +18,8 @@ class Property:
         witness: an exact point at which the property fails, by the names of scores and parameters; else None.
         reason: why it was not decided, or what the answer rests on.
         extras: what belongs to this property alone, such as the dilation of a softmax type; expressions as text.
+        where: of a property that does not hold for all parameters, conditions on them under which it does; the extras
+            are then those under these conditions.
     """
 
     holds: bool | None
@@ -25,6 +27,7 @@ class Property:
     witness: dict[str, str] | None = None
     reason: str = ""
     extras: dict[str, Any] = field(default_factory=dict)
+    where: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The property as plain data."""
@@ -33,6 +36,7 @@ class Property:
             "rung": self.rung,
             "witness": self.witness,
             "reason": self.reason or None,
+            **({"where": list(self.where)} if self.where else {}),
             **self.extras,
         }
 
@@ -43,12 +47,16 @@ class Certificate:
 
     (P1), (P2) and (P3) are those of Theorem A1, repaired (paper, Appendix A; `proofs/theorem_a1.py`).
 
+    Each is one of a function on all of R^K, for all values of the parameters: of an F that is not defined everywhere
+    none holds.
+
     Attributes:
         k: the number of classes.
-        differentiable: F is defined and differentiable on all of R^K.
+        defined: F has a value at every point of R^K, its formula taken as it is written: x/x has none at 0.
+        differentiable: F is differentiable on all of R^K.
         unity: the components sum to 1 everywhere.
         positive: every component is positive everywhere.
-        symmetric_jacobian: dF_i/dx_j = dF_j/dx_i everywhere.
+        symmetric_jacobian: dF_i/dx_j = dF_j/dx_i wherever F is differentiable.
         softmax_type: (P2), J = (D_y - y y^T) D_d. Extras: `dilation` (d, K entries), `relocation` (c, its first entry
             on the support 0; None outside), `slack` (C), `support` (the classes, from 1, whose component is not 0).
         generalised_softmax: (P1), F(x) = SoftMax(d * x - c). Extras: `dilation`, `relocation`.
@@ -57,11 +65,15 @@ class Certificate:
             `expression` (P(x) - <x, t>, or None), `entry` (of the Jacobian that is not symmetric, [i, j], or None).
         convex: that function is convex.
         order_preserving: x_i >= x_j implies F_i >= F_j.
-        bounded: every component is. Extras: `range` ([low, high] for each component, None where infinite or unknown).
+        bounded: every component is. Extras: `range` ([infimum, supremum] of each component, "-oo" and "oo" where there
+            is none, None where unknown), `bound` ([low, high] between which it is shown to stay, perhaps not tightly).
         lipschitz: F is Lipschitz in the 2-norm. Extras: `bound`, `exact` (whether no smaller one does).
+        backward: of code, that its backward is its derivative; None for formulas.
+        notes: what the reader has to know of how F was read, such as that no score occurs in it.
     """
 
     k: int
+    defined: Property
     differentiable: Property
     unity: Property
     positive: Property
@@ -74,11 +86,18 @@ class Certificate:
     order_preserving: Property
     bounded: Property
     lipschitz: Property
+    backward: Property | None = None
+    notes: tuple[str, ...] = ()
 
     def properties(self) -> dict[str, Property]:
         """The properties by name, in their order."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "k"}
+        found = {name: getattr(self, name) for name in PROPERTIES}
+        return found if self.backward is None else {**found, "backward": self.backward}
 
     def as_json(self) -> dict[str, Any]:
         """The certificate as plain data, in the shape of softmax_trick/report/certificate.schema.json."""
-        return {"k": self.k} | {name: found.as_json() for name, found in self.properties().items()}
+        found: dict[str, Any] = {name: one.as_json() for name, one in self.properties().items()}
+        return {"k": self.k, **found, **({"notes": list(self.notes)} if self.notes else {})}
+
+
+PROPERTIES = tuple(entry.name for entry in fields(Certificate) if entry.name not in ("k", "backward", "notes"))

@@ -13,15 +13,22 @@ then are kept, the others are undecided.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection
+from dataclasses import replace
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.certificate import Certificate, Property
+from softmax_trick.certificate import PROPERTIES, Certificate, Property
 
 if TYPE_CHECKING:
     import sympy as sp
+
+    from softmax_trick.certification.domain import Need
+    from softmax_trick.certification.subject import Subject
 
 TIME_LIMIT = 60.0  # seconds
 MOST_NODES = 50_000  # of the components together
@@ -30,33 +37,46 @@ DEEPEST = 200
 
 
 def certify(
-    F: Sequence[sp.Expr], x: Sequence[sp.Symbol], assumptions: object = True, time_limit: float = TIME_LIMIT
+    F: Sequence[sp.Expr],
+    x: Sequence[sp.Symbol],
+    assumptions: object = True,
+    time_limit: float = TIME_LIMIT,
+    needs: Sequence[Need] = (),
 ) -> Certificate:
     """Decide the properties of a normalizer, given by a formula.
+
+    A property holds if it does for all real scores and all values of the parameters that are allowed. One that fails
+    for some parameters only says for which it holds (`Property.where`).
 
     Args:
         F: the components F_1..F_K, SymPy expressions in the scores and in parameters, built from rational numbers,
             + - * / **, exp, log, sqrt, tanh, sinh, cosh, Abs, Max, Min, sign, Heaviside and Piecewise.
         x: the scores x_1..x_K, distinct symbols. Symbols without assumptions are taken as real.
-        assumptions: what is known of the parameters: a conjunction of SymPy's Q.positive(a), Q.nonnegative(a),
-            Q.real(a). Parameters of which nothing is said keep the assumptions of their symbols, and are real.
+        assumptions: what is known of the parameters: a conjunction of SymPy's Q.positive(a), Q.negative(a),
+            Q.nonnegative(a), Q.nonpositive(a), Q.nonzero(a), Q.real(a). Parameters of which nothing is said keep the
+            assumptions of their symbols, and are real.
         time_limit: in seconds; what is not decided by then is undecided.
+        needs: what the formula asks for as it was written, where SymPy has simplified it since: those that
+            `softmax_trick.formula.read_components` found. What F itself asks for is found anyway.
 
     Returns:
         the certificate; a property that was not decided has holds = None and a reason.
 
     Raises:
         TypeError: a component is not a SymPy expression, or a score is not a symbol.
-        ValueError: there are not as many scores as components, a score occurs twice, or an expression is too large.
+        ValueError: there are not as many scores as components, a score occurs twice, a score is assumed to be more than
+            real, a parameter to be an integer, two symbols have one name, or an expression is too large.
     """
-    components, scores = _checked(F, x, assumptions)
-    return _within(time_limit, components, scores)
+    components, scores, known = _checked(F, x, assumptions, needs)
+    return replace(_within(time_limit, components, scores, known), notes=_notes(components, scores))
 
 
 def _checked(
-    F: Sequence[sp.Expr], x: Sequence[sp.Symbol], assumptions: object
-) -> tuple[list[sp.Expr], list[sp.Symbol]]:
+    F: Sequence[sp.Expr], x: Sequence[sp.Symbol], assumptions: object, needs: Sequence[Need]
+) -> tuple[list[sp.Expr], list[sp.Symbol], list[Need]]:
     import sympy as sp
+
+    from softmax_trick.certification.domain import all_needs
 
     if len(F) != len(x) or not len(x):
         raise ValueError(
@@ -71,21 +91,49 @@ def _checked(
     for score in x:
         if not isinstance(score, sp.Symbol):
             raise TypeError(f"{score} is a {type(score).__name__}, not a symbol")
+        if score.is_zero is not None or score.is_nonnegative or score.is_nonpositive or score.is_rational is not None:
+            raise ValueError(
+                f"{score} is assumed to be more than real: the scores of a normalizer are any real numbers"
+            )
     if len(set(x)) != len(x):
         raise ValueError(f"a score occurs twice: {', '.join(map(str, x))}")
     _check_size(components)
     symbols = set(x).union(*(component.free_symbols for component in components))
     real = {symbol: _assumed(symbol, assumptions) for symbol in symbols}
-    return [component.xreplace(real) for component in components], [real[score] for score in x]
+    if len({symbol.name for symbol in real.values()}) < len(real):
+        names = [symbol.name for symbol in real]
+        double = min(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two different symbols are called {double}: give one of them another name, or one assumption")
+    taken = [component.xreplace(real) for component in components]
+    written = [need.replaced(real) for need in needs]
+    return taken, [real[score] for score in x], list(dict.fromkeys([*written, *all_needs(taken)]))
 
 
 def _assumed(symbol: sp.Symbol, assumptions: object) -> sp.Symbol:
     """The symbol as a real one, with what is assumed of it."""
     import sympy as sp
 
-    positive = symbol.is_positive or (True if sp.ask(sp.Q.positive(symbol), assumptions) else None)
-    nonnegative = symbol.is_nonnegative or (True if sp.ask(sp.Q.nonnegative(symbol), assumptions) else None)
-    return sp.Symbol(symbol.name, real=True, positive=positive, nonnegative=nonnegative)
+    if symbol.is_integer or symbol.is_rational is not None or symbol.is_real is False:
+        raise ValueError(
+            f"{symbol} is assumed to be {'rational' if symbol.is_real else 'not real'}: parameters are real"
+        )
+    known = {}
+    for sign in ("positive", "negative", "nonnegative", "nonpositive", "nonzero"):
+        if getattr(symbol, f"is_{sign}") or sp.ask(getattr(sp.Q, sign)(symbol), assumptions):
+            known[sign] = True
+    return sp.Symbol(symbol.name, real=True, **known)
+
+
+def _notes(components: Sequence[sp.Expr], scores: Sequence[sp.Symbol]) -> tuple[str, ...]:
+    """What the reader has to know of how the formula was read."""
+    symbols = set().union(*(component.free_symbols for component in components))
+    if symbols & set(scores):
+        return ()
+    named = ", ".join(sorted(map(str, symbols)))
+    taken = (
+        f": {named} {'is taken as a parameter' if len(symbols) == 1 else 'are taken as parameters'}" if named else ""
+    )
+    return (f"no score occurs in the formula{taken}, so F is constant; the scores are {', '.join(map(str, scores))}",)
 
 
 def _check_size(components: Sequence[sp.Expr]) -> None:
@@ -117,42 +165,109 @@ def _parts() -> tuple[Any, ...]:
     return (*numbers, *functions, ExprCondPair, Relational, Boolean)
 
 
-def _decided(components: Sequence[sp.Expr], scores: Sequence[sp.Symbol]) -> Iterator[tuple[str, Property]]:
-    """The properties one after the other, the quick and important ones first."""
+Decided = Iterator[tuple[str, Property]]
+
+
+def _decided(
+    components: Sequence[sp.Expr], scores: Sequence[sp.Symbol], needs: Sequence[Need] | None = None
+) -> Decided:
+    """The properties one after the other; those that hold for almost all parameters say for which."""
+    from softmax_trick.certification import exceptions
+    from softmax_trick.certification.domain import all_needs
+    from softmax_trick.certification.subject import Subject
+
+    subject = Subject(components, scores)
+    asked = all_needs(components) if needs is None else needs
+    if not subject.parameters:
+        yield from _one_by_one(subject, asked)
+        return
+    first = dict(_one_by_one(subject, asked))
+    if first["trick"].holds and first["defined"].holds:
+        yield from first.items()
+        return
+    given = exceptions.excluded(subject, asked)
+    generic = dict(_one_by_one(Subject(components, scores, given), asked)) if given else {}
+    for name, found in first.items():
+        if not found.holds and name in generic and generic[name].holds:
+            found = replace(found, where=tuple(map(exceptions.in_words, given)), extras=generic[name].extras)
+        yield name, found
+
+
+def _one_by_one(subject: Subject, needs: Sequence[Need]) -> Decided:
+    """The properties, the quick and important ones first; those that presuppose that F is defined wait for that."""
     import sympy as sp
 
     from softmax_trick.certification import loss, ranges, smoothness, softmax_type
-    from softmax_trick.certification.subject import YES, Subject, property_of
+    from softmax_trick.certification.subject import YES, property_of
 
-    subject = Subject(components, scores)
+    known = smoothness.defined(subject, needs)
+    yield "defined", known
+    if known.holds is False:
+        for name in PROPERTIES:
+            if name != "defined":
+                yield name, _of_partial_function(name, known)
+        return
+
+    def sure(found: Property) -> Property:
+        """What was shown where F is defined is not known to hold everywhere; a witness against it stands."""
+        if known.holds or found.holds is None or (found.holds is False and found.witness):
+            return found
+        return Property(None, reason="F is not known to be defined everywhere", extras=dict.fromkeys(found.extras))
+
     smooth = smoothness.differentiable(subject)
-    yield "differentiable", smooth
-    p2, form = softmax_type.softmax_type(subject)
+    yield "differentiable", sure(smooth)
+    whole = YES if smooth.holds else smoothness.continuous(subject)
     if smooth.holds is False:
         p2, form = Property(False, "exact", smooth.witness, "F is not differentiable", dict(softmax_type.NOTHING)), None
-    yield "softmax_type", p2
+    else:
+        p2, form = softmax_type.softmax_type(subject)
+    yield "softmax_type", sure(p2)
     has_unity = form is not None and form.slack == 0  # then 1 - sum y, divided by y_1 exp(-d_1 x_1), is 0
     unity = property_of(YES if has_unity else subject.zero(sp.Add(*subject.components) - 1))
-    yield "unity", unity
+    yield "unity", sure(unity)
     positive = ranges.positive(subject, form)
-    yield "positive", positive
-    yield "generalised_softmax", softmax_type.generalised_softmax(unity, positive, p2)
-    yield "trick", softmax_type.trick(subject, p2, form)
+    yield "positive", sure(positive)
+    yield "generalised_softmax", sure(softmax_type.generalised_softmax(unity, positive, p2))
+    yield "trick", sure(softmax_type.trick(subject, p2))
     symmetric = loss.symmetric_jacobian(subject, form)
-    yield "symmetric_jacobian", symmetric
-    yield "order_preserving", ranges.order_preserving(subject, form, smooth)
-    yield "lipschitz", ranges.lipschitz(subject, form, smooth)
-    yield "convex", loss.convex(subject, symmetric, form, smooth)
-    yield "bounded", ranges.bounded(subject, form)
-    yield "implicit_loss", loss.implicit_loss(subject, symmetric, smooth, form)
+    yield "symmetric_jacobian", sure(symmetric)
+    yield "order_preserving", sure(ranges.order_preserving(subject, form, whole))
+    yield "lipschitz", sure(ranges.lipschitz(subject, form, whole))
+    yield "bounded", sure(ranges.bounded(subject, form))
+    implicit = sure(loss.implicit_loss(subject, symmetric, whole))
+    yield "implicit_loss", implicit
+    yield "convex", sure(loss.convex(subject, implicit, form))
+    if implicit.holds:  # once more, as SymPy can take long to integrate
+        yield "implicit_loss", loss.with_potential(subject, implicit, form)
 
 
-def _within(time_limit: float, components: Sequence[sp.Expr], scores: Sequence[sp.Symbol]) -> Certificate:
+def _of_partial_function(name: str, known: Property) -> Property:
+    """A property of functions on R^K, of one that is not defined everywhere."""
+    from softmax_trick.certification.loss import NO_LOSS
+    from softmax_trick.certification.ranges import NOTHING
+    from softmax_trick.certification.softmax_type import NOTHING as NO_FORM
+
+    if name == "convex":
+        return Property(None, reason="there is no implicit loss")
+    extras: dict[str, dict[str, Any]] = {
+        "softmax_type": NO_FORM,
+        "generalised_softmax": {"dilation": None, "relocation": None},
+        "trick": {"dilation": None},
+        "symmetric_jacobian": {"entry": None},
+        "implicit_loss": NO_LOSS,
+        "bounded": {"range": None, "bound": None},
+        "lipschitz": NOTHING,
+    }
+    witness = known.witness if name == "differentiable" else None  # the others are about values, and there is none
+    return Property(False, "exact", witness, "F is not defined everywhere", dict(extras.get(name, {})))
+
+
+def _within(
+    time_limit: float, components: Sequence[sp.Expr], scores: Sequence[sp.Symbol], needs: Sequence[Need]
+) -> Certificate:
     """Decide in a process of its own, for as long as the limit allows."""
-    from dataclasses import fields
-
     ours, theirs = multiprocessing.Pipe(duplex=False)
-    worker = multiprocessing.Process(target=_work, args=(theirs, components, scores), daemon=True)
+    worker = multiprocessing.Process(target=_work, args=(theirs, time_limit, components, scores, needs), daemon=True)
     worker.start()
     theirs.close()
     deadline, found, trouble = time.monotonic() + time_limit, {}, "the time limit was reached"
@@ -171,14 +286,39 @@ def _within(time_limit: float, components: Sequence[sp.Expr], scores: Sequence[s
         worker.kill()
         worker.join()
     missing = Property(None, reason=trouble)
-    names = [entry.name for entry in fields(Certificate) if entry.name != "k"]
-    return Certificate(k=len(components), **{name: found.get(name, missing) for name in names})
+    return Certificate(k=len(components), **{name: found.get(name, missing) for name in PROPERTIES})
 
 
-def _work(connection: Connection, components: Sequence[sp.Expr], scores: Sequence[sp.Symbol]) -> None:
+def _work(
+    connection: Connection,
+    time_limit: float,
+    components: Sequence[sp.Expr],
+    scores: Sequence[sp.Symbol],
+    needs: Sequence[Need],
+) -> None:
+    _end_with_the_parent(time_limit + 1)
     try:
-        for name, decided in _decided(components, scores):
+        for name, decided in _decided(components, scores, needs):
             connection.send((name, decided))
     except Exception as error:
         connection.send((None, f"crashed: {type(error).__name__}: {error}"))
     connection.close()
+
+
+def _end_with_the_parent(seconds: float) -> None:
+    """End this process when its parent ends, and after so many seconds in any case.
+
+    A parent that is killed cannot end its workers. The thread sees that it is gone; the alarm is the system's, and ends
+    a worker whose thread has no turn because a library computes.
+    """
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def watch() -> None:
+            wait([parent.sentinel])
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()

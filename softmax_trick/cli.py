@@ -122,7 +122,8 @@ def _add_certify(commands: Any) -> None:
         epilog="The grammar of the formulas is in docs/formulas.md: numbers, names, + - * / **, exp, log, sqrt, tanh, "
         "sinh, cosh, sigmoid, softplus, abs, max, min, sign, Heaviside, Piecewise. The scores are x1, x2, ..., as many "
         "as there are components; every other name is a real parameter. Exit status: 0 if there is a certificate, "
-        "whatever it says; 1 if it could not be written; 2 for wrong usage.",
+        "whatever it says; 1 if it could not be written, or if the backward of code is not its derivative; 2 for wrong "
+        "usage.",
     )
     certify.add_argument("--component", action="append", default=[], metavar="FORMULA", help="F_1, F_2, ... in order")
     certify.add_argument("--positive", action="append", default=[], metavar="NAME", help="a parameter that is positive")
@@ -147,20 +148,21 @@ def _certify(options: argparse.Namespace) -> int:
     certificate = _of_code(options) if options.torch else _of_formulas(options)
     written = not options.json or write(json.dumps(certificate.as_json(), indent=2) + "\n", options.json)
     show(Console(width=width_of(sys.stdout), stderr=options.json == "-"), certificate_table(certificate))
-    return OK if written else DIFFERENT
+    wrong_backward = certificate.backward is not None and certificate.backward.holds is False
+    return OK if written and not wrong_backward else DIFFERENT
 
 
 def _of_formulas(options: argparse.Namespace) -> Certificate:
     from softmax_trick.certify import certify
-    from softmax_trick.formula import parse_components
+    from softmax_trick.formula import read_components
 
     if options.k is not None:
         raise WrongUsage("--k belongs to --torch: with --component, K is the number of components")
     if not options.time_limit > 0:
         raise WrongUsage(f"--time-limit {options.time_limit:g}: a positive number of seconds is needed")
     try:
-        components, scores = parse_components(options.component, positive=options.positive)
-        return certify(components, scores, time_limit=options.time_limit)
+        formulas = read_components(options.component, positive=options.positive)
+        return certify(formulas.components, formulas.scores, time_limit=options.time_limit, needs=formulas.needs)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
 

@@ -20,14 +20,17 @@ and 2**x * 2**(10**9 - x) both are 2**(10**9).
 from __future__ import annotations
 
 import functools
+import itertools
 import keyword
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import sympy as sp
 
+from softmax_trick.certification.domain import Need, of_power
 from softmax_trick.language.scanner import (
     CONSTANTS,
     MAX_DEPTH,
@@ -83,7 +86,8 @@ def parse_components(texts: Sequence[str], positive: Collection[str] = ()) -> tu
     """The components F_1..F_K of a normalizer, written as formulas in the scores x1..xK.
 
     Nothing is evaluated as Python. Every name that is not a score is a real parameter; the same name is the same
-    parameter in all components. The grammar and the limits are those of docs/formulas.md.
+    parameter in all components. The grammar and the limits are those of docs/formulas.md. Where the formulas have a
+    value as they are written is not to be seen from the expressions any more: `read_components` says that too.
 
     Args:
         texts: one formula a component; K is their number.
@@ -95,6 +99,23 @@ def parse_components(texts: Sequence[str], positive: Collection[str] = ()) -> tu
     Raises:
         FormulaError: a formula is not of the grammar or goes beyond a limit, or `positive` names no parameter.
         TypeError: `texts` or `positive` is a single string, or an entry of either is not a string.
+    """
+    components, scores, _ = read_components(texts, positive)
+    return components, scores
+
+
+class Formulas(NamedTuple):
+    """Components as SymPy expressions, their scores, and what they need as written in order to have a value."""
+
+    components: list[sp.Expr]
+    scores: list[sp.Symbol]
+    needs: list[Need]
+
+
+def read_components(texts: Sequence[str], positive: Collection[str] = ()) -> Formulas:
+    """The components as `parse_components` reads them, and what was written under them before SymPy simplified it.
+
+    x1/x1 becomes 1; that x1 must not be zero is among the needs.
     """
     for argument, value in (("texts", texts), ("positive", positive)):
         if isinstance(value, str) or not all(isinstance(entry, str) for entry in value):
@@ -113,11 +134,12 @@ def parse_components(texts: Sequence[str], positive: Collection[str] = ()) -> tu
             raise FormulaError(f"positive: no component uses a parameter {name!r:.80}; parameters: {known}")
     assumptions = {name: {"positive": True} if name in positive else {"real": True} for name in parameters}
     symbols = scores | {name: sp.Symbol(name, **assumption) for name, assumption in assumptions.items()}
+    needs: dict[Need, None] = {}
     components = [
-        _Builder(text, component, symbols).build(tree)[0]
+        _Builder(text, component, symbols, needs).build(tree)[0]
         for component, (text, tree) in enumerate(zip(texts, trees, strict=True), 1)
     ]
-    return components, list(scores.values())
+    return Formulas(components, list(scores.values()), list(needs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,8 +335,9 @@ class _Builder:
     most 64: what the next step can make of that is still small enough to be looked at and refused.
     """
 
-    def __init__(self, text: str, component: int, symbols: Mapping[str, sp.Symbol]) -> None:
-        self._text, self._component, self._symbols = text, component, symbols
+    def __init__(self, text: str, component: int, symbols: Mapping[str, sp.Symbol], needs: dict[Need, None]) -> None:
+        self._text, self._component, self._symbols, self._needs = text, component, symbols, needs
+        self._guards: tuple[sp.Basic, ...] = ()  # the conditions of Piecewise under which a part is met
         self._accepted: set[sp.Expr] = set()  # constants that were found small
         self._heights: dict[sp.Basic, int] = {}
 
@@ -326,9 +349,24 @@ class _Builder:
         if node.kind == "name":
             return self._symbols[node.text], 1
         try:
-            return self._operation(node, [self.build(part) for part in node.parts])
+            built = self._pieces(node) if node.kind == "Piecewise" else [self.build(part) for part in node.parts]
+            return self._operation(node, built)
         except RecursionError:
             raise self._error(node, "nested too deeply for Python's stack here: simplify the formula") from None
+
+    def _pieces(self, node: _Node) -> list[tuple[sp.Expr, int]]:
+        """The parts of a Piecewise: each value counts under its condition, and where those before it do not hold."""
+        outside, built = self._guards, []
+        for value, condition in itertools.zip_longest(node.parts[::2], node.parts[1::2]):
+            before = self._guards
+            holds = self.build(condition) if condition else None
+            self._guards = (*before, holds[0]) if holds else before
+            built.append(self.build(value))
+            if holds:
+                built.append(holds)
+                self._guards = (*before, sp.Not(holds[0]))
+        self._guards = outside
+        return built
 
     def _operation(self, node: _Node, built: list[tuple[sp.Expr, int]]) -> tuple[sp.Expr, int]:
         parts = [expression for expression, _ in built]
@@ -360,6 +398,8 @@ class _Builder:
             case "log", [u]:
                 if u == 0:
                     raise self._error(node, "log of 0")
+                if not u.is_number:
+                    self._needs[Need(u, "positive", self._guards)] = None
                 return sp.log(u)
             case (("exp" | "sinh" | "cosh" | "tanh" | "sigmoid" | "softplus"), [u]):
                 self._check_argument(node, u)
@@ -384,6 +424,8 @@ class _Builder:
         if not exponent.is_Rational and any(map(_is_power_of_number, sp.preorder_traversal(base))):
             # (2**x)**(10**9/x) would be 2**(10**9) at once.
             raise self._error(node, "a number to an expression, to an expression again: write one power")
+        if not base.is_number:
+            self._needs |= dict.fromkeys(of_power(base, exponent, self._guards))
         return base**exponent
 
     def _check_argument(self, node: _Node, argument: sp.Expr) -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from softmax_trick.black_box import BlackBoxError, certify_torch, load_function
-from softmax_trick.certificate import Certificate
+from softmax_trick.certificate import PROPERTIES, Certificate
 from softmax_trick.normalizers import NORMALIZERS
 
 Function = Callable[[Tensor], Tensor]
@@ -77,53 +77,54 @@ def norm(x: Tensor, p: int) -> Tensor:
     return x / (x.abs() ** p).sum(-1, keepdim=True) ** (1 / p)
 
 
-# In the order of the certificate: differentiable, unity, positive, symmetric_jacobian, softmax_type,
+# In the order of the certificate: defined, differentiable, unity, positive, symmetric_jacobian, softmax_type,
 # generalised_softmax, trick, implicit_loss, convex, order_preserving, bounded, lipschitz. T and F; - is undecided.
 KNOWN: dict[str, tuple[Function, int, str]] = {
-    "softmax": (softmax, 5, "TTTTTTTTTTTT"),
-    "softmax, one class": (softmax, 1, "TTTTTTTTTTTT"),
-    "softmax, two classes": (softmax, 2, "TTTTTTTTTTTT"),
-    "softmax, unshifted": (lambda x: x.exp() / x.exp().sum(-1, keepdim=True), 5, "TTTTTTTTTTTT"),
-    "softmax, temperature": (lambda x: (3 * x).softmax(-1), 5, "TTTTTTTTTTTT"),
-    "softmax, steep": (lambda x: (1e4 * x).softmax(-1), 5, "TTTTTTTTTTTT"),
-    "softmax, of -x": (lambda x: (-x).softmax(-1), 5, "TTTTTTTTFFTT"),
-    "relocated": (lambda x: (x - C).softmax(-1), 5, "TTTTTTTTTFTT"),
-    "dilated and relocated": (lambda x: (D * x - C).softmax(-1), 5, "TTTFTTTF-FTT"),
-    "slack": (lambda x: with_slack(x, 2), 5, "TFTTTFTTTTTT"),
-    "subset": (subset, 5, "TTFTTFFTTFTT"),
-    "constant": (lambda x: torch.full_like(x, 0.3), 5, "TFTTTFTTTTTT"),
-    "uniform": (lambda x: torch.full_like(x, 0.2), 5, "TTTTTTTTTTTT"),
-    "zero": (torch.zeros_like, 5, "TFFTTFFTTTTT"),
-    "sigmoid": (torch.sigmoid, 5, "TFTTFFFTTTTT"),
-    "sigmoid, one class": (torch.sigmoid, 1, "TFTTTFTTTTTT"),
-    "sigmoid, by tanh": (lambda x: (1 + (x / 2).tanh()) / 2, 5, "TFTTFFFTTTTT"),
-    "tanh": (torch.tanh, 5, "TFFTFFFTTTTT"),
-    "tanh, one class": (torch.tanh, 1, "TFFTFFFTTTTT"),
-    "tanh, slow": (lambda x: (x / 1e4).tanh(), 5, "TFFTFFFTTTTT"),
-    "hardtanh": (F.hardtanh, 5, "FFFTFFFTTTTT"),
-    "hardsigmoid": (NORMALIZERS["hardsigmoid"].torch, 5, "FFFTFFFTTTTT"),
-    "clamp off the samples": (lambda x: x.clamp(-0.3, 0.7), 5, "FFFTFFFTTTTT"),
-    "sparsemax": (sparsemax, 5, "FTFTFFFTTTTT"),
-    "entmax 1.5": (entmax15, 5, "TTFTFFFTTTTT"),
-    "permuted softmax": (lambda x: x.softmax(-1).roll(1, -1), 5, "TTTFFFFF-FTT"),
-    "squares": (lambda x: x**2 / (x**2).sum(-1, keepdim=True), 5, "FTFFFFFF-FTF"),
-    "squares and one": (lambda x: (1 + x**2) / (1 + x**2).sum(-1, keepdim=True), 5, "TTTFFFFF-FTT"),
-    "dilation depending on x": (lambda x: (x * (1 + x**2)).softmax(-1), 5, "TTTFFFFF-TTF"),
-    "x / |x|, NaN at 0": (lambda x: norm(x, 2), 5, "FFFTFFF--TTF"),
-    "normalize": (lambda x: F.normalize(x, dim=-1), 5, "FFFTFFF--TTF"),
-    "x / |x|_3": (lambda x: norm(x, 3), 5, "FFFFFFFF-TTF"),
-    "argmax": (lambda x: F.one_hot(x.argmax(-1), x.shape[-1]), 5, "FTFTFFF--FTF"),
-    "exp": (torch.exp, 5, "TFTTFFFTTTFF"),
-    "x": (lambda x: 1 * x, 5, "TFFTFFFTTTFT"),
-    "x |x|": (lambda x: x * x.abs(), 5, "TFFTFFFTTTFF"),
-    "sign x sqrt |x|": (lambda x: x.sign() * x.abs().sqrt(), 5, "FFFTFFF--TFF"),
-    "log(1 + x^2)": (lambda x: (1 + x**2).log(), 5, "TFFTFFFTFFFT"),
-    "log softmax": (lambda x: x.log_softmax(-1), 5, "TFFFFFFF-TFT"),
+    "softmax": (softmax, 5, "TTTTTTTTTTTTT"),
+    "softmax, one class": (softmax, 1, "TTTTTTTTTTTTT"),
+    "softmax, two classes": (softmax, 2, "TTTTTTTTTTTTT"),
+    "softmax, unshifted": (lambda x: x.exp() / x.exp().sum(-1, keepdim=True), 5, "TTTTTTTTTTTTT"),
+    "softmax, temperature": (lambda x: (3 * x).softmax(-1), 5, "TTTTTTTTTTTTT"),
+    "softmax, steep": (lambda x: (1e4 * x).softmax(-1), 5, "TTTTTTTTTTTTT"),
+    "softmax, of -x": (lambda x: (-x).softmax(-1), 5, "TTTTTTTTTFFTT"),
+    "relocated": (lambda x: (x - C).softmax(-1), 5, "TTTTTTTTTTFTT"),
+    "dilated and relocated": (lambda x: (D * x - C).softmax(-1), 5, "TTTTFTTTF-FTT"),
+    "slack": (lambda x: with_slack(x, 2), 5, "TTFTTTFTTTTTT"),
+    "subset": (subset, 5, "TTTFTTFFTTFTT"),
+    "constant": (lambda x: torch.full_like(x, 0.3), 5, "TTFTTTFTTTTTT"),
+    "uniform": (lambda x: torch.full_like(x, 0.2), 5, "TTTTTTTTTTTTT"),
+    "zero": (torch.zeros_like, 5, "TTFFTTFFTTTTT"),
+    "sigmoid": (torch.sigmoid, 5, "TTFTTFFFTTTTT"),
+    "sigmoid, one class": (torch.sigmoid, 1, "TTFTTTFTTTTTT"),
+    "sigmoid, by tanh": (lambda x: (1 + (x / 2).tanh()) / 2, 5, "TTFTTFFFTTTTT"),
+    "tanh": (torch.tanh, 5, "TTFFTFFFTTTTT"),
+    "tanh, one class": (torch.tanh, 1, "TTFFTFFFTTTTT"),
+    "tanh, slow": (lambda x: (x / 1e4).tanh(), 5, "TTFFTFFFTTTTT"),
+    "hardtanh": (F.hardtanh, 5, "TFFFTFFFTTTTT"),
+    "hardsigmoid": (NORMALIZERS["hardsigmoid"].torch, 5, "TFFFTFFFTTTTT"),
+    "clamp off the samples": (lambda x: x.clamp(-0.3, 0.7), 5, "TFFFTFFFTTTTT"),
+    "sparsemax": (sparsemax, 5, "TFTFTFFFTTTTT"),
+    "entmax 1.5": (entmax15, 5, "TTTFTFFFTTTTT"),
+    "permuted softmax": (lambda x: x.softmax(-1).roll(1, -1), 5, "TTTTFFFFF-FTT"),
+    "squares": (lambda x: x**2 / (x**2).sum(-1, keepdim=True), 5, "FFFFFFFFF-FFF"),
+    "squares and one": (lambda x: (1 + x**2) / (1 + x**2).sum(-1, keepdim=True), 5, "TTTTFFFFF-FTT"),
+    "dilation depending on x": (lambda x: (x * (1 + x**2)).softmax(-1), 5, "TTTTFFFFF-TTF"),
+    "x / |x|, NaN at 0": (lambda x: norm(x, 2), 5, "FFFFFFFFF-FFF"),
+    "normalize": (lambda x: F.normalize(x, dim=-1), 5, "TFFFTFFF--TTF"),
+    "x / |x|_3": (lambda x: norm(x, 3), 5, "FFFFFFFFF-FFF"),
+    "argmax": (lambda x: F.one_hot(x.argmax(-1), x.shape[-1]), 5, "TFTFTFFF--FTF"),
+    "exp": (torch.exp, 5, "TTFTTFFFTTTFF"),
+    "x": (lambda x: 1 * x, 5, "TTFFTFFFTTTFT"),
+    "x |x|": (lambda x: x * x.abs(), 5, "TTFFTFFFTTTFF"),
+    "sign x sqrt |x|": (lambda x: x.sign() * x.abs().sqrt(), 5, "TFFFTFFF--TFF"),
+    "log(1 + x^2)": (lambda x: (1 + x**2).log(), 5, "TTFFTFFFTFFFT"),
+    "log softmax": (lambda x: x.log_softmax(-1), 5, "TTFFFFFFF-TFT"),
 }
 
 
 def verdicts(found: Certificate) -> str:
-    return "".join({True: "T", False: "F", None: "-"}[one.holds] for one in found.properties().values())
+    properties = found.properties()
+    return "".join({True: "T", False: "F", None: "-"}[properties[name].holds] for name in PROPERTIES)
 
 
 def at_witness(found: Certificate, name: str) -> Tensor:
@@ -160,7 +161,7 @@ def test_known_functions(name: str) -> None:
 def test_no_softmax_is_refuted_and_its_numbers_are_right(entries: list[tuple[float, float]], slack: float) -> None:
     d, c = torch.tensor(entries, dtype=torch.float64).T
     found = certify_torch(lambda x: with_slack(d * x - c, slack), len(entries))
-    assert verdicts(found)[:3] == ("TTT" if slack == 0 else "TFT")
+    assert verdicts(found)[:4] == ("TTTT" if slack == 0 else "TTFT")
     assert found.softmax_type.holds
     assert found.trick.holds
     assert found.generalised_softmax.holds is (slack == 0)
@@ -269,8 +270,8 @@ def test_one_part_in_a_million_is_found(name: str) -> None:
 
 
 def test_the_errors_of_one_function_do_not_spread() -> None:
-    assert verdicts(certify_torch(PLANTED["one dilation"][0], 5)) == "TTTFTTTF-FTT"
-    assert verdicts(certify_torch(PLANTED["slack"][0], 5)) == "TFTTTFTTTTTT"
+    assert verdicts(certify_torch(PLANTED["one dilation"][0], 5)) == "TTTTFTTTF-FTT"
+    assert verdicts(certify_torch(PLANTED["slack"][0], 5)) == "TTFTTTFTTTTTT"
     dilation = certify_torch(PLANTED["one dilation"][0], 5).softmax_type.extras["dilation"]
     known(dilation, [1 + ONE_PART, 1, 1, 1, 1], digits=10)
 
@@ -303,7 +304,7 @@ class SlightlyWrongBackward(torch.autograd.Function):
 )
 def test_a_wrong_backward_is_not_believed(function: Function) -> None:
     found = certify_torch(function, 5)
-    assert verdicts(found) == "TTTTTTTTTTTT"
+    assert verdicts(found) == "TTTTTTTTTTTTT"
     assert "its backward is not its derivative" in found.softmax_type.reason
     known(found.softmax_type.extras["dilation"], [1] * 5, digits=6)
 
@@ -315,7 +316,7 @@ def test_differences_where_there_is_no_autograd() -> None:
         return torch.from_numpy(powers / powers.sum(-1, keepdims=True))
 
     found = certify_torch(by_numpy, 5)
-    assert verdicts(found) == "TTTTTTTTTTTT"
+    assert verdicts(found) == "TTTTTTTTTTTTT"
     assert "central differences in float64" in found.softmax_type.reason
     planted = certify_torch(lambda x: by_numpy(x + ONE_PART * x**2), 5)
     assert planted.softmax_type.holds is False
@@ -326,13 +327,53 @@ def test_differences_where_there_is_no_autograd() -> None:
 def test_float32() -> None:
     for function in (lambda x: x.float().softmax(-1), lambda x: x.float().softmax(-1).double()):
         found = certify_torch(function, 5)
-        assert verdicts(found) == "TTTTTTTTTTTT"
+        assert verdicts(found) == "TTTTTTTTTTTTT"
         assert "torch.float32" in found.unity.reason
         assert Decimal(found.softmax_type.extras["dilation"][0]) == 1
     broken = certify_torch(lambda x: x.float().softmax(-1) * 1.01, 5)
     assert broken.unity.holds is False
     assert broken.softmax_type.holds is False
     assert certify_torch(lambda x: F.hardtanh(x.float()), 5).differentiable.holds is False
+
+
+def test_precision_that_a_result_in_float64_hides() -> None:
+    """SoftMax in float32 on the way, divided by its sum in float64: no float32 number, and no better than one."""
+
+    def divided(p: Tensor) -> Tensor:
+        return p.double() / p.double().sum(-1, keepdim=True)
+
+    for function in (
+        lambda x: divided(x.float().softmax(-1)),
+        lambda x: divided((3 * x).float().softmax(-1)),
+        lambda x: divided(x.softmax(-1).float()),
+        lambda x: (
+            1 - divided(x.float().softmax(-1))[..., [1, 0]] if x.shape[-1] == 2 else divided(x.float().softmax(-1))
+        ),
+    ):
+        for k in (2, 5):
+            found = certify_torch(function, k)
+            assert verdicts(found) == "TTTTTTTTTTTTT"
+            assert "float32" in found.softmax_type.reason
+    planted = certify_torch(lambda x: divided(x.float().softmax(-1)) * 1.001, 5)
+    assert planted.unity.holds is False
+    with pytest.raises(BlackBoxError, match=r"rounded to torch\.bfloat16"):
+        certify_torch(lambda x: divided(x.bfloat16().softmax(-1)), 5)
+
+
+def test_a_tail_that_is_cut_off_between_10_and_100_is_seen() -> None:
+    def cut_off(x: Tensor) -> Tensor:
+        y = x.softmax(-1)
+        return torch.where(y < 1e-20, 0.0, y)
+
+    assert certify_torch(cut_off, 3).positive.holds is False
+
+
+def test_the_backward_is_a_property_of_its_own() -> None:
+    assert certify_torch(softmax, 3).backward.holds is True
+    wrong = certify_torch(lambda x: x.exp() / x.exp().sum(-1, keepdim=True).detach(), 3)
+    assert wrong.backward.holds is False
+    assert wrong.as_json()["backward"]["witness"] == wrong.backward.witness
+    assert certify_torch(lambda x: torch.from_numpy(x.numpy() * 2), 3).backward.holds is None
 
 
 # --- how it is called -------------------------------------------------------------------------------------------------
@@ -357,7 +398,7 @@ def one_row_in_a_batch(x: Tensor) -> Tensor:
     "function", [one_row, branching_row, one_row_in_a_batch, lambda x: x.softmax(0), lambda x: F.softmax(x, dim=1)]
 )
 def test_rows_and_batches(function: Function) -> None:
-    assert verdicts(certify_torch(function, 3)) == "TTTTTTTTTTTT"
+    assert verdicts(certify_torch(function, 3)) == "TTTTTTTTTTTTT"
 
 
 def test_rows_whose_batch_means_something_else_are_named() -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -14,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmax_trick import certify
-from softmax_trick.certification import loss, ranges, softmax_type, subject
+from softmax_trick.certification import extent, loss, softmax_type, subject
 from softmax_trick.certify import _decided
 from softmax_trick.numeric import enclose
 
@@ -61,39 +66,40 @@ def shifted(k):
 SPARSEMAX = [sp.Max(0, sp.Min(1, (u - v + 1) / 2)) for u, v in (X[:2], X[1::-1])]
 
 
-#                                     differentiable
-#                                     |unity
-#                                     ||positive
-#                                     |||symmetric Jacobian
-#                                     ||||SoftMax type
-#                                     |||||generalised SoftMax
-#                                     ||||||trick
-#                                     |||||||implicit loss
-#                                     ||||||||convex
-#                                     |||||||||order preserving
-#                                     ||||||||||bounded
-#                                     |||||||||||Lipschitz
+#                                     defined
+#                                     |differentiable
+#                                     ||unity
+#                                     |||positive
+#                                     ||||symmetric Jacobian
+#                                     |||||SoftMax type
+#                                     ||||||generalised SoftMax
+#                                     |||||||trick
+#                                     ||||||||implicit loss
+#                                     |||||||||convex
+#                                     ||||||||||order preserving
+#                                     |||||||||||bounded
+#                                     ||||||||||||Lipschitz
 KNOWN = {
-    "softmax": (softmax(3),          "tttttttttttt"),
-    "temperature": (softmax(2, [3, 3]), "tttttttttttt"),
-    "relocated": (softmax(2, c=[0, 5]), "ttttttttt" "ftt"),
-    "unequal dilation": (softmax(3, [1, 2, B], [0, 1, A]), "tttftttf-ftt"),
-    "slack": (softmax(2, slack=1),   "tftttftttttt"),
-    "slack a": (softmax(3, slack=A), "tftttftttttt"),
-    "Sigmoid of one class": ([sigmoid(X[0])], "tftttftttttt"),
-    "Sigmoid": ([sigmoid(X[0]), sigmoid(X[1])], "tfttffftt" "ttt"),
-    "Tanh": ([sp.tanh(X[0]), sp.tanh(X[1])], "tfftffftt" "ttt"),
-    "HardTanh": ([clip(X[0]), clip(X[1])], "ffftffftt" "ttt"),
-    "HardSigmoid": ([(clip(u / 2) + 1) / 2 for u in X[:2]], "ffftffftt" "ttt"),
-    "ReLU": ([sp.Max(u, 0) for u in X[:2]], "ffftffftttft"),
-    "identity": ([X[0], X[1]],       "tfftfffttt" "ft"),
-    "constant": ([HALF / 2, HALF, HALF / 2], "tttttttt" "tftt"),
-    "zero": ([sp.S.Zero, sp.S.Zero], "tffttffttttt"),
-    "HardTanh by max and min": ([sp.Max(-1, sp.Min(1, u)) for u in X[:2]], "ffftffftt" "ttt"),
-    "ELU": ([sp.Piecewise((u, u > 0), (exp(u) - 1, True)) for u in X[:2]], "tfftffftt" "tft"),
-    "SoftMax, shifted by the maximum": (shifted(3), "tttttttttttt"),
-    "SparseMax of two": (SPARSEMAX, "ftftffftt" "tt-"),
-    "SoftMax of the classes 2, 3": ([sp.S.Zero, *(exp(u) / (exp(X[1]) + exp(X[2])) for u in X[1:3])], "ttfttffttftt"),
+    "softmax": (softmax(3),          "ttttttttttttt"),
+    "temperature": (softmax(2, [3, 3]), "ttttttttttttt"),
+    "relocated": (softmax(2, c=[0, 5]), "tttttttttt" "ftt"),
+    "unequal dilation": (softmax(3, [1, 2, B], [0, 1, A]), "ttttftttf-ftt"),
+    "slack": (softmax(2, slack=1),   "ttftttftttttt"),
+    "slack a": (softmax(3, slack=A), "ttftttftttttt"),
+    "Sigmoid of one class": ([sigmoid(X[0])], "ttftttftttttt"),
+    "Sigmoid": ([sigmoid(X[0]), sigmoid(X[1])], "ttfttffftt" "ttt"),
+    "Tanh": ([sp.tanh(X[0]), sp.tanh(X[1])], "ttfftffftt" "ttt"),
+    "HardTanh": ([clip(X[0]), clip(X[1])], "tffftffftt" "ttt"),
+    "HardSigmoid": ([(clip(u / 2) + 1) / 2 for u in X[:2]], "tffftffftt" "ttt"),
+    "ReLU": ([sp.Max(u, 0) for u in X[:2]], "tffftffftttft"),
+    "identity": ([X[0], X[1]],       "ttfftfffttt" "ft"),
+    "constant": ([HALF / 2, HALF, HALF / 2], "ttttttttt" "tftt"),
+    "zero": ([sp.S.Zero, sp.S.Zero], "ttffttffttttt"),
+    "HardTanh by max and min": ([sp.Max(-1, sp.Min(1, u)) for u in X[:2]], "tffftffftt" "ttt"),
+    "ELU": ([sp.Piecewise((u, u > 0), (exp(u) - 1, True)) for u in X[:2]], "ttfftffftt" "tft"),
+    "SoftMax, shifted by the maximum": (shifted(3), "ttttttttttttt"),
+    "SparseMax of two": (SPARSEMAX, "tftftffftt" "ttt"),
+    "SoftMax of the classes 2, 3": ([sp.S.Zero, *(exp(u) / (exp(X[1]) + exp(X[2])) for u in X[1:3])], "tttfttffttftt"),
 }  # fmt: skip
 
 
@@ -168,7 +174,8 @@ def test_without_a_loss_the_entry_that_is_not_symmetric_is_named():
     [
         (softmax(3), "1/2", True),
         (softmax(2, [3, 3]), "3/2", True),
-        (softmax(2, [1, 2]), "1", False),
+        (softmax(2, [1, 2]), "sqrt(10)/4", True),
+        (softmax(3, [1, 1, 2]), "1", False),
         ([sigmoid(X[0]), sigmoid(X[1])], "1/4", True),
         ([sigmoid(X[0])], "1/4", True),
         ([sp.tanh(X[0]), sp.tanh(X[1])], "1", True),
@@ -283,10 +290,7 @@ def test_random_generalised_softmax_with_slack(parameters, slack, multiplied):
         (sp.Max(X[0], 0) + sp.Max(-X[0], 0), False),
         (sp.Max(X[0] - sp.Rational(22, 7), 0), False),  # no point that is tried lies on the boundary by itself
         (sp.Piecewise((X[0], X[0] > 2), (7, X[0] > 3), (X[0], True)), True),
-        (
-            sp.Piecewise((X[0] ** 2 * sp.log(X[0]), X[0] > 0), (0, True)),
-            None,
-        ),  # it is; the logarithm is not defined at 0
+        (sp.Piecewise((X[0] ** 2 * sp.log(X[0]), X[0] > 0), (0, True)), True),
         (sp.Piecewise((1, sp.Abs(X[0]) > 1), (X[0], True)), False),
     ],
 )
@@ -328,7 +332,7 @@ def test_nothing_is_concluded_from_slopes_where_a_function_jumps(component):
 def test_the_time_limit_ends_it_undecided(monkeypatch):
     """Planted: a decision that takes for ever."""
 
-    def stuck(components, scores):
+    def stuck(components, scores, needs):
         yield "unity", subject.property_of(subject.YES)
         while True:
             pass
@@ -340,10 +344,45 @@ def test_the_time_limit_ends_it_undecided(monkeypatch):
     assert "time limit" in found.trick.reason
 
 
+def test_the_worker_ends_with_its_parent(tmp_path):
+    """Planted: a decision that takes for ever, and a parent that is killed."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import importlib, os, sympy as sp\n"
+        "module = importlib.import_module('softmax_trick.certify')\n"
+        "def stuck(*args):\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    while True: pass\n"
+        "    yield\n"
+        "module._decided = stuck\n"
+        "x = sp.Symbol('x1', real=True)\n"
+        "module.certify([x], [x], time_limit=600)\n"
+    )
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    for _ in range(100):
+        if not is_running(worker):
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker outlived its parent")
+
+
+def is_running(pid):
+    """Whether there is such a process that is no zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
 def test_a_process_that_dies_is_not_taken_for_the_time_limit(monkeypatch):
     """Planted: the process is gone after the first property, as when the memory runs out."""
 
-    def dies(components, scores):
+    def dies(components, scores, needs):
         yield "unity", subject.property_of(subject.YES)
         os._exit(1)
 
@@ -383,6 +422,71 @@ def test_bad_input(components, scores, error, message):
         certify(components, scores)
 
 
+@pytest.mark.parametrize(
+    ("components", "scores", "message"),
+    [
+        ([sp.log(sp.Symbol("x1", positive=True))], [sp.Symbol("x1", positive=True)], "more than real"),
+        ([X[0] * sp.Symbol("x1")], X[:1], "two different symbols are called x1"),
+        ([X[0] ** 2 * sp.Symbol("n", integer=True)], X[:1], "parameters are real"),
+    ],
+)
+def test_symbols_that_are_not_what_they_seem(components, scores, message):
+    with pytest.raises(ValueError, match=message):
+        certify(components, scores)
+
+
+def test_negative_parameters_stay_negative():
+    b = sp.Symbol("b", negative=True)
+    assert certify([-b + 0 * X[0]], X[:1]).positive.holds is True
+    assert certify([b], X[:1]).positive.holds is False
+    real = sp.Symbol("b", real=True)
+    assert certify([exp(X[0]) - real], X[:1], sp.Q.negative(real)).positive.holds is True
+    assert certify([X[0] / real], X[:1], sp.Q.nonzero(real)).defined.holds is True
+
+
+def test_a_parameter_that_is_called_as_a_target_stays_one():
+    t1 = sp.Symbol("t1", real=True)
+    assert certify([t1 * X[0]], X[:1]).implicit_loss.extras["expression"] == "t1*x1**2/2 - target1*x1"
+
+
+def test_what_holds_for_almost_all_parameters_says_for_which():
+    powers = [B**2 * exp(X[0]), exp(X[1])]
+    found = certified([power / sum(powers) for power in powers])
+    for property_ in (found.positive, found.generalised_softmax, found.trick):
+        assert (property_.holds, property_.where) == (False, ("b != 0",))
+    assert found.trick.witness["b"] == found.positive.witness["b"] == "0"
+    assert found.softmax_type.holds is True
+    temperature = certified([u / sum(exp(v / B) for v in X[:2]) for u in (exp(X[0] / B), exp(X[1] / B))])
+    assert temperature.defined.holds is False
+    assert temperature.trick.where == ("b != 0",)
+    assert temperature.trick.as_json()["where"] == ["b != 0"]
+
+
+def test_a_pole_that_cannot_be_written_down():
+    """e^x = 3x has two solutions, none of which is a number in closed form: no witness, but its neighbours."""
+    found = certified([1 / (exp(X[0]) - 3 * X[0])]).defined
+    assert (found.holds, found.witness) == (False, None)
+    assert "changes its sign between" in found.reason
+
+
+def test_a_formula_without_scores_is_said_so():
+    x = sp.Symbol("x", real=True)
+    (note,) = certify([exp(x) / (1 + exp(x))], X[:1]).notes
+    assert note.startswith("no score occurs in the formula: x is taken as a parameter")
+    assert certify([HALF], X[:1]).notes == ("no score occurs in the formula, so F is constant; the scores are x1",)
+    assert certify(softmax(2), X[:2]).notes == ()
+
+
+def test_bounds_that_are_no_ranges_are_called_so():
+    found = certified([X[0] * sigmoid(X[0])])
+    low, high = found.bounded.extras["range"][0]
+    assert (low, high) == (None, "oo")
+    assert sp.Rational(found.bounded.extras["bound"][0][0]) == sp.Rational(
+        -27847, 100000
+    )  # the infimum is -0.278464...
+    assert found.lipschitz.extras == {"bound": "109984/100000", "exact": False} or found.lipschitz.holds
+
+
 def test_assumptions_narrow_parameters():
     a = sp.Symbol("a", real=True)
     slack = [exp(X[0]) / (a + exp(X[0]))]
@@ -414,8 +518,8 @@ def test_a_wrong_dilation_is_no_softmax_type(monkeypatch):
 
 
 def test_a_slope_that_is_exceeded_is_no_bound(monkeypatch):
-    monkeypatch.setattr(ranges, "_values", lambda subject, slope, score: [sp.Rational(1, 5)])
-    assert decided([sigmoid(X[0]), sigmoid(X[1])])["lipschitz"].holds is None
+    monkeypatch.setattr(extent, "_critical_values", lambda piece, x, cell: [sp.Rational(1, 5)])
+    assert decided([sigmoid(X[0]), sigmoid(X[1])])["lipschitz"].extras["bound"] != "1/5"
 
 
 def test_enclosures_decide_between_neighbours():
@@ -430,7 +534,7 @@ def test_enclosures_decide_between_neighbours():
 SMOOTH = [
     name
     for name, (components, expected) in KNOWN.items()
-    if expected[0] == "t" and sum(components).free_symbols <= set(X)
+    if expected[1] == "t" and sum(components).free_symbols <= set(X)
 ]
 
 

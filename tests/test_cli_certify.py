@@ -46,6 +46,38 @@ def test_a_positive_parameter_narrows(capsys):
     assert json.loads(capsys.readouterr().out)["differentiable"]["holds"] is True
 
 
+def test_what_is_written_counts_and_not_what_is_left_of_it(capsys):
+    assert main(["certify", "--component", "x1/x1", "--json", "-"]) == 0
+    defined = json.loads(capsys.readouterr().out)["defined"]
+    assert (defined["holds"], defined["witness"], defined["reason"]) == (False, {"x1": "0"}, "x1 must not be zero")
+
+
+def test_a_formula_without_scores_is_said_so(capsys):
+    assert main(["certify", "--component", "exp(x)/(1+exp(x))"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "note: no score occurs in the formula: x is taken as a parameter, so F is constant; the scores are x1" in out
+    assert main(["certify", "--component", "exp(x)/(1+exp(x))", "--json", "-"]) == 0
+    certificate = json.loads(capsys.readouterr().out)
+    jsonschema.validate(certificate, SCHEMA)
+    assert len(certificate["notes"]) == 1
+
+
+def test_a_backward_that_is_not_the_derivative_has_a_row_and_an_exit_status(tmp_path, monkeypatch, capsys):
+    (tmp_path / "detached.py").write_text(
+        "def f(x):\n    e = x.exp()\n    return e / e.sum(-1, keepdim=True).detach()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    arguments = ["certify", "--torch", "detached:f", "--k", "3"]
+    assert main(arguments) == 1
+    assert "backward no" in " ".join(capsys.readouterr().out.split())
+    assert main([*arguments, "--json", "-"]) == 1
+    certificate = json.loads(capsys.readouterr().out)
+    jsonschema.validate(certificate, SCHEMA)
+    assert certificate["backward"]["holds"] is False
+    assert certificate["trick"]["holds"] is True  # of the values
+
+
 def test_torch_code_is_sampled_and_never_proved(capsys):
     assert main(["certify", "--torch", "torch:sigmoid", "--k", "3", "--json", "-"]) == 0
     certificate = json.loads(capsys.readouterr().out)

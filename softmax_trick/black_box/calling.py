@@ -65,6 +65,14 @@ def load_function(name: str) -> Function:
     return function
 
 
+@dataclass(frozen=True, eq=False)
+class Backward:
+    """Whether a backward is the derivative, and scores at which it is not; None if there is no backward."""
+
+    right: bool | None
+    scores: Tensor | None
+
+
 # --- calling it -------------------------------------------------------------------------------------------------------
 
 
@@ -74,6 +82,7 @@ class BlackBox:
     Attributes:
         unit: the unit roundoff u of its results.
         step: h, a power of two near u^(1/5).
+        backward: whether its backward is its derivative.
         slope: s, a typical largest entry of the Jacobian at moderate scores, at least 1.
         notes: what the reader of a certificate must know of how it was made.
     """
@@ -90,7 +99,9 @@ class BlackBox:
         self._take_precision()
         self.check_repeatable()
         self.step = 2.0 ** round(math.log2(self.unit) / 5)
-        self.autograd = self._has_autograd()
+        self.autograd = False
+        self.backward = self._look_at_backward()
+        self.autograd = bool(self.backward.right)
         slopes = Look(self, self.probe).jacobian.abs().amax((1, 2)).nan_to_num(0, 0, 0)
         self.slope = max(1.0, float(slopes.quantile(0.9)))
 
@@ -180,11 +191,37 @@ class BlackBox:
             self._narrow(result.dtype, f"the results are {result.dtype}")
         elif not result.is_floating_point():
             self.notes.append(f"the results are {result.dtype}, and were cast to float64")
+        elif dtype := self._rounds_to():
+            self._narrow(dtype, f"the scores are rounded to {dtype} on the way")
+        elif self._is_stepped():
+            self._narrow(torch.float32, f"the results change in steps, as those of {torch.float32}")
         elif len(self.at_probe.unique()) >= FEW and not torch.equal(self.at_probe, self.at_probe.round()):
             for dtype in NARROWER:
                 if torch.equal(self.at_probe, self.at_probe.to(dtype).to(torch.float64)):
                     self._narrow(dtype, f"the results have the precision of {dtype}")
                     return
+
+    def _rounds_to(self) -> torch.dtype | None:
+        """The narrower dtype, if there is one, that the scores can be rounded to without effect, but no further."""
+        for dtype in NARROWER:
+            rounded = self.probe.to(dtype).to(torch.float64)
+            if not torch.equal(self(rounded), self.at_probe):
+                continue
+            if self._share_of_changed(rounded, 2 * torch.finfo(dtype).eps) > 0.5:
+                return dtype
+        return None
+
+    def _is_stepped(self) -> bool:
+        """Whether F stays exactly the same for changes of the scores that are small in float32, and for no others.
+
+        In float64 a change by 2^-45 of them shows, unless F is constant; in float32 one by 2^-18 does.
+        """
+        small, large = (self._share_of_changed(self.probe, change) for change in (2.0**-45, 2.0**-18))
+        return small < 0.1 and large > 0.9
+
+    def _share_of_changed(self, x: Tensor, change: float) -> float:
+        """Of how many of the scores the results are others once they are larger by this share."""
+        return float((self(x * (1 + change)) != self(x)).any(-1).double().mean())
 
     def _narrow(self, dtype: torch.dtype, note: str) -> None:
         if dtype != torch.float32:
@@ -192,20 +229,22 @@ class BlackBox:
         self.unit = torch.finfo(dtype).eps / 2
         self.notes.append(f"{note}, cast to float64: tested with u = {self.unit:.0e}")
 
-    def _has_autograd(self) -> bool:
+    def _look_at_backward(self) -> Backward:
         """Whether autograd differentiates F, and gives what differences and integrals say."""
         if self.jacobian_by_autograd(self.probe) is None:
             self.notes.append("Jacobian by central differences in float64, as autograd does not differentiate it")
-            return False
+            return Backward(None, None)
         by_autograd, by_differences = Look(self, self.probe), Look(self, self.probe)
         self.autograd = True
         grossly_wrong = ~by_autograd.smooth
         self.autograd = False
         grossly_wrong &= by_differences.smooth
-        if bool(grossly_wrong.any()) or float((self._integral_misfit() > 1).double().mean()) > 0.25:
+        misfit = self._integral_misfit() > 1
+        wrong = grossly_wrong if bool(grossly_wrong.any()) else misfit
+        if bool(grossly_wrong.any()) or float(misfit.double().mean()) > 0.25:
             self.notes.append("Jacobian by central differences in float64, as its backward is not its derivative")
-            return False
-        return True
+            return Backward(False, self.probe[int(wrong.nonzero()[0])])
+        return Backward(True, None)
 
     def _integral_misfit(self) -> Tensor:
         """F(x + v) - F(x) against the integral of J v by autograd, in tolerances: sharper than any difference.

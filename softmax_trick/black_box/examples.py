@@ -19,7 +19,14 @@ def structured_scores(k: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
     unit, ones = torch.eye(k).double(), torch.ones(1, k).double()
     axes = [scale * unit for scale in (1, -1, 0.5, -0.5, 2, -2, 30, -30)]
     simple = [0 * ones, ones, -ones, *axes, drawn((-1, 0, 1), 64), drawn((-2, -1, -0.5, 0, 0.5, 1, 2), 64)]
-    far = [drawn(range(-4, 5), 64), drawn((-30, 0), 16), drawn((-300, -30, 0, 30, 300), 32), drawn((-1e3, 0, 1e3), 16)]
+    far = [
+        drawn(range(-4, 5), 64),
+        drawn((0, 10, 20, 40, 60, 80, 100), 64),
+        drawn(range(-50, 51), 32),
+        drawn((-30, 0), 16),
+        drawn((-300, -30, 0, 30, 300), 32),
+        drawn((-1e3, 0, 1e3), 16),
+    ]
     scales = torch.tensor([0.25, 1.0, 4.0]).double().repeat(128)[:, None]
     generic = torch.randn(len(scales), k, dtype=torch.float64, generator=random) * scales
     return torch.cat([*simple, *far]), (generic * 1024).round() / 1024

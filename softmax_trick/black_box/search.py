@@ -10,14 +10,25 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from softmax_trick.black_box.calling import BlackBox, BlackBoxError, Excess, Function, Look
+from softmax_trick.black_box.calling import Backward, BlackBox, BlackBoxError, Excess, Function, Look
 from softmax_trick.black_box.examples import exact_decimal, known_decimal, shrunk, structured_scores
-from softmax_trick.certificate import Certificate, Property
+from softmax_trick.certificate import PROPERTIES, Certificate, Property
 
 NEAR = 4.0  # a result that is not finite counts as such for |x_i| up to this; farther out it may be an overflow
 SMALLEST_KINK = 1e-6  # a smaller jump of a derivative, in units of s, is not looked for
+CANCELLED = 2.0**-56  # 1 minus what is nearly 1 leaves 2^-53 at least
 UNDERFLOW = 1e-30  # below it a positive result is taken for a small exponential, of float32 or float64
-NO_FORM = {"dilation": None, "relocation": None, "slack": None, "support": None}
+NO_FORM: dict[str, object] = {"dilation": None, "relocation": None, "slack": None, "support": None}
+EXTRAS: dict[str, dict[str, object]] = {
+    **{name: {} for name in PROPERTIES},
+    "softmax_type": NO_FORM,
+    "generalised_softmax": {"dilation": None, "relocation": None},
+    "trick": {"dilation": None},
+    "symmetric_jacobian": {"entry": None},
+    "implicit_loss": {"potential": None, "expression": None, "entry": None},
+    "bounded": {"range": None, "bound": None},
+    "lipschitz": {"bound": None, "exact": None},
+}
 
 
 def certify_torch(function: Function, k: int) -> Certificate:
@@ -104,6 +115,9 @@ class _Search:
             raise BlackBoxError("the function returned nothing finite for any of the scores tried")
 
     def certificate(self) -> Certificate:
+        defined, undefined = self.defined()
+        if undefined is not None:
+            return self.of_partial_function(defined, undefined)
         smooth, jump = self.differentiable()
         unity = self.holds_unless(lambda look: (look.y.sum(-1) - 1).abs() / (look.tolerance + self.box.allowance), _sum)
         positive = self.positive()
@@ -112,6 +126,7 @@ class _Search:
         implicit = self.implicit_loss(symmetric, jump)
         return Certificate(
             k=self.box.k,
+            defined=defined,
             differentiable=smooth,
             unity=unity,
             positive=positive,
@@ -124,7 +139,33 @@ class _Search:
             order_preserving=self.holds_unless(_disorder, _reversed_pair),
             bounded=self.bounded(),
             lipschitz=self.lipschitz(jump),
+            backward=self.backward(),
         )
+
+    # --- whether there are values at all, and derivatives
+
+    def defined(self) -> tuple[Property, Tensor | None]:
+        """Whether the results are finite, for moderate scores; and scores at which they are not."""
+        x = self.counterexample(lambda look: 2.0 * (~look.finite & (look.x.abs().amax(-1) <= NEAR)))
+        if x is not None:
+            return self.refuted(x, "the result is not finite there"), x
+        return self.unrefuted(f"finite at all scores that were tried, up to {NEAR:g} in size"), None
+
+    def of_partial_function(self, defined: Property, x: Tensor) -> Certificate:
+        """What is known where F is no function on R^K: nothing else holds."""
+        no = {name: self.refuted(x, "F is not defined there", **extras) for name, extras in EXTRAS.items()}
+        convex = Property(None, reason="there is no implicit loss")
+        found = no | {"defined": defined, "convex": convex}
+        return Certificate(k=self.box.k, **{name: found[name] for name in PROPERTIES}, backward=self.backward())  # type: ignore[arg-type]
+
+    def backward(self) -> Property:
+        """Whether the backward is the derivative."""
+        match self.box.backward:
+            case Backward(right=None):
+                return Property(None, reason="autograd does not differentiate it")
+            case Backward(right=False, scores=Tensor() as x):
+                return self.refuted(x, "the Jacobian by autograd is not that of the values near there")
+        return self.unrefuted(f"agrees with differences and integrals at {len(self.box.probe)} scores")
 
     # --- counterexamples
 
@@ -163,9 +204,6 @@ class _Search:
 
     def differentiable(self) -> tuple[Property, Tensor | None]:
         """Whether F is differentiable; and scores at which it jumps or is infinitely steep."""
-        undefined = self.counterexample(lambda look: 2.0 * (~look.finite & (look.x.abs().amax(-1) <= NEAR)))
-        if undefined is not None:
-            return self.refuted(undefined, "the result is not finite there"), undefined
         candidates = Look(self.box, torch.cat([self.samples.x, self.suspects()]))
         growth = self.kinks(candidates)
         jumps, kinks = (growth > 1.2).nonzero(), (growth > 0).nonzero()
@@ -247,6 +285,7 @@ class _Search:
         Found is where they become zero. The last values before an underflow are tiny, however steep the function is.
         Those before a real zero, or before 1 - 1 of what is nearly 1, are not; at a distance of 1/16 a component is
         large again in the first case, and in the second not unless it grows by e^8 or so, that is at a rate above 100.
+        A last value between what underflows and what 1 - 1 leaves is neither: it was cut off.
         """
         zero = (look.y <= 0) & look.finite[:, None]
         rows, place = zero.nonzero().unbind(-1)
@@ -267,7 +306,9 @@ class _Search:
         length = back.norm(dim=-1, keepdim=True)
         near = Look(self.box, inside + back * (1 / 16 / length).clamp(max=1).nan_to_num(0))
         seen = near.y.gather(-1, place[:, None]).squeeze(-1) > near.tolerance
-        seen &= component(outside) > UNDERFLOW
+        last = component(outside)
+        seen |= last < CANCELLED
+        seen &= last > UNDERFLOW
         found[rows, place] = everywhere | seen
         return found
 

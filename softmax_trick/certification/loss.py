@@ -1,6 +1,8 @@
 """The implicit loss: a potential P with grad P = F exists on R^K iff the Jacobian is symmetric (Poincare's lemma).
 
-ISBE sends back F(x) - t, the gradient of P(x) - <x, t>. It is convex iff the Jacobian is positive semidefinite.
+That holds for a continuous F on all of R^K whose Jacobian is symmetric off the thin set where pieces meet; a partial
+function has none, and neither has one that jumps. ISBE sends back F(x) - t, the gradient of P(x) - <x, t>. It is convex
+iff the Jacobian is positive semidefinite, where there is one.
 """
 
 from __future__ import annotations
@@ -11,58 +13,91 @@ from collections.abc import Iterator
 import sympy as sp
 
 from softmax_trick.certificate import Property
-from softmax_trick.certification.smoothness import continuous, real_everywhere
+from softmax_trick.certification.matrices import common_factor
+from softmax_trick.certification.pieces import TooManyRegions, pieces_of
+from softmax_trick.certification.smoothness import directions, is_continuous, jump_along
 from softmax_trick.certification.softmax_type import SoftmaxType
-from softmax_trick.certification.subject import Answer, Point, Subject, as_text, property_of
-from softmax_trick.numeric import NotEnclosable, enclose
+from softmax_trick.certification.subject import YES, Answer, Point, Subject, as_text, property_of
 
 NO_LOSS = {"potential": None, "expression": None, "entry": None}
+LARGEST_FOR_MINORS = 3
 
 
 def symmetric_jacobian(subject: Subject, form: SoftmaxType | None) -> Property:
     """dF_i/dx_j = dF_j/dx_i for all i < j; for a SoftMax type, y_i y_j (d_i - d_j) = 0."""
+    undecided: Property | None = None
     for i, j in itertools.combinations(subject.classes, 2):
         if form and form.dilation[i] == form.dilation[j]:
             continue
-        answer = subject.zero(subject.derivative(i, j) - subject.derivative(j, i))
-        if not answer.holds:
+        answer = subject.zero(subject.derivative(i, j) - subject.derivative(j, i), wide=True)
+        if answer.holds is False:
             return property_of(answer, entry=[i + 1, j + 1])
-    return property_of(Answer(True), entry=None)
+        if answer.holds is None and undecided is None:
+            undecided = property_of(answer, entry=[i + 1, j + 1])
+    return undecided or property_of(YES, entry=None)
 
 
-def implicit_loss(subject: Subject, symmetric: Property, smooth: Property, form: SoftmaxType | None) -> Property:
-    """Whether F(x) - t is a gradient, and of what."""
+def implicit_loss(subject: Subject, symmetric: Property, whole: Answer) -> Property:
+    """Whether F(x) - t is a gradient; `whole` is whether F is continuous."""
     extras = {**NO_LOSS, "entry": symmetric.extras.get("entry")}
     if symmetric.holds is not True:
         return Property(symmetric.holds, symmetric.rung, symmetric.witness, symmetric.reason, extras)
-    whole = Answer(True) if smooth.holds else continuous(subject)
     if whole.holds is False:
-        reason = f"F jumps, and no gradient does (Darboux's theorem): {whole.reason}"
-        return Property(False, "exact", as_text(whole.point), reason, extras)
+        return _no_gradient(subject, whole, extras)
     if not whole.holds:
         return Property(None, reason="F is not known to be continuous", extras=extras)
-    potential = _potential(subject, form)
-    reason = "" if smooth.holds else "shown where F is differentiable; F is continuous where it is defined"
-    if potential is None and not smooth.holds:
-        return Property(None, reason="F is not differentiable everywhere, and no closed form was found", extras=extras)
-    if potential is None:
-        return Property(True, "exact", reason="Poincare's lemma; no closed form was found", extras=extras)
-    targets = sp.Add(*(score * sp.Symbol(f"t{n}", real=True) for n, score in enumerate(subject.scores, start=1)))
-    extras = {**extras, "potential": str(potential), "expression": str(potential - targets)}
+    reason = "by Poincare's lemma: F is continuous and its Jacobian symmetric; no closed form was found"
     return Property(True, "exact", reason=reason, extras=extras)
 
 
+def with_potential(subject: Subject, loss: Property, form: SoftmaxType | None) -> Property:
+    """The same, of a loss that there is, with its closed form if one is found."""
+    potential = _potential(subject, form)
+    if potential is None:
+        return loss
+    targets = sp.Add(*(score * target for score, target in zip(subject.scores, _targets(subject), strict=True)))
+    extras = {**loss.extras, "potential": str(potential), "expression": str(potential - targets)}
+    return Property(True, "exact", extras=extras)
+
+
+def _no_gradient(subject: Subject, jump: Answer, extras: dict[str, object]) -> Property:
+    """F jumps: where <F, v> does along the line in the direction v, it is no derivative (Darboux's theorem)."""
+    for v in directions(subject):
+        along = sp.Add(*(entry * f for entry, f in zip(v, subject.components, strict=True)))
+        if jump.point and (trouble := jump_along(subject, along, jump.point, v)):
+            reason = f"F jumps along v = {tuple(v)}, and no gradient does (Darboux's theorem): {trouble}"
+            return Property(False, "exact", as_text(jump.point), reason, extras)
+    return Property(None, reason=f"F jumps: {jump.reason}", extras=extras)
+
+
+def _targets(subject: Subject) -> list[sp.Symbol]:
+    """t_1..t_K, by names that no score and no parameter has."""
+    taken = {symbol.name for symbol in subject.symbols}
+    for letter in ("t", "target", "target_"):
+        names = [f"{letter}{place + 1}" for place in subject.classes]
+        if not taken & set(names):
+            break
+    while taken & set(names):
+        names = [f"{name}_" for name in names]
+    return [sp.Symbol(name, real=True) for name in names]
+
+
 def _potential(subject: Subject, form: SoftmaxType | None) -> sp.Expr | None:
-    """A function whose gradient is F, checked by differentiation."""
+    """A function whose gradient is F: continuous, and with the right derivatives on every piece."""
     for candidate in _candidates(subject, form):
-        if candidate.has(sp.Integral) or not candidate.free_symbols <= set(subject.symbols):
+        if candidate.has(sp.Integral, sp.I, sp.zoo, sp.nan) or not candidate.free_symbols <= set(subject.symbols):
             continue
-        if not real_everywhere(subject, candidate):
+        if not _has_known_parts(candidate) or not is_continuous(subject, candidate):
             continue
         differences = (candidate.diff(score) - f for score, f in zip(subject.scores, subject.components, strict=True))
-        if all(subject.zero(difference).holds for difference in differences):
+        if all(subject.zero(difference, wide=True).holds for difference in differences):
             return candidate
     return None
+
+
+def _has_known_parts(expression: sp.Expr) -> bool:
+    known = (sp.exp, sp.log, sp.tanh, sp.sinh, sp.cosh, sp.Piecewise)
+    return all(isinstance(node, known) for node in expression.atoms(sp.Function))
 
 
 def _candidates(subject: Subject, form: SoftmaxType | None) -> Iterator[sp.Expr]:
@@ -71,20 +106,26 @@ def _candidates(subject: Subject, form: SoftmaxType | None) -> Iterator[sp.Expr]
         if d != 0:
             powers = (a * sp.exp(form.dilation[i] * subject.scores[i]) for i, a in form.weights.items())
             yield sp.log(form.slack + sp.Add(*powers)) / d
+    if any(f.has(sp.Piecewise) and len(f.free_symbols & set(subject.scores)) > 1 for f in subject.components):
+        return  # SymPy integrates no pieces of several variables, and takes long to find out
     # Score by score: what is left of F_i once the potential so far is taken away depends on x_i and later scores only.
     potential: sp.Expr = sp.S.Zero
     for score, component in zip(subject.scores, subject.components, strict=True):
         rest = sp.simplify(component - potential.diff(score))
-        potential += sp.integrate(rest, score)
+        try:
+            potential += sp.integrate(rest, score)
+        except (NotImplementedError, ValueError, TypeError, AttributeError, RecursionError):
+            return
     yield potential
 
 
-def convex(subject: Subject, symmetric: Property, form: SoftmaxType | None, smooth: Property) -> Property:
-    """Whether the Jacobian is positive semidefinite everywhere, shown by its diagonal, which dominates its rows."""
-    if symmetric.holds is not True:
-        return Property(None, reason="there is no implicit loss")
-    if not (smooth.holds or continuous(subject).holds):
-        return Property(None, reason="F is not known to be continuous: its Jacobian does not tell")
+# --- convexity --------------------------------------------------------------------------------------------------------
+
+
+def convex(subject: Subject, loss: Property, form: SoftmaxType | None) -> Property:
+    """Whether the Jacobian is positive semidefinite wherever there is one."""
+    if loss.holds is not True:
+        return Property(None, reason="there is no implicit loss" if loss.holds is False else loss.reason)
     if form and form.support:
         equal = form.dilation[form.support[0]]
         shares = [*form.weights.values(), equal, form.slack]
@@ -94,41 +135,86 @@ def convex(subject: Subject, symmetric: Property, form: SoftmaxType | None, smoo
         point, v = direction
         extras = {"direction": [str(entry) for entry in v]}
         return Property(False, "exact", as_text(point), "v^T J v < 0 for the direction v", extras)
+    for criterion in (_by_factor, _by_diagonals, _by_minors):
+        if reason := criterion(subject):
+            return Property(True, "exact", reason=reason)
+    return Property(None, reason="the Jacobian is not known to be positive semidefinite everywhere")
+
+
+def _by_factor(subject: Subject) -> str | None:
+    factor = common_factor(subject)
+    if factor is None:
+        return None
+    scalar, matrix = factor
+    for side in (1, -1):
+        if subject.nonnegative(side * scalar, wide=True).holds and (side * matrix).is_positive_semidefinite:
+            return "J is a positive semidefinite matrix times a function that is not negative"
+    return None
+
+
+def _by_diagonals(subject: Subject) -> str | None:
     for i in subject.classes:
         rest: sp.Expr = sp.S.Zero
         for j in subject.classes:
-            if j == i:
+            if j == i or (off := subject.derivative(i, j)) == 0:
                 continue
-            off = subject.derivative(i, j)
-            if subject.nonnegative(-off).holds:
+            if subject.nonnegative(-off, wide=True).holds:
                 rest += off
-            elif subject.nonnegative(off).holds:
+            elif subject.nonnegative(off, wide=True).holds:
                 rest -= off
             else:
-                return Property(None, reason=f"the sign of entry ({i + 1}, {j + 1}) of the Jacobian is not decided")
-        if not subject.nonnegative(subject.derivative(i, i) + rest).holds:
-            return Property(None, reason=f"row {i + 1} of the Jacobian is not dominated by its diagonal")
-    return Property(True, "exact", reason="the diagonal dominates each row (Gershgorin)")
+                return None
+        if not subject.nonnegative(subject.derivative(i, i) + rest, wide=True).holds:
+            return None
+    return "the diagonal dominates each row (Gershgorin)"
+
+
+def _by_minors(subject: Subject) -> str | None:
+    if subject.k > LARGEST_FOR_MINORS:
+        return None
+    try:
+        cells = list(pieces_of(sp.Tuple(*subject.components), wide=True))
+    except TooManyRegions:
+        return None
+    for region, values in cells:
+        jacobian = sp.Matrix(values).jacobian(subject.scores)
+        for size in range(1, subject.k + 1):
+            for rows in itertools.combinations(subject.classes, size):
+                minor = jacobian.extract(list(rows), list(rows)).det(method="berkowitz")
+                if not subject.nonnegative(minor, region, wide=True).holds:
+                    return None
+    return "no principal minor of J is negative"
 
 
 def _downward(subject: Subject) -> tuple[Point, list[int]] | None:
-    """A point and a direction v with v^T J v < 0."""
+    """A point, with no boundary of a piece through it, and a direction v with v^T J v < 0."""
     k = min(subject.k, 6)
     units = [[int(i == one) for i in subject.classes] for one in range(k)]
-    directions = [*units, [1] * subject.k]
-    directions += [
+    tried = [*units, [1] * subject.k]
+    tried += [
         [a + sign * b for a, b in zip(u, v, strict=True)]
         for u, v in itertools.combinations(units, 2)
         for sign in (1, -1)
     ]
-    for v in directions:
+    for v in tried:
         form = sp.Add(
             *(v[i] * v[j] * subject.derivative(i, j) for i in subject.classes for j in subject.classes if v[i] * v[j])
         )
-        for point in itertools.islice(subject.points(), 30):
-            try:
-                if enclose(form, point) < 0:
-                    return point, v
-            except NotEnclosable:
-                continue
+        found = _negative(subject, form)
+        if found:
+            return found, v
+    return None
+
+
+def _negative(subject: Subject, form: sp.Expr) -> Point | None:
+    """A point inside a piece at which a quadratic form is negative."""
+    try:
+        cells = list(pieces_of(form, wide=True))
+    except TooManyRegions:
+        return None
+    for region, piece in cells:
+        if piece.is_number and not piece < 0:
+            continue
+        if point := subject.seen(*region, sp.Lt(piece, 0)):
+            return point
     return None

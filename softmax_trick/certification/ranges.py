@@ -1,56 +1,76 @@
 """Order, bounds and Lipschitz constants of F.
 
-For a SoftMax type with positive weights they follow from its form; for functions that act on each score alone from
-their one-variable calculus; else from the signs of a few expressions.
+For a SoftMax type with positive weights they follow from its form; for functions of one linear form of the scores from
+the line (`extent`); else a bound is a candidate that is proved, and the supremum one that is also a value or a limit.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 
 import sympy as sp
 
 from softmax_trick.certificate import Property
-from softmax_trick.certification.smoothness import continuous, continuous_everywhere
+from softmax_trick.certification import line
+from softmax_trick.certification.extent import Extent, extent
+from softmax_trick.certification.matrices import common_factor, spectral_norm
+from softmax_trick.certification.pieces import TooManyRegions, pieces_of, relations
+from softmax_trick.certification.reals import is_algebraic
 from softmax_trick.certification.softmax_type import SoftmaxType
-from softmax_trick.certification.subject import Answer, Subject, as_text, at, pieces_of, property_of
-from softmax_trick.numeric import NotEnclosable, enclose
+from softmax_trick.certification.subject import YES, Answer, Subject, as_text, property_of
+from softmax_trick.certification.unknown import Unknown
 
 HALF, QUARTER = sp.Rational(1, 2), sp.Rational(1, 4)
 LEVELS = tuple(map(sp.Integer, (0, 1, -1, 2, -2)))  # bounds that are tried, the tightest that holds is taken
+NOTHING = {"bound": None, "exact": None}
 
 
 def positive(subject: Subject, form: SoftmaxType | None) -> Property:
     """Whether every component is positive everywhere."""
     if form and form.is_positive and len(form.support) == subject.k:
-        return property_of(Answer(True))
+        return property_of(YES)
+    answer = YES
     for component in subject.components:
-        answer = subject.positive(component)
-        if not answer.holds:
-            return property_of(answer)
-    return property_of(Answer(True))
+        found = subject.positive(component)
+        if found.holds is False:
+            return property_of(found)
+        answer = answer if found.holds else found
+    return property_of(answer)
 
 
 # --- order ------------------------------------------------------------------------------------------------------------
 
 
-def order_preserving(subject: Subject, form: SoftmaxType | None, smooth: Property) -> Property:
-    """x_i >= x_j implies F_i >= F_j; the witness has x_i >= x_j and F_i < F_j."""
+def order_preserving(subject: Subject, form: SoftmaxType | None, whole: Answer) -> Property:
+    """x_i >= x_j implies F_i >= F_j; the witness has x_i >= x_j and F_i < F_j. `whole` is whether F is continuous."""
     if form and form.is_positive and len(form.support) == subject.k and _is_symmetric(form):
         return Property(True, "exact", reason="equal dilations, not negative, and equal relocations")
     if answer := _reversed(subject):
         return property_of(answer)
-    more = sp.Dummy("p", nonnegative=True)
-    by_slopes = smooth.holds or continuous_everywhere(subject)
     for i, j in itertools.permutations(subject.classes, 2):
-        difference = subject.components[i] - subject.components[j]
-        tied = difference.xreplace({subject.scores[i]: subject.scores[j]})
+        answer = _in_order(subject, i, j, bool(whole.holds))
+        if not answer.holds:
+            return property_of(answer)
+    return property_of(YES)
+
+
+def _in_order(subject: Subject, i: int, j: int, is_continuous: bool) -> Answer:
+    x_i, x_j = subject.scores[i], subject.scores[j]
+    difference = subject.components[i] - subject.components[j]
+    if is_algebraic(difference):
+        answer = subject.never(sp.Ge(x_i, x_j), sp.Lt(difference, 0))
+        if answer.holds is not None:
+            return answer if answer.holds else answer.because(f"x{i + 1} >= x{j + 1}, but F{i + 1} < F{j + 1}")
+    tied = difference.xreplace({x_i: x_j})
+    if is_continuous and subject.zero(tied).holds:
         rises = subject.derivative(i, i) - subject.derivative(j, i)
-        if by_slopes and subject.zero(tied).holds and subject.nonnegative(rises).holds:
-            continue  # equal at ties, and the difference grows with x_i
-        if not subject.nonnegative(difference.xreplace({subject.scores[i]: subject.scores[j] + more})).holds:
-            return Property(None, reason=f"whether x{i + 1} >= x{j + 1} keeps the order was not decided")
-    return property_of(Answer(True))
+        if subject.nonnegative(rises, wide=True).holds:
+            return YES  # equal at ties, and the difference grows with x_i
+    more = sp.Dummy("p", nonnegative=True)
+    if subject.nonnegative(difference.xreplace({x_i: x_j + more})).holds:
+        return YES
+    return Answer(None, reason=f"whether x{i + 1} >= x{j + 1} keeps the order was not decided")
 
 
 def _reversed(subject: Subject) -> Answer | None:
@@ -60,9 +80,10 @@ def _reversed(subject: Subject) -> Answer | None:
             if not point[subject.scores[i]] >= point[subject.scores[j]]:
                 continue
             try:
-                if enclose(at(subject.components[i] - subject.components[j], point), {}) < 0:
+                values = [line.value_at(subject.components[place], point) for place in (i, j)]
+                if line.sign_of(values[0] - values[1]) < 0 and subject.holds_at(subject.given, point):
                     return Answer(False, point, f"x{i + 1} >= x{j + 1}, but F{i + 1} < F{j + 1}")
-            except NotEnclosable:
+            except (Unknown, line.NowhereDefined):
                 continue
     return None
 
@@ -71,85 +92,251 @@ def _reversed(subject: Subject) -> Answer | None:
 
 
 def bounded(subject: Subject, form: SoftmaxType | None) -> Property:
-    """Whether every component is bounded, and by what."""
-    ranges: list[list[str | None]] = []
-    decided = True
-    for place, component in enumerate(subject.components):
-        low, high = _range_of(subject, place, component, form)
-        if low in (sp.oo, -sp.oo) or high in (sp.oo, -sp.oo):
-            return Property(
-                False, "exact", reason=f"component {place + 1} grows without bound along a ray", extras={"range": None}
-            )
-        decided = decided and low is not None and high is not None
-        ranges.append([None if end is None else str(end) for end in (low, high)])
-    if not decided:
-        return Property(None, reason="no bound was found for some component", extras={"range": ranges})
-    return Property(True, "exact", extras={"range": ranges})
+    """Whether every component is bounded, by what, and what its infimum and supremum are."""
+    found = [_range_of(subject, place, component, form) for place, component in enumerate(subject.components)]
+    ranges = [[_text(one.low, one.low_exact), _text(one.high, one.high_exact)] for one in found]
+    bounds = [[_text(one.low), _text(one.high)] for one in found]
+    extras = {"range": _known(ranges), "bound": _known(bounds)}
+    for place, one in enumerate(found, start=1):
+        if (one.low == -sp.oo and one.low_exact) or (one.high == sp.oo and one.high_exact):
+            return Property(False, "exact", reason=f"component {place} grows without bound", extras=extras)
+    if any(end is None for one in found for end in (one.low, one.high)):
+        return Property(None, reason="no bound was found for some component", extras=extras)
+    return Property(True, "exact", extras=extras)
 
 
-def _range_of(
-    subject: Subject, place: int, component: sp.Expr, form: SoftmaxType | None
-) -> tuple[sp.Expr | None, sp.Expr | None]:
+def _known(ends: list[list[str | None]]) -> list[list[str | None]] | None:
+    return ends if any(end is not None for pair in ends for end in pair) else None
+
+
+def _text(end: sp.Expr | None, shown: bool = True) -> str | None:
+    return str(end) if end is not None and shown else None
+
+
+def _range_of(subject: Subject, place: int, component: sp.Expr, form: SoftmaxType | None) -> Extent:
     if form and place not in form.support:
-        return sp.S.Zero, sp.S.Zero
+        return Extent(sp.S.Zero, sp.S.Zero)
     if not component.free_symbols & set(subject.scores):
-        return component, component
+        return Extent(component, component)
     if form and form.is_positive:
-        return sp.S.Zero, sp.S.One
-    limits = _limits_along_rays(subject, component)
-    if {sp.oo, -sp.oo} & set(limits):
-        return -sp.oo, sp.oo
-    limits = [limit for limit in limits if limit.is_Rational]
-    lows = [level for level in sorted({*LEVELS, *limits}, reverse=True) if subject.nonnegative(component - level).holds]
-    highs = [level for level in sorted({*LEVELS, *limits}) if subject.nonnegative(level - component).holds]
-    return (lows[0] if lows else None), (highs[0] if highs else None)
+        return _of_form(form, place)
+    return _extent_of(subject, component)
 
 
-def _limits_along_rays(subject: Subject, component: sp.Expr) -> list[sp.Expr]:
-    """The limits of a component where one score goes to infinity, or minus infinity, and the others are 0."""
-    limits, ray = [], sp.Symbol("s", positive=True)
-    used = [score for score in subject.scores if component.has(score)][:4]
-    for score, sign in itertools.product(used, (1, -1)):
-        along = {other: sign * ray if other == score else sp.S.Zero for other in subject.scores}
+def _of_form(form: SoftmaxType, place: int) -> Extent:
+    """a_i e^(d_i x_i) / w takes all of (0, 1) if d_i is not 0; otherwise w has no limit but its constant part."""
+    d = form.dilation[place]
+    if d.is_nonzero:
+        return Extent(sp.S.Zero, sp.S.One)
+    fixed = [other for other in form.support if form.dilation[other] == 0]
+    moving = [other for other in form.support if form.dilation[other].is_nonzero]
+    if d == 0 and moving and len(fixed) + len(moving) == len(form.support):
+        high = sp.cancel(form.weights[place] / (form.slack + sp.Add(*(form.weights[other] for other in fixed))))
+        return Extent(sp.S.Zero, high)
+    return Extent(sp.S.Zero, sp.S.One, low_exact=False, high_exact=False)
+
+
+def _extent_of(subject: Subject, function: sp.Expr) -> Extent:
+    """Infimum and supremum of a continuous or piecewise function, or bounds, as far as they are found."""
+    if profile := subject.profile(function):
         try:
-            limits.append(sp.limit(component.xreplace(along), ray, sp.oo))
-        except (NotImplementedError, ValueError, TypeError):
+            return extent(subject, profile)
+        except Unknown:
+            pass
+    values = _approached(subject, function)
+    tried = sorted({*LEVELS, *(value for value in values if value.is_Rational)})
+    low = None if -sp.oo not in values else -sp.oo
+    high = None if sp.oo not in values else sp.oo
+    if low is None:
+        low = next((one for one in reversed(tried) if subject.nonnegative(function - one).holds), None)
+    if high is None:
+        high = next((one for one in tried if subject.nonnegative(one - function).holds), None)
+    return Extent(low, high, low in values, high in values)
+
+
+def _approached(subject: Subject, function: sp.Expr) -> set[sp.Expr]:
+    """Values of a function, and its limits along some rays."""
+    if function.free_symbols - set(subject.scores):
+        return set()  # limits and values for some parameters are not those for others
+    found: set[sp.Expr] = set()
+    for point in itertools.islice(subject.points(), 5):
+        try:
+            found.add(line.value_at(function, point))
+        except (Unknown, line.NowhereDefined):
             continue
-    return limits
+    used = [score for score in subject.scores if function.has(score)][:4]
+    origin = dict.fromkeys(subject.scores, sp.S.Zero)
+    s = sp.Dummy("s", real=True)
+    rays = [origin | {score: s} for score in used] + [dict.fromkeys(subject.scores, s)]
+    rays += [origin | {a: s, b: -s} for a, b in itertools.combinations(used[:3], 2)]
+    for ray in rays:
+        try:
+            found |= _limits(function.xreplace(ray), s)
+        except Unknown:
+            continue
+    return found
+
+
+def _limits(function: sp.Expr, x: sp.Symbol) -> set[sp.Expr]:
+    """The limits of a function of one variable at both ends of the line."""
+    found = set()
+    cut = line.resolved([function], x)
+    for (_, (piece,)), end in ((cut[0], -sp.oo), (cut[-1], sp.oo)):
+        if not isinstance(piece, sp.Expr):
+            raise Unknown("it is not defined far out")
+        found.add(line.limit(piece, x, end))
+    return found
 
 
 # --- Lipschitz --------------------------------------------------------------------------------------------------------
 
 
-def lipschitz(subject: Subject, form: SoftmaxType | None, smooth: Property) -> Property:
-    """A Lipschitz constant in the 2-norm, and whether it is the smallest one."""
-    nothing = {"bound": None, "exact": None}
+def lipschitz(subject: Subject, form: SoftmaxType | None, whole: Answer) -> Property:
+    """A Lipschitz constant in the 2-norm, and whether it is the smallest one; `whole` is whether F is continuous."""
     if form and form.is_positive:
-        bound, exact = _of_softmax_type(form)
-        return Property(True, "exact", reason="the spectral norm of (D_y - y y^T) D_d", extras=_bound(bound, exact))
+        return _found(*_of_softmax_type(form), "the spectral norm of (D_y - y y^T) D_d")
     if form and not form.support:
-        return Property(True, "exact", extras=_bound(sp.S.Zero, True))
-    if not smooth.holds:
-        if (jump := continuous(subject)).holds is False:
-            return Property(False, "exact", as_text(jump.point), f"F jumps: {jump.reason}", nothing)
-        if not continuous_everywhere(subject):
-            return Property(None, reason="F is not known to be continuous", extras=nothing)
+        return _found(sp.S.Zero, True)
+    if whole.holds is False:
+        return Property(False, "exact", as_text(whole.point), f"F jumps: {whole.reason}", NOTHING)
+    if not whole.holds:
+        return Property(None, reason="F is not known to be continuous", extras=NOTHING)
+    if found := _of_constant_pieces(subject):
+        return found
     if any(subject.derivative(i, j) != 0 for i, j in itertools.permutations(subject.classes, 2)):
-        return Property(None, reason="F is neither of SoftMax type nor acts on each score alone", extras=nothing)
-    slopes = [_steepest(subject, place) for place in subject.classes]
-    if any(slope == sp.oo for slope in slopes):
-        return Property(False, "exact", reason="a slope grows without bound", extras=nothing)
-    if None in slopes:
-        return Property(None, reason="the largest slope of some component was not found", extras=nothing)
-    return Property(True, "exact", reason="the largest slope", extras=_bound(sp.Max(*slopes), True))
+        factor = common_factor(subject)
+        if factor and (norm := spectral_norm(factor[1])) is not None:
+            return _largest(subject, [factor[0]], norm)
+        return _by_entries(subject)
+    return _largest(subject, [subject.derivative(place, place) for place in subject.classes], sp.S.One)
 
 
-def _bound(bound: sp.Expr, exact: bool) -> dict[str, object]:
-    return {"bound": str(bound), "exact": exact}
+def _found(bound: sp.Expr, exact: bool, reason: str = "") -> Property:
+    return Property(True, "exact", reason=reason, extras={"bound": str(bound), "exact": exact})
+
+
+def _largest(subject: Subject, slopes: Sequence[sp.Expr], scale: sp.Expr) -> Property:
+    """The largest of some slopes, in size, times a constant."""
+    sizes = [_size_of(subject, slope) for slope in slopes]
+    if any(size == sp.oo for size, _ in sizes):
+        return Property(False, "exact", reason="a slope grows without bound", extras=NOTHING)
+    known = [(size, exact) for size, exact in sizes if size is not None]
+    if len(known) < len(sizes):
+        return Property(None, reason="the largest slope of some component was not found", extras=NOTHING)
+    numbers = [size for size, _ in known]
+    largest = sp.Max(*numbers) if all(size.is_number for size in numbers) else sp.Max(*dict.fromkeys(numbers))
+    exact = all(exact for _, exact in known) or any(exact and size == largest for size, exact in known)
+    return _found(
+        sp.nsimplify(largest * scale) if largest.is_Rational else sp.simplify(largest * scale),
+        exact,
+        "the largest slope",
+    )
+
+
+def _size_of(subject: Subject, slope: sp.Expr) -> tuple[sp.Expr | None, bool]:
+    """The supremum of |slope| off the thin set where pieces meet, or a bound of it; None if there is none known."""
+    if not slope.free_symbols & set(subject.scores):
+        return sp.Abs(slope), not slope.has(sp.Piecewise)
+    if profile := subject.profile(slope):
+        try:
+            ends = extent(subject, profile, wide=True)
+        except Unknown:
+            ends = None
+        if ends is not None:
+            return ends.size()
+    values = _approached_inside(subject, slope)
+    if {sp.oo, -sp.oo} & values:
+        return sp.oo, True
+    sizes = sorted({sp.Abs(value) for value in values if value.is_Rational} | {sp.S.One, HALF, QUARTER})
+    for size in sizes:
+        if all(subject.nonnegative(size - side * slope, wide=True).holds for side in (1, -1)):
+            return size, size in {sp.Abs(value) for value in values}
+    return None, False
+
+
+def _approached_inside(subject: Subject, slope: sp.Expr) -> set[sp.Expr]:
+    """Values and limits that count for the supremum of a slope: where no pieces meet."""
+    if not slope.has(sp.Piecewise):
+        return _approached(subject, slope)
+    if slope.free_symbols - set(subject.scores):
+        return set()
+    s = sp.Dummy("s", real=True)
+    found: set[sp.Expr] = set()
+    for turn in (1, -1):
+        ray = {score: sp.Rational(n, 7) + turn ** (n - 1) * n * s for n, score in enumerate(subject.scores, start=1)}
+        try:
+            differences = [(one.lhs - one.rhs).xreplace(ray) for one in relations(slope)]
+            if all(line.zeros(difference, s) is not None for difference in differences):  # no boundary along the ray
+                found |= _limits(slope.xreplace(ray), s)
+        except Unknown:
+            continue
+    return found
+
+
+def _of_constant_pieces(subject: Subject) -> Property | None:
+    """Of a continuous function that is linear on each piece: the largest spectral norm of a piece with inner points."""
+    entries = [subject.derivative(i, j) for i in subject.classes for j in subject.classes]
+    if len(set(entries)) <= 2 and not any(entry.has(sp.Piecewise) for entry in entries) and subject.k > 16:
+        return None
+    if all(entry == 0 for place, entry in enumerate(entries) if place % (subject.k + 1)):
+        return None  # each component has its own score: slope by slope
+    if not all(_is_constant(subject, entry) for entry in entries):
+        return None
+    if any(entry.free_symbols - set(subject.scores) for entry in entries):
+        return None
+    norms = []
+    try:
+        for _, values in pieces_of(sp.Tuple(*subject.components), wide=True):
+            norms.append(spectral_norm(sp.Matrix(values).jacobian(subject.scores)))
+    except TooManyRegions:
+        return None
+    if not norms or None in norms:
+        return None
+    return _found(sp.Max(*norms), True, "the largest spectral norm of a linear piece")
+
+
+def _is_constant(subject: Subject, entry: sp.Expr) -> bool:
+    if not entry.has(sp.Piecewise):
+        return entry.is_number
+    return all(value.is_number for value in _values(entry))
+
+
+def _values(entry: sp.Expr) -> Iterator[sp.Expr]:
+    """What stands in the pieces of an expression."""
+    if isinstance(entry, sp.Piecewise):
+        for value, _ in entry.args:
+            yield from _values(value)
+    elif entry.has(sp.Piecewise):
+        for argument in entry.args:
+            yield from _values(argument)
+    else:
+        yield entry
+
+
+def _by_entries(subject: Subject) -> Property:
+    """The Frobenius norm of bounds of the entries."""
+    sizes = []
+    for i, j in itertools.product(subject.classes, repeat=2):
+        size, exact = _size_of(subject, subject.derivative(i, j)) if subject.k <= 4 else (None, False)
+        if size == sp.oo and exact:
+            reason = f"entry ({i + 1}, {j + 1}) of the Jacobian grows without bound"
+            return Property(False, "exact", reason=reason, extras=NOTHING)
+        if size is None or size == sp.oo:
+            reason = (
+                "F is neither of SoftMax type nor acts on each score alone, and its Jacobian is not known to be bounded"
+            )
+            return Property(None, reason=reason, extras=NOTHING)
+        sizes.append(size)
+    return _found(sp.sqrt(sp.Add(*(size**2 for size in sizes))), False, "a bound of the Frobenius norm of the Jacobian")
 
 
 def _of_softmax_type(form: SoftmaxType) -> tuple[sp.Expr, bool]:
-    """1/2 max |d|, approached where two classes with that |d| share all weight; 1/4 |d| for one class with slack."""
+    """1/2 max |d|, approached where two classes with that |d| share all weight; 1/4 |d| for one class with slack.
+
+    Of two classes without slack J is y_1 y_2 ((d_1, -d_2), (-d_1, d_2)), and y_1 y_2 is 1/4 at most.
+    """
+    if len(form.support) == 2 and form.slack == 0:
+        return sp.sqrt(2 * sp.Add(*(form.dilation[place] ** 2 for place in form.support))) / 4, True
     sizes = [sp.Abs(form.dilation[place]) for place in form.support]
     # Many unknown sizes take SymPy long to compare, to no avail.
     numbers, others = [size for size in sizes if size.is_number], [size for size in sizes if not size.is_number]
@@ -158,34 +345,6 @@ def _of_softmax_type(form: SoftmaxType) -> tuple[sp.Expr, bool]:
     if len(form.support) == 1:
         return (sp.S.Zero if form.slack == 0 else QUARTER * largest), True
     return HALF * largest, sizes.count(largest) >= 2 or largest == 0
-
-
-def _steepest(subject: Subject, place: int) -> sp.Expr | None:
-    """The supremum of |F_i'| for a component of one score: a value or a limit of it, shown to be a bound."""
-    score, slope = subject.scores[place], subject.derivative(place, place)
-    if not slope.free_symbols & {score}:
-        return sp.Abs(slope)
-    candidates = {sp.Abs(value) for value in _values(subject, slope, score)}
-    if sp.oo in candidates:
-        return sp.oo
-    for candidate in sorted((one for one in candidates if one.is_Rational), reverse=True):
-        if all(subject.nonnegative(candidate - side * slope).holds for side in (1, -1)):
-            return candidate
-    return None
-
-
-def _values(subject: Subject, slope: sp.Expr, score: sp.Symbol) -> list[sp.Expr]:
-    """Values of the slope, and its limits: at 0, on pieces where it is constant, at both ends."""
-    values = [slope.xreplace({score: sp.S.Zero})]
-    for conditions, piece in pieces_of(slope):
-        if not piece.free_symbols and subject.point_where(lambda value: True, piece, conditions):
-            values.append(piece)
-    for end in (sp.oo, -sp.oo):
-        try:
-            values.append(sp.limit(slope, score, end))
-        except (NotImplementedError, ValueError, TypeError):
-            continue
-    return values
 
 
 def _is_symmetric(form: SoftmaxType) -> bool:

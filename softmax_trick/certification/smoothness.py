@@ -1,117 +1,238 @@
-"""Is F defined and differentiable on all of R^K?
+"""Is F defined, continuous and differentiable on all of R^K?
 
-Smooth functions are, where no denominator vanishes and no logarithm or root has an argument that is not positive. A
-piecewise function is, if in addition the pieces have equal values and gradients wherever their regions meet.
+A component of one linear form of the scores is decided by its limits and slopes on both sides of every point at which
+the line is cut. For others there is a criterion each way:
+
+- Yes, where the components are continuous, and the partial derivatives of each piece are defined, roots of 0 included,
+  wherever its region or the boundary of that is, and agree with those of the pieces that it meets. (Off a thin set F is
+  then smooth, and its gradient extends continuously to all of R^K; by the fundamental theorem of calculus along lines
+  that is the gradient everywhere.)
+- No, at a point through which a line goes along which a component jumps, or has different slopes on the two sides.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 
 import sympy as sp
 
 from softmax_trick.certificate import Property
-from softmax_trick.certification.subject import (
-    Answer,
-    Conditions,
-    Subject,
-    TooManyRegions,
-    closure,
-    impossible,
-    interior,
-    pieces_of,
-    property_of,
-)
+from softmax_trick.certification import line
+from softmax_trick.certification.domain import Need, all_needs, needs_of
+from softmax_trick.certification.pieces import Conditions, TooManyRegions, closure, impossible, interior, pieces_of
+from softmax_trick.certification.subject import YES, Answer, Point, Profile, Subject, is_surely, property_of
+from softmax_trick.certification.unknown import Unknown
+
+# --- defined ----------------------------------------------------------------------------------------------------------
+
+
+def defined(subject: Subject, needs: Sequence[Need]) -> Property:
+    """Whether every part of the formula, as it is written, has a value everywhere; the witness is where not."""
+    answer = YES
+    for need in needs:
+        found = _met(subject, need)
+        if found.holds is False:
+            return property_of(found.because(_why(need, found)))
+        if found.holds is None:
+            answer = found.because(f"{need}: whether it is so everywhere is not decided")
+    return property_of(answer)
+
+
+def _why(need: Need, found: Answer) -> str:
+    return found.reason or str(need)
+
+
+def _met(subject: Subject, need: Need) -> Answer:
+    if need.kind != "covered":
+        sides = (need.expression, -need.expression) if need.kind == "nonzero" else (need.expression,)
+        if any(is_surely(side, strictly=need.kind != "nonnegative") for side in sides):
+            return YES
+    found = subject.never(*need.violated())
+    if found.holds is None and need.kind == "nonzero" and not need.guards:
+        return _changes_sign(subject, need.expression)
+    return Answer(found.holds, found.point)
+
+
+def _changes_sign(subject: Subject, expression: sp.Expr) -> Answer:
+    """Whether a continuous expression has values of both signs, and so vanishes somewhere between."""
+    low = subject.point_where(lambda value: value < 0, expression)
+    high = subject.point_where(lambda value: value > 0, expression)
+    if low and high and all(_met(subject, need).holds for need in needs_of(expression)) and not _has_jumps(expression):
+        ends = " and ".join(_at(point) for point in (low, high))
+        return Answer(False, None, f"{expression} changes its sign between {ends}, and is 0 on the way")
+    return Answer(None)
+
+
+def _has_jumps(expression: sp.Expr) -> bool:
+    return bool(expression.has(sp.Piecewise, sp.sign, sp.Heaviside))
+
+
+def _at(point: Point) -> str:
+    return ", ".join(f"{symbol} = {value}" for symbol, value in point.items())
+
+
+def real_everywhere(subject: Subject, expression: sp.Expr, where: Conditions = ()) -> bool:
+    """Whether an expression has a real value everywhere, where the conditions hold."""
+    return all(
+        _met(subject, Need(need.expression, need.kind, (*where, *need.guards))).holds for need in needs_of(expression)
+    )
+
+
+# --- continuous and differentiable ------------------------------------------------------------------------------------
 
 
 def differentiable(subject: Subject) -> Property:
-    """Whether F is defined and differentiable everywhere; the witness is a point where it is not."""
-    for component in subject.components:
-        for answer in (_defined(subject, component), _joined(subject, component, with_slopes=True)):
-            if not answer.holds:
-                return property_of(answer)
-    return property_of(Answer(True))
+    """Whether F, defined everywhere, is differentiable everywhere; the witness is a point where it is not."""
+    return property_of(_all(_joined(subject, component, slopes=True) for component in subject.components))
 
 
 def continuous(subject: Subject) -> Answer:
-    """Whether the pieces of F join without jumps, where F is defined; a point of a jump, if not."""
-    answers = [_joined(subject, component, with_slopes=False) for component in subject.components]
-    return next((answer for wanted in (False, None) for answer in answers if answer.holds is wanted), Answer(True))
+    """Whether F, defined everywhere, is continuous everywhere; a point of a jump, if not."""
+    steps = (sp.Piecewise, sp.sign, sp.Heaviside)  # all else is continuous wherever it is defined
+    jumping = [f for f, written in zip(subject.components, subject.written, strict=True) if written.has(*steps)]
+    return _all(_joined(subject, component, slopes=False) for component in jumping)
 
 
-def continuous_everywhere(subject: Subject) -> bool:
-    """Whether F is known to be defined and continuous everywhere."""
-    return bool(continuous(subject).holds) and all(_defined(subject, f).holds for f in subject.components)
+def is_continuous(subject: Subject, function: sp.Expr) -> bool:
+    """Whether it is known that an expression is defined and continuous everywhere."""
+    return real_everywhere(subject, function) and bool(_joined(subject, function, slopes=False).holds)
 
 
-def real_everywhere(subject: Subject, expression: sp.Expr) -> bool:
-    """Whether an expression has a real value everywhere; roots may be taken of 0."""
-    return bool(_defined(subject, expression, smoothly=False).holds)
+def _all(answers: Iterator[Answer]) -> Answer:
+    undecided = YES
+    for answer in answers:
+        if answer.holds is False:
+            return answer
+        if answer.holds is None:
+            undecided = answer
+    return undecided
 
 
-def _defined(subject: Subject, component: sp.Expr, smoothly: bool = True) -> Answer:
-    """Whether each piece is defined on its region."""
+def _joined(subject: Subject, component: sp.Expr, slopes: bool) -> Answer:
+    if (component, slopes) not in subject.joined:
+        subject.joined[component, slopes] = _find_joined(subject, component, slopes)
+    return subject.joined[component, slopes]
+
+
+def _find_joined(subject: Subject, component: sp.Expr, slopes: bool) -> Answer:
+    if not component.has(sp.Piecewise) and not (slopes and _has_roots(component)):
+        return YES
+    if profile := subject.profile(component):
+        try:
+            return _on_the_line(subject, profile, slopes)
+        except Unknown:
+            pass
+    answer = _by_pieces(subject, component, slopes)
+    if answer.holds:
+        return YES
+    for point in _suspects(subject, component, answer):
+        if trouble := _trouble_at(subject, component, point, slopes):
+            return Answer(False, point, trouble)
+    return Answer(None, reason=answer.reason or "the pieces are not known to join")
+
+
+def _has_roots(expression: sp.Expr) -> bool:
+    return any(not power.exp.is_Integer for power in expression.atoms(sp.Pow) if not isinstance(power, sp.exp))
+
+
+def _on_the_line(subject: Subject, profile: Profile, slopes: bool) -> Answer:
+    """A function of one variable: at each point of the cut, limits and slopes from both sides."""
+    cut = line.resolved([profile.function], profile.variable)
+    for place, (cell, (value,)) in enumerate(cut):
+        if cell.is_point:
+            left, right = cut[place - 1][1][0], cut[place + 1][1][0]
+            trouble = _trouble(value, left, right, profile.variable, cell.sample, slopes)
+            if trouble:
+                return Answer(False, subject.completed(profile.point(cell.sample)), trouble)
+    return YES
+
+
+def _trouble(value: sp.Expr, left: sp.Expr, right: sp.Expr, x: sp.Symbol, point: sp.Expr, slopes: bool) -> str | None:
+    """What keeps a function from being continuous, or differentiable, at a point; None if nothing does."""
+    if None in (value, left, right):
+        raise Unknown("it is not defined everywhere")
+    if left == right and line.pole_free(left, x, point):
+        here = left.xreplace({x: point})
+        return None if line.is_same(here, value.xreplace({x: point})) else f"it jumps there to {value}"
+    height = value.xreplace({x: point})
+    (low, low_slope), (high, high_slope) = (
+        line.limit_and_slope(piece, x, point, side) for piece, side in ((left, -1), (right, 1))
+    )
+    for limit in (low, high):
+        if limit.is_infinite or not line.is_same(limit, height):
+            return f"it jumps there: the limit is {limit}, and the value {height}"
+    if not slopes:
+        return None
+    if low_slope.is_infinite or high_slope.is_infinite:
+        return "it is infinitely steep there"
+    return None if line.is_same(low_slope, high_slope) else f"its slopes are {low_slope} and {high_slope} there"
+
+
+def jump_along(subject: Subject, component: sp.Expr, point: Point, direction: Sequence[int]) -> str | None:
+    """How a component jumps at a point along a line; None if it does not, or it is not known."""
+    return _along(subject, component, point, direction, slopes=False)
+
+
+def _along(subject: Subject, component: sp.Expr, point: Point, direction: Sequence[int], slopes: bool) -> str | None:
+    s = sp.Dummy("s", real=True)
+    steps = dict(zip(subject.scores, direction, strict=True))
+    moved = {symbol: value + steps.get(symbol, 0) * s for symbol, value in point.items()}
+    try:
+        cut = line.resolved([component.xreplace(moved)], s)
+        for place, (cell, (value,)) in enumerate(cut):
+            if cell.is_point and line.is_same(cell.sample, sp.S.Zero):
+                return _trouble(value, cut[place - 1][1][0], cut[place + 1][1][0], s, sp.S.Zero, slopes)
+    except Unknown:
+        pass
+    return None
+
+
+def directions(subject: Subject, most: int = 6) -> Iterator[list[int]]:
+    """Along the axes, and along sums and differences of two."""
+    units = [[int(place == one) for place in subject.classes] for one in range(min(subject.k, most))]
+    yield from units
+    for u, v in itertools.combinations(units, 2):
+        yield [a + b for a, b in zip(u, v, strict=True)]
+        yield [a - b for a, b in zip(u, v, strict=True)]
+        yield [a + 2 * b for a, b in zip(u, v, strict=True)]
+
+
+def _trouble_at(subject: Subject, component: sp.Expr, point: Point, slopes: bool) -> str | None:
+    return next(filter(None, (_along(subject, component, point, v, slopes) for v in directions(subject))), None)
+
+
+def _suspects(subject: Subject, component: sp.Expr, answer: Answer) -> Iterator[Point]:
+    """Points at which pieces may not join: what was found, and where something vanishes that a root is taken of."""
+    if answer.point:
+        yield answer.point
+    for need in all_needs([component]):
+        found = subject.never(*need.guards, sp.Eq(need.expression, 0))
+        if found.point:
+            yield found.point
+
+
+def _by_pieces(subject: Subject, component: sp.Expr, slopes: bool) -> Answer:
+    """The criterion for yes; the point of an answer that is not yes is a suspect, no more."""
     try:
         pieces = list(pieces_of(component))
     except TooManyRegions as error:
         return Answer(None, reason=str(error))
-    answers = (_defined_on(subject, piece, conditions, smoothly) for conditions, piece in pieces)
-    return next((answer for answer in answers if not answer.holds), Answer(True))
-
-
-def _defined_on(subject: Subject, piece: sp.Expr, region: Conditions, smoothly: bool = True) -> Answer:
-    """Whether every denominator is nowhere zero, and what stands in a logarithm or under a root is positive."""
-    powers = [node for node in piece.atoms(sp.Pow) if not node.exp.is_Integer]
-    roots = [node.base for node in powers if not smoothly and node.exp.is_positive]
-    for base in roots:
-        if not (answer := subject.nonnegative(base, region)).holds:
-            return _because(answer, f"{base} must not be negative")
-    needed = [node.base for node in powers if node.base not in roots]
-    needed += [node.args[0] for node in piece.atoms(sp.log)]
-    for base in needed:
-        if not (answer := subject.positive(base, region)).holds:
-            return _because(answer, f"{base} has to be positive")
-    for node in piece.atoms(sp.Pow):
-        if node.exp.is_Integer and node.exp < 0 and not _nowhere_zero(subject, node.base, region):
-            point = subject.point_where_zero(node.base, region)
-            return Answer(False if point else None, point, f"{node.base} must not be zero")
-    return Answer(True)
-
-
-def _nowhere_zero(subject: Subject, base: sp.Expr, region: Conditions) -> bool:
-    if not base.free_symbols:
-        return base != 0
-    return any(subject.positive(one, region).holds for one in (base, -base))
-
-
-def _joined(subject: Subject, component: sp.Expr, with_slopes: bool) -> Answer:
-    """Whether the pieces have equal values, and gradients, wherever their regions meet.
-
-    The gradient of a piece counts only where its region has inner points.
-    """
-    if not component.has(sp.Piecewise):
-        return Answer(True)
-    try:
-        pieces = [(region, piece) for region, piece in pieces_of(component) if not impossible(region)]
-    except TooManyRegions as error:
-        return Answer(None, reason=str(error))
     wide = [not impossible(interior(region)) for region, _ in pieces]
-    for (first, second), both_wide in zip(
-        itertools.combinations(pieces, 2), itertools.starmap(min, itertools.combinations(wide, 2)), strict=True
-    ):
+    for is_wide, (region, piece) in zip(wide, pieces, strict=True):
+        around = closure(region)
+        parts = [piece, *((piece.diff(score) for score in subject.scores) if slopes and is_wide else ())]
+        for part in parts:
+            if not real_everywhere(subject, part, around):
+                return Answer(None, reason=f"{part} is not known to be defined wherever its region ends")
+    for (first, first_wide), (second, second_wide) in itertools.combinations(zip(pieces, wide, strict=True), 2):
         meeting = (*closure(first[0]), *closure(second[0]))
         if first[1] == second[1] or impossible(meeting):
             continue
-        for piece in (first[1], second[1]):
-            if not _defined_on(subject, piece, meeting).holds:
-                return Answer(None, reason=f"{piece} is not known to be smooth where its region ends")
         difference = first[1] - second[1]
-        slopes = [difference.diff(score) for score in subject.scores] if with_slopes and both_wide else []
-        for part in (difference, *slopes):
-            if not (answer := subject.zero(part, meeting)).holds:
-                return _because(answer, f"the pieces {first[1]} and {second[1]} do not join smoothly")
-    return Answer(True)
-
-
-def _because(answer: Answer, reason: str) -> Answer:
-    return Answer(answer.holds, answer.point, reason)
+        both = slopes and first_wide and second_wide
+        for part in (difference, *((difference.diff(score) for score in subject.scores) if both else ())):
+            found = subject.zero(part, meeting)
+            if not found.holds:
+                return found.because(f"the pieces {first[1]} and {second[1]} are not known to join")
+    return YES

@@ -12,12 +12,16 @@ fails.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sympy as sp
 
 from softmax_trick.certificate import Property
-from softmax_trick.certification.subject import Answer, Point, Subject, as_text, at, property_of
+from softmax_trick.certification import line
+from softmax_trick.certification.smoothness import real_everywhere
+from softmax_trick.certification.subject import YES, Answer, Point, Subject, as_text, property_of
+from softmax_trick.certification.unknown import Unknown
 from softmax_trick.numeric import NotEnclosable, enclose
 from softmax_trick.symbolic import normal_form
 
@@ -95,8 +99,19 @@ def softmax_type(subject: Subject) -> tuple[Property, SoftmaxType | None]:
             slack = value
         else:
             weights[of] = value
+    if not all(real_everywhere(subject, entry) for entry in dilation):
+        return property_of(Answer(None, reason="d is not known to exist for all parameters"), **NOTHING), None
     found = SoftmaxType(tuple(support), dilation, weights, slack)
-    return Property(True, "exact", reason="by the classification A1c", extras=found.extras()), found
+    if vanishing(subject, support).holds:
+        return Property(True, "exact", reason="by the classification A1c", extras=found.extras()), found
+    # (P2) holds for all parameters, as both of its sides are continuous in them; the form, where nothing vanishes.
+    reason = "by the classification A1c; c, C and the support are those for parameters for which no component is 0"
+    return Property(True, "exact", reason=reason, extras=found.extras()), None
+
+
+def vanishing(subject: Subject, support: Sequence[int]) -> Answer:
+    """Whether the components of the support vanish nowhere, for any parameters."""
+    return next((one for one in map(subject.nonzero, (subject.components[i] for i in support)) if not one.holds), YES)
 
 
 def generalised_softmax(unity: Property, positive: Property, p2: Property) -> Property:
@@ -111,15 +126,17 @@ def generalised_softmax(unity: Property, positive: Property, p2: Property) -> Pr
     return Property(True, "exact", reason="by A1r, from (P2), unity and positivity", extras=extras)
 
 
-def trick(subject: Subject, p2: Property, form: SoftmaxType | None) -> Property:
+def trick(subject: Subject, p2: Property) -> Property:
     """(P3) for targets in the simplex: the same as (P2), where no component vanishes, for (P3) divides by them."""
-    if form is None:
+    if not p2.holds:
         return Property(p2.holds, p2.rung, p2.witness, p2.reason, {"dilation": None})
-    missing = [place for place in subject.classes if place not in form.support]
-    if missing:
-        point = next(iter(subject.points()))
-        reason = f"component {missing[0] + 1} is 0, and the trick divides by it"
-        return Property(False, "exact", as_text(point), reason, {"dilation": None})
+    for place, component in enumerate(subject.components, start=1):
+        answer = Answer(False, next(subject.points())) if component == 0 else subject.nonzero(component)
+        if not answer.holds:
+            reason = (
+                f"component {place} can be 0" if answer.point else f"whether component {place} can be 0 is not decided"
+            )
+            return property_of(answer.because(f"{reason}, and the trick divides by it"), dilation=None)
     return Property(True, "exact", reason="by A1.2-3r", extras={"dilation": p2.extras["dilation"]})
 
 
@@ -131,8 +148,8 @@ def _base_point(subject: Subject, support: list[int]) -> Point | None:
     for point in subject.points():
         scores = {score: point[score] for score in subject.scores}
         try:
-            values = [enclose(at(subject.components[place], point), {}) for place in support]
-        except NotEnclosable:
+            values = [enclose(line.value_at(subject.components[place], point), {}) for place in support]
+        except (NotEnclosable, Unknown, line.NowhereDefined):
             continue
         if all(0 not in value for value in values):
             return scores

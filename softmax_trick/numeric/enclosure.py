@@ -19,7 +19,8 @@ def enclose(expression: sp.Expr, point: Mapping[sp.Symbol, sp.Expr], precision: 
     """A ball that contains the value of the expression at the point.
 
     Args:
-        expression: built from rationals, symbols, + - * / **, exp, log, tanh, sinh, cosh, Abs, Max, Min.
+        expression: built from rationals, symbols, + - * / **, exp, log, tanh, sinh, cosh, Abs, Max, Min,
+            and real roots of polynomials (CRootOf).
         point: the exact value of every symbol, itself such an expression without symbols.
         precision: working precision in bits.
 
@@ -54,6 +55,8 @@ def _enclose(node: sp.Expr, values: Mapping[sp.Symbol, flint.arb]) -> flint.arb:
         return flint.arb.pi()
     if node.is_Pow:
         return _power(node, values)
+    if isinstance(node, sp.CRootOf) and node.is_real:
+        return _root(node)
     arguments = [_enclose(argument, values) for argument in node.args]
     match node:
         case sp.Add():
@@ -82,6 +85,13 @@ def _enclose(node: sp.Expr, values: Mapping[sp.Symbol, flint.arb]) -> flint.arb:
         case sp.Min():
             return _fold(flint.arb.min, arguments)
     raise NotEnclosable(f"there is no enclosure for {node.func.__name__} in {node}")
+
+
+def _root(node: sp.CRootOf) -> flint.arb:
+    """A real root of a polynomial, isolated by SymPy in exact arithmetic."""
+    error = flint.fmpq(1, 2**flint.ctx.prec)
+    near = node.eval_rational(sp.Rational(1, 2**flint.ctx.prec))
+    return flint.arb(flint.fmpq(int(near.p), int(near.q)), flint.arb(error))
 
 
 def _power(node: sp.Pow, values: Mapping[sp.Symbol, flint.arb]) -> flint.arb:

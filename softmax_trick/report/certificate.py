@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -22,11 +22,16 @@ def certificate_table(certificate: Certificate) -> RenderableType:
     for name, found in certificate.properties().items():
         word, colour = ANSWERS[found.holds]
         table.add_row(name.replace("_", " "), Text(word, style=colour), found.rung or "-", Text(_found(found)))
-    return table
+    return Group(*(Text(f"note: {note}") for note in certificate.notes), table)
 
 
 def _found(found: Property) -> str:
-    parts = [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in found.extras.items() if value is not None]
+    extras = {name: value for name, value in found.extras.items() if value is not None}
+    if "range" in extras and extras["range"] == extras.get("bound"):  # the range says more, by the same numbers
+        del extras["bound"]
+    parts = [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in extras.items()]
+    if found.where:
+        parts.insert(0, f"it holds where {' and '.join(found.where)}")
     if found.witness:
         parts.append("at " + ", ".join(f"{name} = {value}" for name, value in found.witness.items()))
     if found.reason:
