@@ -369,11 +369,13 @@ def test_a_tail_that_is_cut_off_between_10_and_100_is_seen() -> None:
 
 
 def test_the_backward_is_a_property_of_its_own() -> None:
-    assert certify_torch(softmax, 3).backward.holds is True
-    wrong = certify_torch(lambda x: x.exp() / x.exp().sum(-1, keepdim=True).detach(), 3)
-    assert wrong.backward.holds is False
-    assert wrong.as_json()["backward"]["witness"] == wrong.backward.witness
-    assert certify_torch(lambda x: torch.from_numpy(x.numpy() * 2), 3).backward.holds is None
+    assert certify_torch(softmax, 3).properties()["backward"].holds is True
+    found = certify_torch(lambda x: x.exp() / x.exp().sum(-1, keepdim=True).detach(), 3)
+    wrong = found.properties()["backward"]
+    assert wrong.holds is False
+    assert found.as_json()["backward"]["witness"] == wrong.witness
+    by_numpy = certify_torch(lambda x: torch.from_numpy(x.numpy() * 2), 3)
+    assert by_numpy.properties()["backward"].holds is None
 
 
 # --- how it is called -------------------------------------------------------------------------------------------------

@@ -359,6 +359,7 @@ def test_the_worker_ends_with_its_parent(tmp_path):
         "module.certify([x], [x], time_limit=600)\n"
     )
     parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
     worker = int(parent.stdout.readline())
     parent.kill()
     parent.wait()
