@@ -81,6 +81,8 @@ def is_surely(expression: sp.Expr, strictly: bool) -> bool:
     """Whether an expression without pieces is seen to be positive, or not negative, by its form."""
     if expression.has(sp.Piecewise, sp.Abs, sp.Max, sp.Min, sp.sign, sp.Heaviside):
         return False
+    if expression.is_positive:
+        return True
     found = "nonnegative" if expression == 0 else sign(expression)
     return found == "positive" or (found == "nonnegative" and not strictly)
 
@@ -275,7 +277,7 @@ class Subject:
 
     def nonzero(self, expression: sp.Expr, where: Conditions = ()) -> Answer:
         """Whether an expression is nowhere zero, where the conditions hold."""
-        if any(is_surely(side, strictly=True) for side in (expression, -expression)):
+        if expression.is_negative or any(is_surely(side, strictly=True) for side in (expression, -expression)):
             return YES
         return self.never(*where, sp.Eq(expression, 0))
 
