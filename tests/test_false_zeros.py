@@ -55,6 +55,7 @@ def status(expression, *given_):
         (sp.sqrt(a) * b - sp.sqrt(a) * (b + 1) + sp.sqrt(a), ["a >= 0"]),
         (b / sp.sqrt(a) - (b + 1) / sp.sqrt(a) + 1 / sp.sqrt(a), ["a > 0"]),
         (EVERY_K.unit(2) @ x - x[2], ["K >= 2"]),
+        (x[i] / delta(i, j) - x[i], ["KroneckerDelta(i, j) != 0"]),
         # What follows from the assumptions is no condition.
         (sp.exp(a) / (1 + sp.exp(a)) + 1 / (1 + sp.exp(a)) - 1, []),
         (softmax(x).sum() - 1, []),

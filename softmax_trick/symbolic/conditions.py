@@ -63,7 +63,9 @@ def conditions(
     for asked, relation, every in dict.fromkeys(_asked(expression, ())):
         for part in _with_deltas_known(asked) if not _holds(asked, relation, fewest) else ():
             for factor, needed in _simplified(contract(part, fewest).xreplace(dict(given or {})), relation, fewest):
-                found[Condition(factor, needed, every)] = None
+                # What never holds says nothing to a reader: then it is asked of the whole.
+                whole = (asked, relation) if factor.is_number else (factor, needed)
+                found[Condition(*whole, every)] = None
     positive = {one.expression for one in found if one.relation == "> 0"}
     return tuple(one for one in found if not _follows(one, positive))
 
