@@ -189,7 +189,7 @@ def _decide_on_simplex(
     (For symbolic K the sum itself is replaced by one: a different route to the same restriction.)
     """
     scaled = {v[k]: v[k] / v.sum() for v in distributions for k in range(1, classes.classes + 1)}
-    decision = decide(expression.xreplace(scaled))
+    decision = decide(expression.xreplace(scaled), fewest=classes.classes)
     if decision.witness is None:
         sums = {v.sum() for v in distributions}  # 1, where the statement is meant
         where = tuple(one for one in decision.conditions if one.expression not in sums)
