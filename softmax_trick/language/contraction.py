@@ -74,9 +74,17 @@ class Tensor:
         return known["length"]
 
 
+def text_of(expression: Expression) -> str:
+    """An expression's text without spaces, written once."""
+    known = expression.__dict__  # where the node's cached properties are too
+    if "packed" not in known:
+        known["packed"] = to_text(expression).replace(" ", "")
+    return known["packed"]
+
+
 def text_length(expression: Expression) -> int:
     """The characters of an expression's text, spaces not counted."""
-    return len(to_text(expression).replace(" ", ""))
+    return len(text_of(expression))
 
 
 Items = list[tuple[Tensor, Fraction]]  # factors with exponents
@@ -145,7 +153,7 @@ class Frame:
             terms += [term.opposite for term in inner] if one.negative else inner
         if len(terms) == 1:
             return terms[0]
-        terms.sort(key=lambda one: (one.negative, one.length, to_text(one.expression)))
+        terms.sort(key=lambda one: (one.negative, one.length, text_of(one.expression)))
         places = self.joined(terms)
         if len(places) == 2:  # as most of the terms stand
             turned = [one.places for one in terms].count(places[::-1])
@@ -440,7 +448,7 @@ def _quotient(above: list[Expression], below: list[Expression]) -> Expression:
 
 
 def _simple_first(expression: Expression) -> tuple[bool, int, str]:
-    return (not isinstance(expression, Number), text_length(expression), to_text(expression))
+    return (not isinstance(expression, Number), text_length(expression), text_of(expression))
 
 
 def _power(expression: Expression, exponent: Fraction) -> Expression:

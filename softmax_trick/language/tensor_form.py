@@ -30,7 +30,7 @@ from softmax_trick.language.opaque import CONDITIONS, Opaque
 
 MOST_TERMS = 24  # a polynomial with more terms is written out as it stands
 MOST_SEEDS = 4  # terms from which it is tried to draw others into one sum
-MOST_TRIED = 400  # values for which several ways are compared; all others are written out as they stand
+MOST_TRIED = 250  # values for which several ways are compared; all others are written out as they stand
 
 
 class TensorForm(FactorForms):
