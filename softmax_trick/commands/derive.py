@@ -11,9 +11,7 @@ from softmax_trick.commands.output import DIFFERENT, FILES, OK, UNDECIDED, Wrong
 from softmax_trick.terminal import say
 
 if TYPE_CHECKING:
-    from softmax_trick.language.derivation import Derivation
-    from softmax_trick.language.expression import Expression, Variable
-    from softmax_trick.language.grammar import Statement
+    from softmax_trick.language.derivation import Derivation, Question
 
 
 def add(commands: Any) -> None:
@@ -48,56 +46,38 @@ def run(options: argparse.Namespace) -> int:
         raise WrongUsage(f"--time-limit {options.time_limit:g}: a positive number of seconds is needed")
     if options.json:
         check_writable(options.json)
-    statement, formula, by = _read(options)
-    found = within(options.time_limit, _derived, statement, formula, by, options.hessian)
+    question = _read(options)
+    found = within(options.time_limit, _derived, question, options.hessian)
     if options.json != "-":
-        say(in_words(statement, found, latex=options.latex, steps=options.steps))
-    if options.json and not write(json.dumps(as_json(formula, by, statement, found), indent=2) + "\n", options.json):
+        say(in_words(question, found, latex=options.latex, steps=options.steps))
+    if options.json and not write(json.dumps(as_json(question, found), indent=2) + "\n", options.json):
         return DIFFERENT
     return OK if not isinstance(found, Trouble) and found.complete else UNDECIDED
 
 
-def _read(options: argparse.Namespace) -> tuple[Statement, Expression, Variable]:
-    """What was read, the formula and the variable.
+def _read(options: argparse.Namespace) -> Question:
+    from softmax_trick.language.derivation import read_question
+    from softmax_trick.language.expression import LanguageError
 
-    Raises:
-        WrongUsage: there is no derivative of this formula by it.
-    """
-    from softmax_trick.language.expression import AxesError, Derivative, LanguageError
-    from softmax_trick.language.grammar import read
-
-    let = "; ".join(options.let)
     try:
-        names = [one.name for one in read(options.formula, let=let).definitions]  # names for the result are used, too
-        try:
-            statement = read(f"grad({options.formula}, {options.by})", *names, let=let)
-        except AxesError:
-            if options.hessian:
-                raise
-            statement = read(f"jacobian({options.formula}, {options.by})", *names, let=let)
+        return read_question(options.formula, options.by, "; ".join(options.let), options.hessian)
     except LanguageError as error:
         raise WrongUsage(str(error)) from error
-    raw = statement.expressions[0]
-    if not isinstance(raw, Derivative):
-        raise WrongUsage(f"{options.formula}: this is no formula")
-    formula, by = raw.function, raw.by
-    if by not in formula.variables:
-        raise WrongUsage(f"--by {options.by}: {by.name} does not occur in the formula, whose derivative by it is 0")
-    return statement, formula, by
 
 
-def _derived(statement: Statement, formula: Expression, by: Variable, second: bool) -> Derivation:
+def _derived(question: Question, second: bool) -> Derivation:
     from softmax_trick.language.derivation import derive
 
-    return derive(formula, by, names=statement.definitions, second=second, sizes=statement.sizes)
+    statement = question.statement
+    return derive(question.function, question.by, names=statement.definitions, second=second, sizes=statement.sizes)
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def in_words(statement: Statement, found: Derivation | Trouble, *, latex: bool = False, steps: bool = False) -> str:
+def in_words(question: Question, found: Derivation | Trouble, *, latex: bool = False, steps: bool = False) -> str:
     """How the names were read; then the derivatives, for which sizes they hold, and what follows."""
-    readings = "; ".join(f"{name}: {reading}" for name, reading in statement.readings.items())
+    readings = "; ".join(f"{name}: {reading}" for name, reading in question.statement.readings.items())
     if isinstance(found, Trouble):
         return f"{readings}\nundecided: {found.reason}"
     lines = [found.latex] if latex else [readings, repr(found)]
@@ -107,12 +87,16 @@ def in_words(statement: Statement, found: Derivation | Trouble, *, latex: bool =
     return "\n".join(lines)
 
 
-def as_json(formula: Expression, by: Variable, statement: Statement, found: Derivation | Trouble) -> dict[str, Any]:
+def as_json(question: Question, found: Derivation | Trouble) -> dict[str, Any]:
     """The result as JSON, of the form of derivation.schema.json."""
     from softmax_trick.language.latex import to_latex
     from softmax_trick.language.text import to_text
 
-    head = {"formula": to_text(formula), "by": by.name, "names": dict(statement.readings)}
+    head = {
+        "formula": to_text(question.function),
+        "by": question.by.name,
+        "names": dict(question.statement.readings),
+    }
     if isinstance(found, Trouble):
         return {**head, "verdict": "undecided", "reason": found.reason, "derivatives": [], "facts": [], "seconds": 0.0}
     derivatives = [

@@ -1,5 +1,7 @@
 """Derivatives in the user's own terms, each proved equal to the raw derivative, for every size.
 
+>>> derive("-sum(t*log(softmax(x)))", "x", "t: K nonnegative").gradient
+sum(t)*softmax(x) - t
 >>> x, t = variable("x", "K"), variable("t", "K", "nonnegative")
 >>> derive(-total(t * log(softmax(x))), x).gradient
 sum(t)*softmax(x) - t
@@ -16,6 +18,7 @@ from softmax_trick.language.derived_facts import Fact, facts_of
 from softmax_trick.language.expression import (
     AxesError,
     Definition,
+    Derivative,
     DerivativeKind,
     Expression,
     LanguageError,
@@ -28,6 +31,7 @@ from softmax_trick.language.expression import (
     vjp,
 )
 from softmax_trick.language.forms import Form, form_of
+from softmax_trick.language.grammar import Statement, read
 from softmax_trick.language.latex import to_latex
 from softmax_trick.language.text import to_text
 
@@ -117,9 +121,55 @@ def scope_in_words(decision: Decision) -> str:
     return decision.scope + (f", where {' and '.join(decision.conditions)}" if decision.conditions else "")
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is to be derived, as it was read.
+
+    Attributes:
+        function: the formula.
+        by: the variable.
+        statement: how the names were read, their definitions and the sizes that are given.
+    """
+
+    function: Expression
+    by: Variable
+    statement: Statement
+
+
+def read_question(formula: str, by: str, let: str = "", second: bool = False) -> Question:
+    """A formula and a variable from text.
+
+    What nothing decides is a vector, if there is a derivative by it: x in softmax(d*x), but not in x**2.
+
+    Args:
+        formula: the formula.
+        by: the name of the variable.
+        let: declarations of names; those that it defines may stand in the results.
+        second: whether the Hessian is asked for: then the formula must be a scalar.
+
+    Raises:
+        LanguageError: the text is no formula, or there is no derivative of it by this name; the message shows where.
+        AxesError: axes that do not fit.
+    """
+    names = [one.name for one in read(formula, let=let).definitions]
+    try:
+        statement = read(f"grad({formula}, {by})", *names, let=let)
+    except AxesError:
+        if second:
+            raise
+        statement = read(f"jacobian({formula}, {by})", *names, let=let)
+    raw = statement.expressions[0]
+    if not isinstance(raw, Derivative):
+        raise LanguageError(f"{formula}: this is no formula")
+    if raw.by not in raw.function.variables:
+        raise LanguageError(f"{raw.by.name} does not occur in the formula, whose derivative by it is 0")
+    return Question(raw.function, raw.by, statement)
+
+
 def derive(
-    function: Expression,
-    by: Variable,
+    function: Expression | str,
+    by: Variable | str,
+    let: str = "",
     *,
     names: tuple[Definition, ...] = (),
     second: bool = False,
@@ -130,8 +180,9 @@ def derive(
     """The derivatives of a formula, in the terms of the formula, each proved equal to the raw one for every size.
 
     Args:
-        function: a scalar, for its gradient; or a vector, for its Jacobian and vjp.
-        by: the variable.
+        function: a scalar, for its gradient; or a vector, for its Jacobian and vjp; as an expression or as text.
+        by: the variable, or its name.
+        let: declarations of the names in texts, "x: K; c: label K; y = softmax(x)".
         names: definitions that the forms may use, besides those in the formula.
         second: whether the Hessian of a scalar is found too.
         facts: whether it is asked what follows.
@@ -139,10 +190,17 @@ def derive(
         time_limit: seconds after which nothing more is tried.
 
     Raises:
-        LanguageError: a derivative by something that is no variable, by a label or by a distribution.
-        AxesError: the Hessian of a vector.
+        LanguageError: a derivative by something that is no variable, by a label or by a distribution; a text that is
+            no formula; an expression and a text.
+        AxesError: the Hessian of a vector; axes that do not fit.
     """
     begin = time.perf_counter()
+    if isinstance(function, str) and isinstance(by, str):
+        question = read_question(function, by, let, second)
+        function, by = question.function, question.by
+        names, sizes = (*names, *question.statement.definitions), sizes or question.statement.sizes
+    if isinstance(function, str) or isinstance(by, str):
+        raise LanguageError("give a formula and a variable as two texts, or as two expressions")
     until = begin + time_limit
     own = (node for node in function.nodes() if isinstance(node, Definition))
     names = tuple(dict.fromkeys((*names, *reversed(list(own)))))

@@ -136,7 +136,7 @@ def _bounds(function: Expression, by: Variable, slope: Expression | None) -> Ite
     if _uses(function, JUMPING) or where_defined(function):
         return
     largest = max(abs(between.low), abs(between.high))
-    norm = " in the 1-norm" if by.axes else ""
+    norm = " in the 1-norm" + (" of the entries" if len(by.axes) > 1 else "") if by.axes else ""
     yield Fact(f"Lipschitz with constant {largest}{norm}", "the bound of the gradient")
 
 
