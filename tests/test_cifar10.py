@@ -149,6 +149,41 @@ def test_an_archive_that_is_not_the_original_is_set_aside(
     assert (tmp_path / f"{name}.corrupt").read_bytes() == damage(content)
 
 
+def with_links(kind: bytes, target: str) -> bytes:
+    """An archive whose first batch is a link."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        link = tarfile.TarInfo("cifar-10-batches-bin/data_batch_1.bin")
+        link.type, link.linkname = kind, target
+        archive.addfile(link)
+        for i, name in enumerate(BATCHES[1:], start=1):
+            data = binary(batch(i))
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}.bin")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+@pytest.mark.parametrize("target", ["data_batch_1.bin", "nowhere", "/etc/passwd", "data_batch_2.bin"])
+def test_links_in_an_archive_are_not_followed(kind: bytes, target: str, tmp_path: Path) -> None:
+    content = with_links(kind, target)
+    (tmp_path / BINARY).write_bytes(content)
+    with pytest.raises(TrainingError, match="'data_batch_1'; put the original there"):
+        read_archive(tmp_path / BINARY, origin(BINARY, content))
+    with pytest.raises(TrainingError, match=r"it lacks data_batch_1; .* is set aside"):
+        read_archive(tmp_path / BINARY, origin(BINARY, b"another"))
+
+
+def test_an_archive_that_unpacks_to_far_more_is_read_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cifar10, "LARGEST", 10_000)
+    (tmp_path / BINARY).write_bytes(packed({"data_batch_1.bin": b"1", "other": bytes(20_000), "test_batch.bin": b"1"}))
+    with pytest.raises(TrainingError, match=r"it lacks data_batch_2.*data_batch_5, test_batch; "):
+        read_archive(tmp_path / BINARY, origin(BINARY, b"another"))
+
+
 def test_the_checksums_are_those_published() -> None:
     assert CIFAR10.digests == {
         "cifar-10-binary.tar.gz": "md5:c32a1d4ab5d03f1284b67883e8d87530",

@@ -223,6 +223,26 @@ def test_a_faulty_file_is_named_and_set_aside(pair: tuple[Path, Path], name: str
         assert sound.read_bytes() == before
 
 
+def test_a_file_that_unpacks_to_far_more_is_read_no_further(
+    pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousandth of the size that it unpacks to; its digest is looked at before that."""
+    looked_at: list[str] = []
+
+    def altered(origin: Origin, path: Path) -> bool:
+        looked_at.append(path.name)
+        return altered_before(origin, path)
+
+    altered_before = Origin.altered
+    monkeypatch.setattr(Origin, "altered", altered)
+    unpacked = gzip.open
+    monkeypatch.setattr(gzip, "open", lambda path: (looked_at.append("unpacked"), unpacked(path))[1])
+    pair[0].write_bytes(compressed(bytes(80 * 2**20)))
+    with pytest.raises(TrainingError, match="it unpacks to more than 67,108,864 bytes, which no file of this kind has"):
+        read_pair(*pair, originals())
+    assert looked_at[:3] == [IMAGES, LABELS, "unpacked"]
+
+
 def test_a_file_that_cannot_be_set_aside(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, target: Path) -> Path:
         raise PermissionError(13, "Permission denied", str(path))
