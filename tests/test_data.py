@@ -233,10 +233,13 @@ def test_a_file_that_unpacks_to_far_more_is_read_no_further(
         looked_at.append(path.name)
         return altered_before(origin, path)
 
+    def unpacked(path: Path) -> gzip.GzipFile:
+        looked_at.append("unpacked")
+        return gzip.GzipFile(path)
+
     altered_before = Origin.altered
     monkeypatch.setattr(Origin, "altered", altered)
-    unpacked = gzip.open
-    monkeypatch.setattr(gzip, "open", lambda path: (looked_at.append("unpacked"), unpacked(path))[1])
+    monkeypatch.setattr(gzip, "open", unpacked)
     pair[0].write_bytes(compressed(bytes(80 * 2**20)))
     with pytest.raises(TrainingError, match="it unpacks to more than 67,108,864 bytes, which no file of this kind has"):
         read_pair(*pair, originals())
