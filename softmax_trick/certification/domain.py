@@ -54,7 +54,11 @@ def of_power(base: sp.Expr, exponent: sp.Expr, guards: tuple[sp.Basic, ...] = ()
         kind: Kind | None = "nonzero" if exponent < 0 else None
     else:
         kind = "nonnegative" if exponent.is_positive else "positive"
-    if kind and not (base.is_positive or (base.is_Rational and base != 0 and kind == "nonzero")):
+    if kind == "nonzero":  # factor by factor: each is a simpler question
+        yield from (
+            Need(one, kind, guards) for one in sp.Mul.make_args(base) if not (one.is_positive or one.is_negative)
+        )
+    elif kind and not base.is_positive:
         yield Need(base, kind, guards)
 
 
