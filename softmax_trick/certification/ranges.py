@@ -239,11 +239,9 @@ def _size_of(subject: Subject, slope: sp.Expr) -> tuple[sp.Expr | None, bool]:
         return sp.Abs(slope), not slope.has(sp.Piecewise)
     if profile := subject.profile(slope):
         try:
-            ends = extent(subject, profile, wide=True)
+            return extent(subject, profile, wide=True).size()
         except Unknown:
-            ends = None
-        if ends is not None:
-            return ends.size()
+            pass
     values = _approached_inside(subject, slope)
     if {sp.oo, -sp.oo} & values:
         return sp.oo, True
