@@ -206,8 +206,8 @@ def _planted() -> int:
     for error in PLANTED:
         by = noticed(error)
         unnoticed += by is None
-        print(f"{error.name}: {f'noticed by {by}' if by else 'NOT NOTICED'}", flush=True)
-    print(f"{len(PLANTED)} errors planted in the core: {len(PLANTED) - unnoticed} noticed, {unnoticed} not")
+        say(f"{error.name}: {f'noticed by {by}' if by else 'NOT NOTICED'}")
+    say(f"{len(PLANTED)} errors planted in the core: {len(PLANTED) - unnoticed} noticed, {unnoticed} not")
     return DIFFERENT if unnoticed else OK
 
 

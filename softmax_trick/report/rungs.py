@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softmax_trick.claims import RUNGS, Rung, Verdict
+from softmax_trick.files import write_whole
 from softmax_trick.ledger import Ledger, Result
 
 BEGIN = "<!-- Made by python -m softmax_trick.report.rungs README.md -->"
@@ -106,7 +107,7 @@ def main() -> None:
     ledgers = [Ledger(cache=Cache(), results=committed_results(), kernel=asked) for asked in (None, kernel.add_to)]
     file = Path(sys.argv[1])
     table = markdown(*([ledger.result(name) for name in CLAIMS] for ledger in ledgers))
-    file.write_text(placed(file.read_text(encoding="utf-8"), table), encoding="utf-8")
+    write_whole(file, placed(file.read_text(encoding="utf-8"), table))
 
 
 if __name__ == "__main__":
