@@ -52,6 +52,7 @@ def test_json(capsys, arguments, status):
     assert bool(found["reason"]) == bool(status)
     if status:
         assert found["facts"] == []
+        assert ("largest" in found["reason"]) == ("max" in arguments[0])
 
 
 def test_json_to_a_file(capsys, tmp_path):

@@ -107,7 +107,7 @@ def as_json(question: Question, found: Derivation | Trouble) -> dict[str, Any]:
             "verdict": "undecided" if form.form is None else "proved",
             "scope": form.decision.scope if form.decision else "",
             "conditions": list(form.decision.conditions) if form.decision else [],
-            "reason": form.decision.reason if form.decision else "no form was found",
+            "reason": form.reason,
             "steps": list(form.decision.steps) if form.decision else [],
         }
         for kind, form in found.forms.items()

@@ -94,7 +94,7 @@ class Derivation:
 
     def __repr__(self) -> str:
         rows = [("value", to_text(self.value))]
-        rows += [(kind, form.text or f"undecided: {_reason(form)}") for kind, form in self.forms.items()]
+        rows += [(kind, form.text or f"undecided: {form.reason}") for kind, form in self.forms.items()]
         decisions = [form.decision for form in self.forms.values() if form.form is not None and form.decision]
         rows += [("proved", scope) for scope in dict.fromkeys(map(scope_in_words, decisions))]
         rows += [("fact", str(fact)) for fact in self.facts]
@@ -110,10 +110,6 @@ class Derivation:
 
     def _repr_latex_(self) -> str:
         return f"$$\\begin{{aligned}}\n{self.latex}\n\\end{{aligned}}$$"
-
-
-def _reason(form: Form) -> str:
-    return form.decision.reason if form.decision is not None and form.decision.reason else "no form was proved"
 
 
 def scope_in_words(decision: Decision) -> str:

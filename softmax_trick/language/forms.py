@@ -52,6 +52,16 @@ class Form:
         """The form as text, as short as the grammar reads it back."""
         return "" if self.form is None else shortest_text(self.form)
 
+    @property
+    def reason(self) -> str:
+        """Why no form was proved; "" if one was."""
+        if self.form is not None:
+            return ""
+        if self.decision is not None:
+            return self.decision.reason or "the form that was found is not equal to it"
+        largest = functions_in(self.of) & {"max", "min"}
+        return "no form was found" + (": the place of the largest entry has no name" if largest else "")
+
 
 def form_of(
     expression: Expression,
