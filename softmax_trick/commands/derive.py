@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softmax_trick.commands.limited import Trouble, within
-from softmax_trick.commands.output import DIFFERENT, FILES, OK, UNDECIDED, WrongUsage, check_writable, write
+from softmax_trick.commands.output import DIFFERENT, FILES, OK, UNDECIDED, WrongUsage, check_outputs, write
 from softmax_trick.terminal import say
 
 if TYPE_CHECKING:
     from softmax_trick.language.derivation import Derivation, Question
+    from softmax_trick.language.grammar import Statement
 
 
 def add(commands: Any) -> None:
@@ -33,6 +35,13 @@ def add(commands: Any) -> None:
     derive.add_argument("--hessian", action="store_true", help="the Hessian of a scalar too")
     derive.add_argument("--latex", action="store_true", help="print LaTeX: the lines of an aligned block")
     derive.add_argument("--steps", action="store_true", help="show the reductions that prove it")
+    emit = "write the value and the proved gradient as a module for this framework"
+    derive.add_argument("--emit", choices=("torch", "jax", "numpy"), help=emit)
+    module = derive.add_argument(
+        "--out", metavar="FILE", help="where --emit writes the module (default: standard output)"
+    )
+    test = derive.add_argument("--test", metavar="FILE", help="write the test of the module in --out, for pytest")
+    module.complete = test.complete = FILES
     limit = "after which it is undecided (default: 60)"
     derive.add_argument("--time-limit", type=float, default=60.0, metavar="SECONDS", help=limit)
     output = derive.add_argument("--json", metavar="FILE", help="write the result as JSON; - is standard output")
@@ -44,15 +53,55 @@ def run(options: argparse.Namespace) -> int:
     """Read everything, then derive, then write."""
     if not options.time_limit > 0:
         raise WrongUsage(f"--time-limit {options.time_limit:g}: a positive number of seconds is needed")
-    if options.json:
-        check_writable(options.json)
+    _check_outputs(options)
     question = _read(options)
-    found = within(options.time_limit, _derived, question, options.hessian)
-    if options.json != "-":
+    found = within(options.time_limit, _derived, question, options.hessian, not options.emit)
+    proved = not isinstance(found, Trouble) and found.complete
+    if options.emit and proved and not _emitted(options, question.statement, found):
+        return DIFFERENT
+    if options.json != "-" and not (options.emit and proved and options.out in (None, "-")):
         say(in_words(question, found, latex=options.latex, steps=options.steps))
     if options.json and not write(json.dumps(as_json(question, found), indent=2) + "\n", options.json):
         return DIFFERENT
-    return OK if not isinstance(found, Trouble) and found.complete else UNDECIDED
+    return OK if proved else UNDECIDED
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Before the work: do the options for files go together, and can the files be written?
+
+    Raises:
+        WrongUsage: no.
+    """
+    if (options.out or options.test) and not options.emit:
+        raise WrongUsage("--out and --test are for the module that --emit writes: add --emit torch, jax or numpy")
+    if options.test:
+        if not options.out or options.out == "-":
+            raise WrongUsage("--test imports the module: say with --out in which file it is")
+        if not Path(options.out).stem.isidentifier():
+            raise WrongUsage(f"--test could not import {options.out}: its name is no name of a module")
+        if Path(options.test).absolute() == Path(options.out).absolute():
+            raise WrongUsage(f"--test and --out are the same file, {options.out}")
+    module = options.out or ("-" if options.emit else None)
+    check_outputs([file for file in (options.json, module, options.test) if file])
+
+
+def _emitted(options: argparse.Namespace, statement: Statement, found: Derivation) -> bool:
+    """Write the module and its test, once both are there; whether that succeeded.
+
+    Raises:
+        WrongUsage: the formula has no array form.
+    """
+    from softmax_trick.language.emission import emit
+    from softmax_trick.language.emitted_code import Unemittable
+    from softmax_trick.language.emitted_test import emit_test
+
+    try:
+        texts = {options.out or "-": emit(found, options.emit, statement.sizes)}
+        if options.test:
+            texts[options.test] = emit_test(found, options.emit, Path(options.out).stem, statement.sizes)
+    except Unemittable as error:
+        raise WrongUsage(f"--emit {options.emit}: {error}") from error
+    return all(write(text, file) for file, text in texts.items())
 
 
 def _read(options: argparse.Namespace) -> Question:
@@ -65,11 +114,12 @@ def _read(options: argparse.Namespace) -> Question:
         raise WrongUsage(str(error)) from error
 
 
-def _derived(question: Question, second: bool) -> Derivation:
+def _derived(question: Question, second: bool, facts: bool) -> Derivation:
     from softmax_trick.language.derivation import derive
 
-    statement = question.statement
-    return derive(question.function, question.by, names=statement.definitions, second=second, sizes=statement.sizes)
+    statement, function = question.statement, question.function
+    names, sizes = statement.definitions, statement.sizes
+    return derive(function, question.by, names=names, second=second, facts=facts, sizes=sizes)
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

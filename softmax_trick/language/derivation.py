@@ -157,6 +157,8 @@ def read_question(formula: str, by: str, let: str = "", second: bool = False) ->
     raw = statement.expressions[0]
     if not isinstance(raw, Derivative):
         raise LanguageError(f"{formula}: this is no formula")
+    for index in raw.function.free:
+        raise LanguageError(f"the index {index.name} is free: write [{index.name}:{index.axis}] ..., or a sum over it")
     if raw.by not in raw.function.variables:
         raise LanguageError(f"{raw.by.name} does not occur in the formula, whose derivative by it is 0")
     return Question(raw.function, raw.by, statement)

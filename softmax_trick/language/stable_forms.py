@@ -1,0 +1,141 @@
+"""Expressions in a form that floating point can evaluate: the same values, without overflow and needless cancellation.
+
+log(softmax(x)) is log_softmax(x), exp(x)/(C + sum(exp(x))) a softmax with slack, log(sum(n*exp(x))) the logsumexp of
+x + log(n), 1 - sigmoid(x) is sigmoid(-x); (A @ B) @ v is A @ (B @ v), and diag(v) @ u is v*u.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from softmax_trick.language import functions as f
+from softmax_trick.language.expression import (
+    Apply,
+    Call,
+    Definition,
+    Diag,
+    Entry,
+    Expression,
+    MatMul,
+    Pick,
+    Spread,
+    Transpose,
+)
+from softmax_trick.language.functions import unfolded
+from softmax_trick.language.ranges import range_of
+from softmax_trick.language.recognition import ONE, recognised
+
+WRITTEN_OUT = frozenset({"ce", "softce", "kl", "entropy", "trace"})  # no framework has them as they are meant here
+
+
+def stable(expression: Expression) -> Expression:
+    """The expression in a form that floating point can evaluate. Its names keep their meaning, in such a form."""
+    if isinstance(expression, Call) and expression.function in WRITTEN_OUT:
+        meaning = unfolded(expression)
+        if meaning is not None:
+            return stable(meaning)
+    inner = recognised(expression.rebuilt(stable))
+    found = _stable(inner)
+    return inner if found is None else found
+
+
+def _stable(node: Expression) -> Expression | None:
+    match node:
+        case Apply("log", (u,)):
+            found, rest = logarithm(u), _rest(u)
+            return found if found is not None or rest is None else f.log1p(rest)
+        case Apply("divide", (Apply("negative", (u,)), v)):
+            quotient = _stable(u / v)
+            return None if quotient is None else -quotient
+        case Apply("divide", (u, v)):
+            return _quotient(u, v)
+        case Apply("subtract", (first, u)) if first == ONE:
+            inner = meaning_of(u)
+            return f.sigmoid(-inner.arguments[0]) if isinstance(inner, Apply) and inner.function == "sigmoid" else None
+        case Apply("subtract", (Apply("exp", (u,)), last)) if last == ONE:
+            return f.expm1(u)
+        case MatMul(Diag(v), u) if len(u.axes) == len(v.axes) == 1:
+            return v * u
+        case MatMul(MatMul(a, b), v) if len(v.axes) == 1:
+            return _product(a, _product(b, v))
+    return None
+
+
+def _product(left: Expression, right: Expression) -> Expression:
+    product = MatMul(left, right)
+    found = _stable(product)
+    return product if found is None else found
+
+
+def _quotient(u: Expression, v: Expression) -> Expression | None:
+    """u/v as a softmax, or as exp(log(u) - log(v)), where both have exponentials."""
+    above, below = logarithm(u), logarithm(v)
+    if above is None or below is None:
+        return None
+    inner = below.argument if isinstance(below, Spread) else below
+    match inner:
+        case Call("logsumexp", (x,), (place,)) if x == above and (
+            below.position == place if isinstance(below, Spread) else len(x.axes) == 1
+        ):
+            return Call("softmax", (x,), (place,), x.axes)
+    return f.exp(above - below)
+
+
+def _log_sum(left: Expression, right: Expression) -> Expression:
+    """log(exp(left) + exp(right))."""
+    return right + f.softplus(left - right)
+
+
+def _rest(u: Expression) -> Expression | None:
+    """v of 1 + v."""
+    match u:
+        case Apply("add", (first, v)) if first == ONE:
+            return v
+        case Apply("add", (v, last)) if last == ONE:
+            return v
+    return None
+
+
+def meaning_of(node: Expression) -> Expression:
+    """What a name stands for; anything else as it is."""
+    return meaning_of(node.meaning) if isinstance(node, Definition) else node
+
+
+def logarithm(u: Expression) -> Expression | None:
+    """log(u) without the exponentials in u: those of softmax, sigmoid, sums of exponentials; None if it has none."""
+    match meaning_of(u):
+        case Call("softmax", (x,), positions, axes):
+            return Call("log_softmax", (x,), positions, axes)
+        case Call("softmax", (x, slack), positions):
+            below = _log_sum(f.log(slack), Call("logsumexp", (x,), positions, _left(x.axes, positions)))
+            for place in positions:
+                below = Spread(below, x.axes[place], place)
+            return x - below
+        case Call("sum", (v,), positions, axes):
+            inner = logarithm(v)
+            return None if inner is None else Call("logsumexp", (inner,), positions, axes)
+        case Call("dot", (v, w), positions, axes):
+            inner = logarithm(v * w)
+            return None if inner is None else Call("logsumexp", (inner,), positions, axes)
+        case Apply("sigmoid", (v,)):
+            return f.log_sigmoid(v)
+        case Apply("exp", (v,)):
+            return v
+        case Apply("cosh", (v,)):
+            return f.absolute(v) + f.log1p(f.exp(-2 * f.absolute(v))) - f.log(2)
+        case Apply("add" | "multiply" | "divide" as function, (v, w)):
+            left, right = logarithm(v), logarithm(w)
+            if (left is None and right is None) or not (range_of(v).positive and range_of(w).positive):
+                return None
+            left, right = f.log(v) if left is None else left, f.log(w) if right is None else right
+            if function == "add":
+                return f.softplus(right) if v == ONE else f.softplus(left) if w == ONE else _log_sum(left, right)
+            return left + right if function == "multiply" else left - right
+        case Pick() | Entry() | Transpose() | Spread() as node:
+            inner = logarithm(node.children[0])
+            return None if inner is None else replace(node, argument=inner)
+    return None
+
+
+def _left(axes: tuple[str, ...], positions: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(axis for place, axis in enumerate(axes) if place not in positions)
