@@ -7,6 +7,7 @@ x + log(n), 1 - sigmoid(x) is sigmoid(-x); (A @ B) @ v is A @ (B @ v), and diag(
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from softmax_trick.language import functions as f
 from softmax_trick.language.expression import (
@@ -17,9 +18,12 @@ from softmax_trick.language.expression import (
     Entry,
     Expression,
     MatMul,
+    Number,
     Pick,
+    Size,
     Spread,
     Transpose,
+    size_of,
 )
 from softmax_trick.language.functions import unfolded
 from softmax_trick.language.ranges import range_of
@@ -47,6 +51,9 @@ def _stable(node: Expression) -> Expression | None:
         case Apply("divide", (Apply("negative", (u,)), v)):
             quotient = _stable(u / v)
             return None if quotient is None else -quotient
+        case Apply("divide", (Apply("sinh", (u,)), v)):
+            quotient = _quotient(f.cosh(u), v)
+            return None if quotient is None else f.tanh(u) * quotient
         case Apply("divide", (u, v)):
             return _quotient(u, v)
         case Apply("subtract", (first, u)) if first == ONE:
@@ -68,17 +75,63 @@ def _product(left: Expression, right: Expression) -> Expression:
 
 
 def _quotient(u: Expression, v: Expression) -> Expression | None:
-    """u/v as a softmax, or as exp(log(u) - log(v)), where both have exponentials."""
+    """u/v without a quotient of exponentials: as a softmax, as exp(log(u) - log(v)), or term by term."""
     above, below = logarithm(u), logarithm(v)
-    if above is None or below is None:
+    if above is not None and below is not None:
+        inner = below.argument if isinstance(below, Spread) else below
+        match inner:
+            case Call("logsumexp", (x,), (place,)) if x == above and (
+                below.position == place if isinstance(below, Spread) else len(x.axes) == 1
+            ):
+                return Call("softmax", (x,), (place,), x.axes)
+        return f.exp(above - below)
+    match u:
+        case Call("sum" | "dot", (w, *others), positions, axes) if below is not None:
+            for place in positions:
+                v = Spread(v, w.axes[place], place)
+            term = _quotient(w * others[0] if others else w, v)
+            return None if term is None else Call("sum", (term,), positions, axes)
+        case MatMul(a, w) if below is not None and not v.axes:
+            left, right = _quotient(a, v), _quotient(w, v)
+            return MatMul(left, w) if left is not None else MatMul(a, right) if right is not None else None
+        case Apply("add" | "subtract" as function, (a, b)) if below is not None:
+            left, right = _stable(a / v), _stable(b / v)
+            if left is None and right is None:
+                return None
+            return f.entrywise(function, a / v if left is None else left, b / v if right is None else right)
+    factors = [*_factors(u, 1), *_factors(v, -1)]
+    exponents = [(log, power) for factor, power in factors if (log := logarithm(factor)) is not None]
+    positive = [power * log if power != 1 else log for log, power in exponents if power > 0]
+    negative = [-power * log if power != -1 else log for log, power in exponents if power < 0]
+    if not negative:
         return None
-    inner = below.argument if isinstance(below, Spread) else below
-    match inner:
-        case Call("logsumexp", (x,), (place,)) if x == above and (
-            below.position == place if isinstance(below, Spread) else len(x.axes) == 1
-        ):
-            return Call("softmax", (x,), (place,), x.axes)
-    return f.exp(above - below)
+    if not positive:
+        below = None if (rest := _rest(v)) is None else logarithm(rest)
+        return None if below is None else f.sigmoid(-below) if u == ONE else u * f.sigmoid(-below)
+    exponent = positive[0]
+    for more in positive[1:]:
+        exponent = exponent + more
+    for less in negative:
+        exponent = exponent - less
+    result = f.exp(exponent)
+    for factor, power in factors:
+        if logarithm(factor) is None:
+            result = factor * result if power == 1 else result / factor if power == -1 else factor**power * result
+    return result
+
+
+def _factors(node: Expression, power: Fraction | int) -> list[tuple[Expression, Fraction | int]]:
+    """The factors of a product to a power, and the power of each."""
+    match node:
+        case Apply("multiply", (u, v)):
+            return [*_factors(u, power), *_factors(v, power)]
+        case Apply("divide", (u, v)):
+            return [*_factors(u, power), *_factors(v, -power)]
+        case Apply("power", (u, Number(exponent))):
+            return _factors(u, exponent * power)
+        case Apply("square", (u,)):
+            return _factors(u, 2 * power)
+    return [(node, power)]
 
 
 def _log_sum(left: Expression, right: Expression) -> Expression:
@@ -117,10 +170,17 @@ def logarithm(u: Expression) -> Expression | None:
         case Call("dot", (v, w), positions, axes):
             inner = logarithm(v * w)
             return None if inner is None else Call("logsumexp", (inner,), positions, axes)
+        case Call("mean", (v,), positions, axes):
+            summed = logarithm(Call("sum", (v,), positions, axes))
+            for place in positions:
+                summed = None if summed is None else summed - f.log(Size(size_of(v.axes[place])))
+            return summed
         case Apply("sigmoid", (v,)):
             return f.log_sigmoid(v)
         case Apply("exp", (v,)):
             return v
+        case Apply("power", (v, Number() as exponent)) if (inner := logarithm(v)) is not None:
+            return exponent * inner
         case Apply("cosh", (v,)):
             return f.absolute(v) + f.log1p(f.exp(-2 * f.absolute(v))) - f.log(2)
         case Apply("add" | "multiply" | "divide" as function, (v, w)):
