@@ -23,6 +23,7 @@ from softmax_trick.language.expression import (
     Size,
     Spread,
     Transpose,
+    entrywise,
     size_of,
 )
 from softmax_trick.language.functions import unfolded
@@ -98,7 +99,7 @@ def _quotient(u: Expression, v: Expression) -> Expression | None:
             left, right = _stable(a / v), _stable(b / v)
             if left is None and right is None:
                 return None
-            return f.entrywise(function, a / v if left is None else left, b / v if right is None else right)
+            return entrywise(function, a / v if left is None else left, b / v if right is None else right)
     factors = [*_factors(u, 1), *_factors(v, -1)]
     exponents = [(log, power) for factor, power in factors if (log := logarithm(factor)) is not None]
     positive = [power * log if power != 1 else log for log, power in exponents if power > 0]
