@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -84,7 +85,7 @@ def loaded(text: str, name: str) -> Any:
     return module
 
 
-def run_its_test(name: str, framework: str, change=lambda text: text) -> None:
+def run_its_test(name: str, framework: str, change: Callable[[str], str] = str) -> None:
     """The module, checked by the test that is emitted with it."""
     torch.manual_seed(0)
     module = f"emitted_{framework}"
@@ -124,7 +125,7 @@ def test_second_derivatives_against_arb(name):
     found = derived(name)
     emission = prepared(found)
     point = next(points(emission))
-    inputs = [torch.tensor(point[name]) for name in map(emission.names.get, [one.name for one in emission.inputs])]
+    inputs = [torch.tensor(point[name]) for name in emission.named(emission.inputs)]
     x, *others = (u.double() if u.is_floating_point() else u for u in inputs)
     hess = torch.autograd.functional.hessian(lambda x: loaded_value(name)(x, *others), x)
     exact = hessian(found.value, found.by)
