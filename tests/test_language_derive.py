@@ -83,6 +83,21 @@ def test_the_form_is_read_back():
     assert shortest_text(parse("X.T @ X + l*eye", "X: N,D; l: positive")) == "X.T @ X + l*eye"
 
 
+@pytest.mark.parametrize(
+    ("formula", "let", "text"),
+    [
+        ("softmax(x)[i]", "i: index K; x: K", "softmax(x)*(([j:K] delta(j, i)) - softmax(x)[i])"),
+        ("x[i]*x[j]", "i: index K; j: index K; x: K", "x[i]*([k:K] delta(k, j)) + x[j]*([k:K] delta(k, i))"),
+        ("x[2]**2", "x: K", "2*x[2]*([i:K] delta(i, 2))"),
+        ("x*u", "x: real; y: K; u = sum(y - y)", "0"),
+    ],
+)
+def test_indices_that_are_free_numbers_and_names_for_nothing(formula, let, text):
+    found = derived(formula, "x", let, facts=False)
+    assert found.forms["gradient"].text == text
+    assert found.complete
+
+
 # --- wrong rules ------------------------------------------------------------------------------------------------------
 
 p, a = variable("p", "K", "positive"), variable("a", (), "positive")

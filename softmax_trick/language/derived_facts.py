@@ -131,6 +131,8 @@ def _bounds(function: Expression, by: Variable, slope: Expression | None) -> Ite
             sign = ">" if between.positive else ">=" if between.nonnegative else "<" if between.negative else "<="
             yield Fact(f"the gradient is {sign} 0", "ranges of its parts")
         return
+    if between.low == between.high:
+        return
     entries = "every entry of the gradient lies" if by.axes else "the derivative lies"
     yield Fact(f"{entries} in {interval(between)}", "ranges of its parts")
     if _uses(function, JUMPING) or where_defined(function):

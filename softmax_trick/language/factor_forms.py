@@ -33,7 +33,6 @@ from softmax_trick.language.expression import (
 from softmax_trick.language.opaque import Opaque
 
 LETTERS = "ijklmnopqrsabcdefgh"
-PLAIN = ("free", "fresh", "bound")
 
 
 class FactorForms(Frame):
@@ -45,20 +44,37 @@ class FactorForms(Frame):
         axes: the names of those axes.
         taken: names that no index may have.
         by_entries: whether everything is written entry by entry.
+        free: indices that are free in what is written.
     """
 
     def __init__(
-        self, algebra: Opaque, order: Places, axes: tuple[str, ...], taken: Iterable[str], by_entries: bool
+        self,
+        algebra: Opaque,
+        order: Places,
+        axes: tuple[str, ...],
+        taken: Iterable[str],
+        by_entries: bool,
+        free: Iterable[Index],
     ) -> None:
         super().__init__(order, axes)
         self.algebra, self.by_entries = algebra, by_entries
         self._names: dict[Place, str] = {}
         self._sums: dict[Factor, Tensor] = {}
+        self._free = {index.name: index for index in free}
+        taken = {*taken, *self._free}
         letters = (f"{letter}{n or ''}" for n in count() for letter in LETTERS)
-        self._letters = (letter for letter in letters if letter not in set(taken))
+        self._letters = (letter for letter in letters if letter not in taken)
         if by_entries:
             for place in order:
                 self.index(place)
+
+    def plain(self, place: Place) -> bool:
+        """Whether a place is an axis here: an index of the result, or one that is summed over."""
+        return place in self.order or place[0] in ("fresh", "bound")
+
+    def constant(self, place: Place) -> bool:
+        """Whether a place is the same for all entries of the result."""
+        return not self.plain(place) and (place[0] != "label" or all(map(self.constant, place[3])))
 
     def best(self, value: Polynomial) -> Tensor:
         """The shortest form of a value."""
@@ -178,21 +194,16 @@ class FactorForms(Frame):
         """A delta: a one-hot vector, an identity, or a number."""
         if self.by_entries:
             return Tensor(Delta(self.term(left), self.term(right)))
-        if right[0] != "label" and left[0] == "label":
-            left, right = right, left
-        if right[0] == "label":
-            if left[0] in PLAIN and all(place[0] in PLAIN and place != left for place in right[3]):
-                return Tensor(OneHot(self.label(right)), (*right[3], left))
-            if not (left[3] if left[0] == "label" else ()) and not right[3]:
-                return Tensor(Delta(self.term(left), self.term(right)))
-            raise Unwritable("a delta of labels")
-        if left[0] in PLAIN and right[0] in PLAIN:
-            return Tensor(Identity(self.axis(left)), (left, right))
-        if right[0] in PLAIN:
-            left, right = right, left
-        if left[0] in PLAIN and right[0] == "given":
-            index = self.index(left)
-            return Tensor(Comprehension((index,), Delta(index, Numbered(right[2], index.axis))), (left,))
+        for one, other in ((left, right), (right, left)):
+            if self.plain(one) and self.plain(other):
+                return Tensor(Identity(self.axis(left)), (left, right))
+            if self.plain(one) and other[0] == "label" and one not in other[3] and all(map(self.plain, other[3])):
+                return Tensor(OneHot(self.label(other)), (*other[3], one))
+            if self.plain(one) and self.constant(other):
+                index = self.index(one)
+                return Tensor(Comprehension((index,), Delta(index, self.term(other))), (one,))
+        if self.constant(left) and self.constant(right):
+            return Tensor(Delta(self.term(left), self.term(right)))
         raise Unwritable("a delta of such places")
 
     def resolved(self, node: Expression, places: Places) -> Tensor:
@@ -201,21 +212,19 @@ class FactorForms(Frame):
             return Tensor(node)
         if self.by_entries:
             return Tensor(entry_of(node, *map(self.term, places)))
-        if all(place[0] in PLAIN for place in places):
+        if all(self.plain(place) for place in places):
             if len(set(places)) == len(places):
                 return Tensor(node, places)
             if places[-1] == places[-2] and len(set(places)) == len(places) - 1:
                 return Tensor(Diagonal(node), places[:-1])
             raise Unwritable("an index three times")
         last = places[-1]
-        if last[0] == "label" and last[3] == places[:-1] and all(place[0] in PLAIN for place in last[3]):
+        if last[0] == "label" and last[3] == places[:-1] and all(self.plain(place) for place in last[3]):
             return Tensor(Pick(node, self.label(last)), places[:-1])
-        if not any(
-            inner[0] in PLAIN for place in places for inner in (place, *(place[3] if place[0] == "label" else ()))
-        ):
+        if all(map(self.constant, places)):
             return Tensor(entry_of(node, *map(self.term, places)))
         for n, place in enumerate(places):
-            if place[0] == "label":  # W[c, d] = sum_k onehot(c)[k] W[k, d]
+            if not self.plain(place):  # W[c, d] = sum_k onehot(c)[k] W[k, d]
                 k = self.algebra.new(place[1])
                 rest = self.resolved(node, (*places[:n], k, *places[n + 1 :]))
                 return self.product([(self.delta(k, place), Fraction(1)), (rest, Fraction(1))], Fraction(1), {k})
@@ -235,6 +244,8 @@ class FactorForms(Frame):
                 return Chosen(self.label(place), tuple(map(self.term, place[3])))
             case "given":
                 return Numbered(place[2], place[1])
+            case "free" if place not in self.order:
+                return self._free[place[2]]
             case "largest":
                 raise Unwritable("the place of the largest entry")
         return self.index(place)

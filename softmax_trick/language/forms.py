@@ -132,7 +132,8 @@ def _form(expression: Expression, parts: frozenset[str], names: tuple[Definition
     if "definition" in parts:
         value = by_names(algebra, value, names)
     taken = [variable.name for variable in expression.variables] + [definition.name for definition in names]
-    form = TensorForm(algebra, places, expression.axes, taken, by_entries, functions_in(expression))
+    used = functions_in(expression)
+    form = TensorForm(algebra, places, expression.axes, taken, by_entries, used, expression.free)
     return form.expression(value)
 
 

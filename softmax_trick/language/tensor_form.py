@@ -22,10 +22,11 @@ from softmax_trick.language.expression import (
     Call,
     Comprehension,
     Expression,
+    Index,
     Number,
     OneHot,
 )
-from softmax_trick.language.factor_forms import PLAIN, FactorForms, fraction, number
+from softmax_trick.language.factor_forms import FactorForms, fraction, number
 from softmax_trick.language.opaque import CONDITIONS, Opaque
 
 MOST_TERMS = 24  # a polynomial with more terms is written out as it stands
@@ -43,6 +44,7 @@ class TensorForm(FactorForms):
         taken: names that no index may have.
         by_entries: whether everything is written entry by entry, which always succeeds.
         functions: the functions of the formula: no relu or abs is made up where it has none.
+        free: indices that are free in what is written.
     """
 
     def __init__(
@@ -53,8 +55,9 @@ class TensorForm(FactorForms):
         taken: Iterable[str] = (),
         by_entries: bool = False,
         functions: Iterable[str] = (),
+        free: Iterable[Index] = (),
     ) -> None:
-        super().__init__(algebra, order, axes, taken, by_entries)
+        super().__init__(algebra, order, axes, taken, by_entries, free)
         self._functions = frozenset(functions)
         self._reserved: dict[str, list[Place]] = {}
         self._tried = 0
@@ -336,7 +339,7 @@ class TensorForm(FactorForms):
         # W[c, d] = sum_k onehot(c)[k] W[k, d], with the one-hot vector as a part: a delta would be contracted again.
         labels = {place for g, _ in monomial if g.kind == "entry" for place in g.places if place[0] == "label"}
         for place in sorted((place for place in labels if place[1] == k[1]), key=str):
-            if not all(inner[0] in PLAIN for inner in place[3]):
+            if not all(self.plain(inner) for inner in place[3]):
                 continue
             chosen = algebra.variable(algebra.named_part(OneHot(self.label(place))), (*place[3], k))
             yield algebra.multiply(chosen, algebra.substituted_monomial(monomial, {place: k}))
