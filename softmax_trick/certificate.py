@@ -51,7 +51,7 @@ class Certificate:
     none holds.
 
     Attributes:
-        k: the number of classes.
+        k: the number of classes; None for every K, of a normalizer that is given as one formula.
         defined: F has a value at every point of R^K, its formula taken as it is written: x/x has none at 0.
         differentiable: F is differentiable on all of R^K.
         unity: the components sum to 1 everywhere.
@@ -72,7 +72,7 @@ class Certificate:
         notes: what the reader has to know of how F was read, such as that no score occurs in it.
     """
 
-    k: int
+    k: int | None
     defined: Property
     differentiable: Property
     unity: Property

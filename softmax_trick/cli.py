@@ -125,6 +125,11 @@ def _add_certify(commands: Any) -> None:
         "whatever it says; 1 if it could not be written, or if the backward of code is not its derivative; 2 for wrong "
         "usage.",
     )
+    formula = "one formula of the scores x, a vector over K, for every K: 'softmax(d*x - c)' (docs/language.md)"
+    certify.add_argument("formula", nargs="?", metavar="FORMULA", help=formula)
+    let = "with FORMULA, what its names are: 'd: K; c: K; tau: positive'; may be repeated"
+    certify.add_argument("--let", action="append", default=[], metavar="DECLARATIONS", help=let)
+    certify.add_argument("--by", default="x", metavar="NAME", help="with FORMULA, the name of the scores (default: x)")
     certify.add_argument("--component", action="append", default=[], metavar="FORMULA", help="F_1, F_2, ... in order")
     certify.add_argument("--positive", action="append", default=[], metavar="NAME", help="a parameter that is positive")
     certify.add_argument("--torch", metavar="MODULE:FUNCTION", help="a torch function of scores of shape (n, K)")
@@ -141,8 +146,8 @@ def _certify(options: argparse.Namespace) -> int:
     from softmax_trick.report.certificate import certificate_table
     from softmax_trick.report.console import show
 
-    if bool(options.component) == bool(options.torch):
-        raise WrongUsage("give the components with --component, or a function with --torch: one of the two")
+    if [bool(options.formula), bool(options.component), bool(options.torch)].count(True) != 1:
+        raise WrongUsage("give a formula for every K, or the components with --component, or a function with --torch")
     if options.json:
         check_writable(options.json)
     certificate = _of_code(options) if options.torch else _of_formulas(options)
@@ -156,15 +161,42 @@ def _of_formulas(options: argparse.Namespace) -> Certificate:
     from softmax_trick.certify import certify
     from softmax_trick.formula import read_components
 
+    if options.let and not options.formula:
+        raise WrongUsage("--let belongs to FORMULA: the names in components are scores x1, x2, ... and parameters")
     if options.k is not None:
         raise WrongUsage("--k belongs to --torch: with --component, K is the number of components")
     if not options.time_limit > 0:
         raise WrongUsage(f"--time-limit {options.time_limit:g}: a positive number of seconds is needed")
+    if options.formula:
+        return _of_one_formula(options)
     try:
         formulas = read_components(options.component, positive=options.positive)
         return certify(formulas.components, formulas.scores, time_limit=options.time_limit, needs=formulas.needs)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
+
+
+def _of_one_formula(options: argparse.Namespace) -> Certificate:
+    from softmax_trick.certification.every_size import certify_formula
+    from softmax_trick.language.expression import LanguageError
+    from softmax_trick.language.grammar import read
+
+    if options.positive:
+        raise WrongUsage("--positive belongs to --component: of a formula, --let 'tau: positive' says so")
+    let = "; ".join(options.let)
+    if options.by not in [part.partition(":")[0].strip() for part in let.split(";")]:
+        let = f"{options.by}: K; {let}"
+    try:
+        statement = read(options.formula, let=let)
+        (formula,) = statement.expressions
+        scores = next((one for one in formula.variables if one.name == options.by), None)
+        if scores is None:
+            raise WrongUsage(f"the scores {options.by} do not occur in {options.formula}: --by names them")
+        found = certify_formula(formula, scores, options.time_limit)
+    except LanguageError as error:
+        raise WrongUsage(str(error)) from error
+    readings = "; ".join(f"{name}: {reading}" for name, reading in statement.readings.items())
+    return replace(found, notes=(readings, *found.notes))
 
 
 def _of_code(options: argparse.Namespace) -> Certificate:

@@ -18,7 +18,7 @@ def certificate_table(certificate: Certificate) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("property", "holds", "rung"):
         table.add_column(heading, no_wrap=True)
-    table.add_column(f"found, for K = {certificate.k}")
+    table.add_column("found, for every K >= 1" if certificate.k is None else f"found, for K = {certificate.k}")
     for name, found in certificate.properties().items():
         word, colour = ANSWERS[found.holds]
         table.add_row(name.replace("_", " "), Text(word, style=colour), found.rung or "-", Text(_found(found)))

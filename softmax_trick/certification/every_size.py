@@ -1,0 +1,411 @@
+"""A normalizer given as one formula, `softmax(d*x - c)`, certified for every K.
+
+What holds is proved for symbolic K on the language of formulas; what fails is refuted at K = 2, 3 or 1 by the exact
+engine for given components; what neither decides is undecided. Dilation, relocation and slack are formulas.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from softmax_trick.certificate import PROPERTIES, Certificate, Property
+from softmax_trick.language.canonical import Canonical, TooLarge, Undefined
+from softmax_trick.language.decision import Decision, decide, where_defined
+from softmax_trick.language.expression import (
+    Apply,
+    AxesError,
+    Call,
+    Definition,
+    Expression,
+    LanguageError,
+    Spread,
+    Variable,
+    as_expression,
+    cols,
+    diag,
+    diagonal,
+    gradient,
+    jacobian,
+    matmul,
+    ones,
+    outer,
+    shape,
+    size_of,
+)
+from softmax_trick.language.forms import form_of
+from softmax_trick.language.functions import cosh, exp, largest, log, logsumexp, relu, softplus, total, unfolded
+from softmax_trick.language.interpreter import Reading
+from softmax_trick.language.points import Witness
+from softmax_trick.language.ranges import range_of
+from softmax_trick.language.relations import decide_conservative, decide_order, decide_psd
+from softmax_trick.language.text import to_text
+
+SMALL = (2, 3, 1)  # the K at which what fails is looked for
+SHARE = 6  # of the time limit for each of them
+ZERO, ONE = as_expression(0), as_expression(1)
+NOTHING: dict[str, Any] = {"dilation": None, "relocation": None, "slack": None, "support": None}
+
+
+def certify_formula(formula: Expression, x: Variable, time_limit: float = 60.0) -> Certificate:
+    """The properties of a normalizer F: R^K -> R^K given as one formula, for every K.
+
+    Args:
+        formula: F(x), a vector over the axis of x.
+        x: the scores, a real vector.
+        time_limit: in seconds; what is not decided by then is undecided.
+
+    Returns:
+        the certificate; its `k` is None, for every K.
+
+    Raises:
+        AxesError: F(x) and x have not the same axis.
+        LanguageError: the scores are not real, or do not occur.
+    """
+    if len(x.axes) != 1 or [size_of(a) for a in formula.axes] != [size_of(a) for a in x.axes]:
+        raise AxesError(
+            f"a normalizer takes a vector to one of the same axis, not {shape(x.axes)} to {shape(formula.axes)}"
+        )
+    if x.kind != "real":
+        raise LanguageError(f"the scores of a normalizer are any real numbers, and {x.name} is {x.kind}")
+    if x not in formula.variables:
+        raise LanguageError(f"{x.name} does not occur in the formula: F would be constant")
+    return _Formula(formula, x, time.perf_counter() + time_limit).certificate()
+
+
+class _Formula:
+    """F, and what is known of it."""
+
+    def __init__(self, formula: Expression, x: Variable, until: float) -> None:
+        self.formula, self.x, self.until = formula, x, until
+        self.jacobian = jacobian(formula, x)
+        self.unfolded = _unfolded(formula)
+        self.relocation: Expression | None = None
+        self.slack: Expression | None = None
+        self.dilation: Expression | None = None
+        self._at: dict[int, Certificate | None] = {}
+
+    def certificate(self) -> Certificate:
+        found: dict[str, Property] = {}
+        for name, prove in self._proofs():
+            found[name] = self._decided(name, prove)
+            if name == "defined" and found[name].holds is False:
+                partial = Property(False, "exact", reason="F is not defined everywhere")
+                return _certificate({one: found.get(one, partial) for one in PROPERTIES})
+            if found[name].holds and not found["defined"].holds:
+                found[name] = Property(None, reason="F is not known to be defined everywhere")
+        if found["implicit_loss"].holds is False:
+            found["convex"] = Property(None, reason="there is no implicit loss")
+        return _certificate(found)
+
+    def _decided(self, name: str, prove: Callable[[], Property]) -> Property:
+        """The property proved for every K, or refuted at one; else undecided."""
+        if time.perf_counter() > self.until:
+            return Property(None, reason="the time limit was reached")
+        try:
+            found = prove()
+        except (Undefined, TooLarge, RecursionError) as error:
+            found = Property(None, reason=str(error))
+        return found if found.holds is not None else self._refuted(name, found)
+
+    def _proofs(self) -> Iterator[tuple[str, Callable[[], Property]]]:
+        yield "defined", self._defined
+        yield "differentiable", self._differentiable
+        yield "unity", lambda: _property(decide(total(self.formula), ONE))
+        yield "positive", self._positive
+        yield "symmetric_jacobian", lambda: _property(decide_conservative(self.formula, self.x))
+        yield "softmax_type", self._softmax_type
+        yield "generalised_softmax", self._generalised
+        yield "trick", self._trick
+        yield "implicit_loss", self._implicit_loss
+        yield "convex", lambda: _property(decide_psd(self.jacobian))
+        yield "order_preserving", self._order_preserving
+        yield "bounded", self._bounded
+        yield "lipschitz", self._lipschitz
+
+    # --- what is proved ---
+
+    def _defined(self) -> Property:
+        conditions = where_defined(self.formula)
+        if conditions:
+            return Property(None, reason=f"it is where {' and '.join(conditions)}")
+        return Property(True, "general")
+
+    def _differentiable(self) -> Property:
+        conditions = where_defined(self.jacobian)
+        if conditions:
+            return Property(None, reason=f"it is where {' and '.join(conditions)}")
+        return Property(True, "general", reason="composed of smooth functions")
+
+    def _positive(self) -> Property:
+        return _property(decide_order(ZERO, self.formula, "<"))
+
+    def _softmax_type(self) -> Property:
+        """(P2) with the d that the diagonal of J gives; then a_j / a_i and the slack from w_i = exp(d_i x_i) / y_i."""
+        y, x = self.unfolded, self.x
+        self.dilation = None
+        if self._jacobian_is_diagonal():
+            return Property(None, reason="J is diagonal", extras=dict(NOTHING))
+        d = form_of(diagonal(jacobian(y, x)) / (y * (1 - y)), until=self.until).form
+        if d is None or x in d.variables:
+            return Property(None, reason="no dilation was found", extras=dict(NOTHING))
+        y = self.formula
+        found = decide(self.jacobian, matmul(diag(y) - outer(y, y), diag(d)))
+        if found.verdict != "proved":
+            return replace(_property(found), extras=dict(NOTHING))
+        self.dilation = _scalar(d)
+        relocation, slack = self._relocated(d)
+        self.relocation, self.slack = relocation, slack
+        extras: dict[str, Any] = {
+            "dilation": to_text(self.dilation),
+            "relocation": None if relocation is None else to_text(relocation),
+            "slack": None if slack is None else to_text(slack),
+            "support": None,
+        }
+        zero = not (range_of(d).positive or range_of(d).negative)
+        note = "; relocation and slack where no dilation is 0" if zero and slack is not None else ""
+        return Property(True, "general", reason=f"by the classification A1c{note}", extras=extras)
+
+    def _relocated(self, d: Expression) -> tuple[Expression | None, Expression | None]:
+        """c, up to a constant, and the slack C: F(x) = exp(d*x - c) / (C + sum exp(d*x - c)); None if not found."""
+        y, x = self.unfolded, self.x
+        (axis,) = x.axes
+        w = exp(d * x) / y
+        ratios = jacobian(w, x) / cols(d * exp(d * x), axis)  # exp(c_i - c_j)
+        c = form_of(log(matmul(ratios, ones(axis))), until=self.until).form
+        if c is None or x in c.variables:
+            return None, None
+        c = _without_constant(c)
+        powers = exp(d * x - c)
+        slack = form_of(powers / y - total(powers), until=self.until).form
+        if slack is None or x in slack.variables or _scalar(slack).axes:
+            return None, None
+        slack = _scalar(slack)
+        found = decide(self.formula, powers / (slack + total(powers)))
+        return (c, slack) if found.verdict == "proved" else (None, None)
+
+    def _generalised(self) -> Property:
+        unity, positive = decide(total(self.formula), ONE), self._positive()
+        extras: dict[str, Any] = {"dilation": None, "relocation": None}
+        if self.dilation is None or unity.verdict != "proved" or not positive.holds:
+            return Property(None, reason="it asks for the softmax type, unity and positive entries", extras=extras)
+        relocation = None if self.relocation is None else to_text(self.relocation)
+        extras = {"dilation": to_text(self.dilation), "relocation": relocation}
+        return Property(True, "general", reason="softmax type, unity and positive entries", extras=extras)
+
+    def _trick(self) -> Property:
+        if self.dilation is None or not self._positive().holds:
+            return Property(
+                None, reason="it asks for the softmax type, and that no entry is 0", extras={"dilation": None}
+            )
+        return Property(True, "general", reason="by A1.2-3r", extras={"dilation": to_text(self.dilation)})
+
+    def _implicit_loss(self) -> Property:
+        symmetric = _property(decide_conservative(self.formula, self.x))
+        extras: dict[str, Any] = {"potential": None, "expression": None, "entry": None}
+        if not symmetric.holds:
+            return replace(symmetric, extras=extras)
+        taken = [one.name for one in self.formula.variables]
+        targets = next(name for name in ("t", "targets", "the_targets") if name not in taken)
+        for potential in self._potentials():
+            if decide(gradient(potential, self.x), self.formula).verdict == "proved":
+                short = form_of(potential, until=self.until).form
+                text = to_text(potential if short is None else short)
+                extras |= {"potential": text, "expression": f"{text} - dot({self.x.name}, {targets})"}
+                break
+        return replace(symmetric, extras=extras)
+
+    def _potentials(self) -> Iterator[Expression]:
+        """Functions that may have F as their gradient."""
+        x, y = self.x, self.formula
+        scales = [self.dilation] if self.dilation is not None and not self.dilation.axes else []
+        for node in y.nodes():
+            if isinstance(node, Call) and node.function == "softmax":
+                u, *slack = node.arguments
+                one = logsumexp(u) if not slack else log(slack[0] + total(exp(u)))
+                yield from (one, *(one / scale for scale in scales))
+            if isinstance(node, Apply) and node.function == "divide":
+                below = node.arguments[1]
+                while isinstance(below, Spread):
+                    below = below.argument
+                if not below.axes:
+                    yield from (log(below), *(log(below) / scale for scale in scales))
+        yield from (total(softplus(x)), total(log(cosh(x))), total(x**2) / 2, total(relu(x) ** 2) / 2, total(exp(x)))
+
+    def _order_preserving(self) -> Property:
+        if self._of_one_function() is not None:
+            slope = form_of(diagonal(self.jacobian), until=self.until).form
+            if slope is not None and range_of(slope).nonnegative:
+                return Property(True, "general", reason="every component is one function that does not fall")
+        same = self.dilation is not None and not self.dilation.axes and range_of(self.dilation).nonnegative
+        if same and self.relocation == ZERO and self._positive().holds:
+            return Property(True, "general", reason="equal dilations, not negative, and equal relocations")
+        return Property(None, reason="neither one function for every component nor of softmax type")
+
+    def _bounded(self) -> Property:
+        between = range_of(self.formula)
+        extras: dict[str, Any] = {"range": None}
+        if self._is_shrunk_softmax():
+            because = "of softmax type, with positive entries and a slack that is not negative"
+            return Property(True, "general", reason=because, extras={**extras, "bound": [["0", "1"]]})
+        alone = self._of_one_function()
+        if alone is not None and alone.bounded.holds:
+            extras["range"] = alone.bounded.extras.get("range")
+        if between.low is None or between.high is None:
+            return Property(None, reason="no bound was found", extras=extras)
+        extras["bound"] = [[str(between.low), str(between.high)]]
+        return Property(True, "general", reason="ranges of its parts", extras=extras)
+
+    def _lipschitz(self) -> Property:
+        extras: dict[str, Any] = {"bound": None, "exact": None}
+        alone = self._of_one_function()
+        if alone is not None and alone.lipschitz.holds:
+            return replace(alone.lipschitz, reason="every component is one function of its score, that of K = 1")
+        if self.dilation is None or not self._is_shrunk_softmax():
+            return Property(None, reason="no constant was found", extras=extras)
+        size = self.dilation
+        if not range_of(size).nonnegative:
+            size = Apply("abs", (size,), size.axes)
+        half = form_of((largest(size) if size.axes else size) / 2, until=self.until).form
+        if half is not None:
+            extras["bound"] = to_text(half)
+        return Property(True, "general", reason="the eigenvalues of D_y - y y^T lie in [0, 1/2]", extras=extras)
+
+    def _is_shrunk_softmax(self) -> bool:
+        """Whether it is of softmax type with positive entries that sum to at most 1."""
+        found = self.dilation is not None and self.slack is not None and range_of(self.slack).nonnegative
+        return found and bool(self._positive().holds)
+
+    def _of_one_function(self) -> Certificate | None:
+        """The certificate at K = 1, if every component is the same function of its own score."""
+        alike = not any(one.axes for one in self.formula.variables if one != self.x)
+        return self._certified_at(1) if alike and self._jacobian_is_diagonal() else None
+
+    def _jacobian_is_diagonal(self) -> bool:
+        (axis,) = self.x.axes
+        i, j = (("free", size_of(axis), name) for name in ("_i", "_j"))
+        entry = Reading(Canonical()).entry(self.jacobian, (i, j))
+        return all(any(f.kind == "delta" and set(f.data) == {i, j} for f, _ in monomial) for monomial in entry)
+
+    # --- what is refuted ---
+
+    def _refuted(self, name: str, found: Property) -> Property:
+        """The property refuted at a small K, if it is; what was found, if not."""
+        for k in SMALL:
+            given = self._certified_at(k)
+            one = None if given is None else getattr(given, name)
+            if one is not None and one.holds is False:
+                because = f"at K = {k}" + (f": {one.reason}" if one.reason else "")
+                extras = dict.fromkeys(found.extras)
+                named = {key.replace("_", ""): value for key, value in (one.witness or {}).items()}
+                return Property(False, one.rung, named or None, because, extras)
+        return found
+
+    def _certified_at(self, k: int) -> Certificate | None:
+        """The certificate at a given K; None where a variable has a domain that no symbol has, or for lack of time."""
+        if k not in self._at:
+            left = self.until - time.perf_counter()
+            known = ("real", "positive", "nonnegative")
+            if left < 1 or any(one.kind not in known for one in self.formula.variables):
+                return None
+            self._at[k] = _components_certified(self.formula, self.x, k, min(left, max(left / SHARE, 2.0)))
+        return self._at[k]
+
+
+def _certificate(found: Mapping[str, Property]) -> Certificate:
+    properties: dict[str, Any] = {name: found[name] for name in PROPERTIES}
+    return Certificate(k=None, **properties)
+
+
+def _unfolded(node: Expression) -> Expression:
+    """The formula with its SoftMax written out, so that exponentials cancel."""
+    if isinstance(node, Definition):
+        return _unfolded(node.meaning)
+    node = node.rebuilt(_unfolded)
+    written_out = isinstance(node, Call) and node.function in ("softmax", "log_softmax", "logsumexp")
+    meaning = unfolded(node) if written_out else None
+    return node if meaning is None else _unfolded(meaning)
+
+
+def _without_constant(c: Expression) -> Expression:
+    """A relocation without what is the same for all classes."""
+    if not _scalar(c).axes:
+        return ZERO
+    match c:
+        case Apply("add", (u, v)):
+            for one, other in ((u, v), (v, u)):
+                if not _scalar(one).axes:
+                    return _without_constant(other)
+        case Apply("subtract", (u, v)):
+            if not _scalar(u).axes:
+                return -_without_constant(v)
+            if not _scalar(v).axes:
+                return _without_constant(u)
+    return c
+
+
+def _scalar(form: Expression) -> Expression:
+    """What is the same in every entry, as a scalar."""
+    while isinstance(form, Spread):
+        form = form.argument
+    return form
+
+
+def _property(decision: Decision) -> Property:
+    match decision.verdict:
+        case "proved":
+            if decision.conditions:
+                return Property(None, reason=f"it is so where {' and '.join(decision.conditions)}")
+            return Property(True, "general")
+        case "refuted":
+            return Property(False, "exact", _point(decision.witness), _size(decision.witness))
+    return Property(None, reason=decision.reason)
+
+
+def _size(witness: Witness | None) -> str:
+    return "" if witness is None else "at " + ", ".join(f"{name} = {size}" for name, size in witness.sizes.items())
+
+
+def _point(witness: Witness | None) -> dict[str, str] | None:
+    """The entries of a witness by name: x1, x2, ..."""
+    if witness is None:
+        return None
+    point: dict[str, str] = {}
+
+    def put(name: str, value: Any) -> None:
+        if isinstance(value, list):
+            for n, entry in enumerate(value, 1):
+                put(f"{name}{n}", entry)
+        else:
+            point[name] = str(value)
+
+    for name, value in (witness.values | witness.indices).items():
+        put(name, value)
+    return point
+
+
+def _components_certified(formula: Expression, x: Variable, k: int, seconds: float) -> Certificate | None:
+    """The certificate of the components at a given K, which is exact."""
+    import sympy as sp
+
+    from softmax_trick.certify import certify
+    from softmax_trick.language.algebraic import Algebraic, symbol
+    from softmax_trick.language.pointwise import Point
+
+    entries = Algebraic(Point({size_of(axis): k for one in formula.variables for axis in one.axes}, {}, {}))
+    # What the engine for components knows by name. Where pieces meet, SymPy's Heaviside is 1/2.
+    entries.own = {
+        "relu": lambda u: sp.Max(0, u),
+        "abs": sp.Abs,
+        "maximum": sp.Max,
+        "minimum": sp.Min,
+        "tanh": sp.tanh,
+        "step": sp.Heaviside,
+    }
+    try:
+        components = [entries.entry(formula, (n,)) for n in range(1, k + 1)]
+        return certify(components, [symbol(x, (n,)) for n in range(1, k + 1)], time_limit=seconds)
+    except (ValueError, TypeError, ArithmeticError):
+        return None

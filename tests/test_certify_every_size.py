@@ -1,0 +1,99 @@
+"""Certificates of formulas, for every K: what holds is proved, what fails has a K and a point."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from softmax_trick.certification.every_size import certify_formula
+from softmax_trick.cli import main
+from softmax_trick.language.expression import AxesError, LanguageError
+from softmax_trick.language.grammar import parse
+
+SCHEMA = json.loads((Path(__file__).parents[1] / "softmax_trick/report/certificate.schema.json").read_text())
+
+# The formula, its declarations, what holds (+), what fails (-), and extras; written from the mathematics.
+TRUTHS = [
+    (
+        "softmax(x)",
+        "",
+        "+defined +differentiable +unity +positive +symmetric_jacobian +softmax_type +generalised_softmax +trick "
+        "+implicit_loss +convex +order_preserving +bounded +lipschitz",
+        {"softmax_type": {"dilation": "1", "relocation": "0", "slack": "0"}, "lipschitz": {"bound": "1/2"}},
+    ),
+    (
+        "softmax(d*x - c)",
+        "d: K; c: K",
+        "+defined +unity +positive -symmetric_jacobian +softmax_type +generalised_softmax +trick -implicit_loss "
+        "-order_preserving",
+        {"softmax_type": {"dilation": "d", "relocation": "c", "slack": "0"}},
+    ),
+    (
+        "exp(x)/(C + sum(exp(x)))",
+        "C: positive",
+        "+defined -unity +positive +softmax_type -generalised_softmax +trick +implicit_loss +convex +order_preserving",
+        {"softmax_type": {"slack": "C"}, "implicit_loss": {"potential": "log(C + sum(exp(x)))"}},
+    ),
+    ("exp(x)/(C + sum(exp(x)))", "", "-defined -trick -positive", {}),
+    (
+        "n*exp(x)/sum(n*exp(x))",
+        "n: K positive",
+        "+defined +unity +generalised_softmax +trick +implicit_loss -order_preserving",
+        {"softmax_type": {"relocation": "-log(n)"}},
+    ),
+    ("softmax(x/tau)", "tau: positive", "+unity +trick +implicit_loss", {"lipschitz": {"bound": "1/(2*tau)"}}),
+    (
+        "sigmoid(x)",
+        "",
+        "-unity -softmax_type -trick +implicit_loss +convex +order_preserving",
+        {"lipschitz": {"bound": "1/4"}},
+    ),
+    ("relu(x)/sum(relu(x))", "", "-defined -unity -trick", {}),
+    ("x/norm(x)", "", "-defined", {}),
+]
+
+
+@pytest.mark.parametrize(("formula", "let", "truth", "extras"), TRUTHS, ids=[f"{one[0]} {one[1]}" for one in TRUTHS])
+def test_formulas_of_known_truth(formula, let, truth, extras):
+    expression = parse(formula, f"x: K; {let}")
+    found = certify_formula(expression, next(one for one in expression.variables if one.name == "x"), 60)
+    for one in truth.split():
+        assert getattr(found, one[1:]).holds is (one[0] == "+"), one
+    for name, values in extras.items():
+        assert {key: getattr(found, name).extras[key] for key in values} == values
+    for one in found.properties().values():
+        assert one.holds is not False or one.witness or one.reason
+    jsonschema.validate(found.as_json(), SCHEMA)
+
+
+def test_a_wrong_form_of_the_dilation_is_not_believed(monkeypatch):
+    """Planted: forms that are twice what they should be."""
+    from softmax_trick.certification import every_size
+
+    form_of = every_size.form_of
+    monkeypatch.setattr(every_size, "form_of", lambda *given, **more: form_of(2 * given[0], *given[1:], **more))
+    expression = parse("softmax(x)", "x: K")
+    assert certify_formula(expression, expression.variables[0], 30).softmax_type.holds is not True
+
+
+def test_what_is_no_normalizer_is_refused():
+    for text, error in (("sum(x)", AxesError), ("a*softmax(y)", LanguageError)):
+        expression = parse(text, "x: K; y: K")
+        with pytest.raises(error):
+            certify_formula(expression, parse("x", "x: K"), 10)  # type: ignore[arg-type]
+
+
+def test_the_command(capsys):
+    assert main(["certify", "softmax(d*x)", "--let", "d: K"]) == 0
+    out = capsys.readouterr().out
+    assert "note: d: vector over K; x: vector over K" in out
+    assert "for every K >= 1" in out
+    for wrong in (
+        ["softmax(x)", "--component", "x1"],
+        ["sum(x)"],
+        ["y"],
+        ["softmax(x"],
+        ["softmax(x)", "--positive", "a"],
+    ):
+        assert main(["certify", *wrong]) == 2
