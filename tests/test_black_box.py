@@ -130,6 +130,7 @@ def verdicts(found: Certificate) -> str:
 def at_witness(found: Certificate, name: str) -> Tensor:
     witness = found.properties()[name].witness
     assert witness is not None
+    assert found.k is not None
     assert list(witness) == [f"x{n}" for n in range(1, found.k + 1)]
     x = torch.tensor([float(value) for value in witness.values()], dtype=torch.float64)
     assert [Decimal(value) for value in witness.values()] == [Decimal(value) for value in x.tolist()]  # no digit lost

@@ -9,6 +9,7 @@ import pytest
 from softmax_trick.certification.every_size import certify_formula
 from softmax_trick.cli import main
 from softmax_trick.language.expression import AxesError, LanguageError
+from softmax_trick.language.forms import form_of
 from softmax_trick.language.grammar import parse
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "softmax_trick/report/certificate.schema.json").read_text())
@@ -71,7 +72,6 @@ def test_a_wrong_form_of_the_dilation_is_not_believed(monkeypatch):
     """Planted: forms that are twice what they should be."""
     from softmax_trick.certification import every_size
 
-    form_of = every_size.form_of
     monkeypatch.setattr(every_size, "form_of", lambda *given, **more: form_of(2 * given[0], *given[1:], **more))
     expression = parse("softmax(x)", "x: K")
     assert certify_formula(expression, expression.variables[0], 30).softmax_type.holds is not True
