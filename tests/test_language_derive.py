@@ -90,6 +90,9 @@ def test_the_form_is_read_back():
         ("x[i]*x[j]", "i: index K; j: index K; x: K", "x[i]*([k:K] delta(k, j)) + x[j]*([k:K] delta(k, i))"),
         ("x[2]**2", "x: K", "2*x[2]*([i:K] delta(i, 2))"),
         ("x*u", "x: real; y: K; u = sum(y - y)", "0"),
+        ("sum(u*x)", "x: N,K; v: N; u = rows(v, K)", "u"),
+        ("sum((1 + x)**60)", "x: K", "60*(1 + x)**59"),
+        ("sum((1 + x)**60*exp(x))", "x: K", "(x + 61)*exp(x)*(1 + x)**59"),
     ],
 )
 def test_indices_that_are_free_numbers_and_names_for_nothing(formula, let, text):

@@ -152,9 +152,10 @@ class FactorForms(Frame):
             return []
         del exponents[factors[0][0]]
         m = exponents.pop(factor)
-        exponent = (
-            (v if m == 1 else Number(m) * v) + Number(n) if n > 0 else (v if m == 1 else Number(m) * v) - Number(-n)
-        )
+        scaled = v if m == 1 else Number(m) * v
+        exponent: Expression = scaled + Number(n) if n > 0 else scaled - Number(-n)
+        if isinstance(v, Number):
+            exponent = Number(m * v.value + n)
         items: Items = [(self.resolved(Apply("power", (u, exponent), part.axes), places), Fraction(1))]
         return [*items, (number(Fraction(-1)), Fraction(1))] if content == -1 and n % 2 else items
 

@@ -30,8 +30,8 @@ def by_names(algebra: Opaque, value: Polynomial, definitions: tuple[Definition, 
         at = tuple(("free", size_of(axis), f"_name{n}") for n, axis in enumerate(definition.axes))
         meaning = algebra.tidied(algebra.reading.entry(definition.meaning, at))
         name = algebra.variable(variable, at)
-        if not meaning:
-            continue
+        if not meaning or not {place for one in meaning for factor, _ in one for place in factor.places} >= set(at):
+            continue  # it means nothing, or the same along one of its axes
         solution = _solved(algebra, meaning, name, at) if len(meaning) > 1 else _sum_solved(algebra, meaning, name, at)
         if len(meaning) == 1 and solution is None:
             value = _Product(algebra, meaning, name, at).put_into(value)

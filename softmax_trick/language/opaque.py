@@ -29,6 +29,7 @@ from softmax_trick.language.ranges import range_of
 SMOOTH = ("exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "log_sigmoid", "silu", "sinh", "cosh", "log1p", "expm1")
 PIECEWISE = ("relu", "abs", "sign", "step", "less")
 CONDITIONS = ("step", "less")
+MOST_MULTIPLIED = 4  # a sum to a higher power stays as it is
 VECTOR = ("softmax", "log_softmax", "logsumexp", "norm")
 
 ZERO = Number(Fraction(0))
@@ -135,9 +136,10 @@ class Opaque(Canonical):
 
     def _stays(self, node: Expression) -> bool:
         match node:
-            case Apply("power", (_, exponent)):
+            case Apply("power", (base, exponent)):
                 value = exponent.value if isinstance(exponent, Number) else Fraction(1, 2)
-                return "power" in self._names and value.denominator != 1
+                high = abs(value) > MOST_MULTIPLIED and not isinstance(base, Variable)
+                return "power" in self._names and (value.denominator != 1 or high)
             case Apply(function, _) | Call(function, _):
                 return function in self._names
         return False

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
+from math import lcm
 
 import flint
 
@@ -118,6 +119,11 @@ class TensorForm(FactorForms):
         content, factors = self.factors(value)
         if len(factors) == 1 and factors[0][1] == 1 and abs(content) == 1:
             return
+        for n, (factor, exponent) in enumerate(factors):  # 61 + x rather than 61 (1 + x/61)
+            if not isinstance(factor, Factor) and exponent.denominator == 1:
+                by = lcm(*(int(c.q) for _, c in factor))
+                factors[n] = (frozenset((m, c * by) for m, c in factor), exponent)
+                content /= Fraction(by) ** int(exponent)
         whole = self.product(self.items(factors), content)
         yield replace(whole, liked=0 if whole.negative else 1)
 
