@@ -55,6 +55,7 @@ MORE = {
         "q",
         "q: D; k: D; Z: N,D; tau: positive",
     ),
+    "few points": ("log_softmax(expm1(h) - sqrt(h))", "h", "h: K"),
     "names": ("F*sum(value*torch**2)", "torch", "value: K; torch: K"),
     "spread": ("[i:N, j:K] x[i]*v[j]", "x", "x: N; v: K"),
     "max": ("log(sum(exp(x - max(x)))) + max(x) - x[c]", "x", "x: K; c: label K"),

@@ -24,7 +24,7 @@ from softmax_trick.language.text import to_text
 
 SIZES = (3, 2, 4, 5, 3, 2)  # of the first axis, the second, ...
 LARGE = 5000  # times entries between -3 and 3: scores of 1e4
-TRIES = 6  # points drawn where a formula has no value at one
+TRIES = 20  # points drawn where a formula has no value at one
 
 
 def points(emission: Emission) -> Iterator[dict[str, Any]]:
@@ -133,8 +133,10 @@ def emit_test(derivation: Derivation, framework: str, module: str, sizes: Mappin
     """
     emission = prepared(derivation, sizes)
     found = list(points(emission))
-    if len(found) < 2:
+    if not found:
         raise Unemittable(f"no points were found at which {to_text(derivation.value)} has a value: no test")
+    if len(found) < 2 or _lengths(list(found[0].values())) != _lengths(list(found[1].values())):
+        found.insert(1, found[0])  # the first two are a batch
     names = [emission.names[one.name] for one in emission.inputs]
     text = {"torch": TORCH, "jax": JAX, "numpy": NUMPY}[framework]
     return (
@@ -155,6 +157,10 @@ def emit_test(derivation: Derivation, framework: str, module: str, sizes: Mappin
 def _beside(cotangent: str, rank: int) -> str:
     index = f"[{', '.join(['...'] + ['None'] * rank)}]" if rank else ""
     return f"{cotangent}{index} * gradient"
+
+
+def _lengths(entry: Any) -> Any:
+    return [_lengths(one) for one in entry] if isinstance(entry, list) else None
 
 
 def _written(point: Mapping[str, Any]) -> str:
