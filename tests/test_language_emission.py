@@ -296,6 +296,9 @@ def test_labels_out_of_range_are_refused():
     ("formula", "let", "message"),
     [
         ("max(x)", "x: K", "no code without a proof"),
+        ("sum[k:K] 0*x[k]", "x: K", "does not depend on x"),
+        ("x[1]**2", "x: K", "has no array form"),
+        ("sum(rows(x, D))", "x: K", "no variable has the axis D"),
     ],
 )
 def test_what_cannot_be_emitted(formula, let, message):

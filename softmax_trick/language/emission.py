@@ -111,6 +111,9 @@ def prepared(derivation: Derivation, sizes: Mapping[str, int] | None = None) -> 
         if isinstance(node, Definition)
     )
     value = with_names(_without_indices(derivation.value, sizes), tuple(named))
+    for one in derivation.value.variables:
+        if one not in value.variables:
+            raise Unemittable(f"{to_text(derivation.value)} does not depend on {one.name}: leave it out")
     variables = dict.fromkeys((derivation.by, *_in_order(derivation.value)))
     names = {one.name for one in variables} | {size_of(axis) for one in variables for axis in (*one.axes, one.into)}
     defined = {n.name for one in (value, gradient) for n in one.nodes() if isinstance(n, Definition)}
