@@ -12,7 +12,7 @@ import sympy as sp
 
 from softmax_trick.facts import Facts
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.symbolic import EVERY_K, GivenK, index
+from softmax_trick.symbolic import EVERY_K, GivenK, contract, index
 
 if TYPE_CHECKING:
     import z3
@@ -34,7 +34,8 @@ def acts_on_each_score(facts: Facts, name: str) -> None:
     i = index("i")
     facts.same(f"{name}: F(x)_i = f(x_i) for every K and i", entry.symbolic(x)[i], f.xreplace({SCORE: x[i]}))
     total = x.map(lambda score: p.xreplace({SCORE: score})).sum()
-    facts.same(f"{name}: P(x) = sum_i p(x_i) for every K", entry.symbolic_potential(x), total)
+    potential = entry.symbolic_potential(x)
+    facts.same(f"{name}: P(x) = sum_i p(x_i) for every K", contract(potential), contract(total))
 
 
 def at(function: sp.Expr, score: z3.ArithRef) -> z3.ArithRef:
