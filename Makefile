@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify kernel mutants errata test peers train lint wheel bench bench-tau notebooks lab clean
+.PHONY: verify kernel mutants errata test peers train lint wheel bench bench-rivals bench-tau notebooks lab clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
@@ -51,6 +51,12 @@ wheel: .venv/all.stamp
 
 bench: .venv/all.stamp
 	for benchmark in benchmarks/[a-z]*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+# tensorgrad, with the torch that it needs, in an environment of its own, for a column of benchmarks/formulas.py.
+bench-rivals:
+	test -x build/rivals/bin/python || $(PYTHON) -m venv build/rivals
+	build/rivals/bin/python -m pip install --quiet --disable-pip-version-check tensorgrad==0.3.0
+	@echo "make bench now measures tensorgrad, too"
 
 bench-tau: .venv/all.stamp
 	$(BIN)/python benchmarks/tau.py

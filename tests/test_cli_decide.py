@@ -220,14 +220,14 @@ def test_the_whole_command_is_quick():
     assert float(done.stdout.splitlines()[-1]) < 0.8
 
 
-# --- the page ---------------------------------------------------------------------------------------------------------
+# --- the pages --------------------------------------------------------------------------------------------------------
 
-PAGE = (ROOT / "docs" / "language.md").read_text()
-BLOCKS = re.findall(r"```sh\n(.*?)```(?:\n\n```text\n(.*?)```)?", PAGE, flags=re.S)
+PAGES = "\n".join((ROOT / "docs" / name).read_text() for name in ("language.md", "check_a_gradient.md"))
+BLOCKS = re.findall(r"```sh\n(.*?)```(?:\n\n```text\n(.*?)```)?", PAGES, flags=re.S)
 
 
 @pytest.mark.parametrize(("commands", "output"), BLOCKS, ids=range(len(BLOCKS)))
-def test_the_page_shows_what_the_command_prints(capsys, commands, output):
+def test_a_page_shows_what_the_command_prints(capsys, commands, output):
     for line in commands.strip().splitlines():
         name, *arguments = shlex.split(line)
         assert name == "softmax-trick"
