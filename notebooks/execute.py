@@ -36,6 +36,7 @@ def execute(notebook: NotebookNode) -> NotebookNode:
         notebook,
         timeout=TIMEOUT,
         record_timing=False,
+        coalesce_streams=True,  # where the kernel cuts what is printed depends on the moment
         resources={"metadata": {"path": str(FOLDER)}},
         extra_arguments=["--log-level=ERROR"],
     )
