@@ -37,6 +37,7 @@ from softmax_trick.language.text import to_text
 from softmax_trick.language.written import written
 
 NAMES = "ijklmnpqr"  # of the indices at which entries are compared
+GLANCE = 3  # points that are looked at first: at most of them a false statement ends
 MANY = 40  # points that are looked at where the reduction does not end in zero
 RUNS = 4  # in practice two: the second knows what the first found to be positive
 
@@ -99,7 +100,7 @@ def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None 
     def decided(verdict: Verdict, **found: object) -> Decision:
         return Decision(verdict, scope, conditions, seconds=time.perf_counter() - begin, **found)  # type: ignore[arg-type]
 
-    comparison = compare(left, right, given)
+    comparison = compare(left, right, given, points=GLANCE)
     if comparison.witness is not None:
         return decided("refuted", witness=comparison.witness)
     try:
@@ -113,7 +114,7 @@ def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None 
         if comparison.witness is not None:
             return decided("refuted", witness=comparison.witness)
         return decided("undecided", reason=f"not reduced to zero: {proof.rest}", steps=proof.steps)
-    if not comparison.agreed:
+    if not (comparison.agreed or compare(left, right, given).agreed):
         return decided("undecided", reason="no point was found at which both sides are defined", steps=proof.steps)
     try:
         again = replay(left, right, given)

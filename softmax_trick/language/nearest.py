@@ -48,7 +48,8 @@ from softmax_trick.language.points import least_sizes, random_point
 from softmax_trick.language.pointwise import Undefined
 from softmax_trick.language.text import to_text
 
-SECONDS = 2.0  # of looking; a formula with more than one slip may need more, and is then not found
+# Of processor time, so that a busy machine finds the same; more than one slip may need more, and is then not found.
+SECONDS = 2.0
 MOST_FOUND = 6  # candidates that agree at points; the shortest that is proved is taken
 SIZES = ((2, 3, 4, 5), (3, 2, 5, 4))  # at which candidates are tried before they are decided
 
@@ -79,7 +80,7 @@ def nearest(
         sizes: sizes that are given.
         seconds: how long to look.
     """
-    deadline = time.perf_counter() + seconds
+    deadline = time.process_time() + seconds
     given = dict(sizes or {})
     left, right = fitted_sides(left, right)
     truth, wrong = (right, left) if _differentiates(right) and not _differentiates(left) else (left, right)
@@ -88,7 +89,7 @@ def nearest(
     found: list[Nearest] = []
     seen = {to_text(wrong)}
     for candidate in _candidates(wrong, truth, factors):
-        if time.perf_counter() > deadline:
+        if time.process_time() > deadline:
             break
         if trial.agrees(candidate.formula) and (text := to_text(candidate.formula)) not in seen:
             seen.add(text)

@@ -124,11 +124,14 @@ def compare(
     statement = _Statement(left, right, dict(sizes or {}), relation)
     choices = list(statement.choices_of_sizes())
     everywhere = [(chosen, number) for number in range(max(2, -(-points // len(choices)))) for chosen in choices]
+    everywhere = everywhere[:points] if points < FEW else everywhere
     agreed = undefined = 0
     if relation != "==":  # which fail at 0 first
         everywhere = [(chosen, number) for number in SIMPLE for chosen in choices] + everywhere
     most = MOST_COMPUTED * points // FEW
     for scale in statement.scales():
+        if agreed and points < FEW:
+            break
         for chosen, number in everywhere if not agreed or points > FEW else everywhere[:2]:
             if agreed > len(choices) and statement.computed > most:
                 break

@@ -42,7 +42,8 @@ class Check:
         compared: how many residues, or balls, were compared, and agreed.
         chance: how likely at most a false statement agrees at the entry that was tried least (finite field): the
             product of n/p over levels and points, n the degree of the difference of both sides as a rational function
-            in the variables, exponentials, logarithms and roots, which are taken to be independent. None for Arb.
+            in the variables, exponentials, logarithms and roots, which are taken to be independent: an estimate. None
+            for Arb, and where the replay was not thorough.
     """
 
     sizes: dict[str, int]
@@ -210,7 +211,8 @@ class _Statement:
             return None
         position, levels = min((pair for pair in agreed.items() if pair[1]), key=lambda pair: len(pair[1]))
         compared = sum(map(len, agreed.values()))
-        return Check(sizes, "finite field", points, compared, self._chance(model.point, position, levels))
+        accident = self._chance(model.point, position, levels) if self._thorough else None
+        return Check(sizes, "finite field", points, compared, accident)
 
     def _chance(self, point: Point, position: Positions, levels: list[int]) -> float:
         reading: Reading[Any] = Reading(Pointwise(_Degrees(), point))
