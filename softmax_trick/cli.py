@@ -147,7 +147,9 @@ def _certify(options: argparse.Namespace) -> int:
     from softmax_trick.report.console import show
 
     if [bool(options.formula), bool(options.component), bool(options.torch)].count(True) != 1:
-        raise WrongUsage("give a formula for every K, or the components with --component, or a function with --torch")
+        raise WrongUsage(
+            "give a formula for every K, or the components with --component, or a function with --torch: one of the three"
+        )
     if options.json:
         check_writable(options.json)
     certificate = _of_code(options) if options.torch else _of_formulas(options)

@@ -96,8 +96,8 @@ def test_a_function_of_the_current_folder_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "one of the two"),
-        ([*SLACK, "--torch", "torch:sigmoid"], "one of the two"),
+        ([], "one of the three"),
+        ([*SLACK, "--torch", "torch:sigmoid"], "one of the three"),
         (["--component", "x1", "--k", "1"], "--k belongs to --torch"),
         (["--component", "x2"], "x2"),
         (["--component", "__import__('os')"], "column 1"),
