@@ -148,7 +148,7 @@ def _certify(options: argparse.Namespace) -> int:
 
     if [bool(options.formula), bool(options.component), bool(options.torch)].count(True) != 1:
         raise WrongUsage(
-            "give a formula for every K, or the components with --component, or a function with --torch: one of the three"
+            "give a formula for every K, the components with --component, or a function with --torch: one of the three"
         )
     if options.json:
         check_writable(options.json)
