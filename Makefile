@@ -33,6 +33,7 @@ peers: .venv/bin/python
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--requirement peers/requirements.txt --editable '.[testing]'
 	build/peers/bin/python peers/check.py
+	SOFTMAX_TRICK_PEERS=1 build/peers/bin/python -m pytest tests/test_language_emission.py -k jax
 
 train: .venv/all.stamp
 	$(BIN)/python -m softmax_trick.train --out runs/n0-softmax --resume

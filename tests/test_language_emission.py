@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -116,7 +117,7 @@ def test_what_is_emitted_passes_its_test(name, framework):
 def test_jax(name):
     text = emit(derived(name), "jax")
     compile(text, name, "exec")
-    if "jax" in sys.modules or name == "ce.mass":
+    if os.environ.get("SOFTMAX_TRICK_PEERS") or name == "ce.mass":  # all of them in the job for peers
         pytest.importorskip("jax")
         run_its_test(name, "jax")
 
@@ -163,7 +164,7 @@ def _exact(entry, labels=frozenset()):
 
 def test_the_emitted_loss_passes_check_loss():
     value = loaded_value("ce.label")
-    check_loss(lambda x, c: value(x, c).sum(), checks=["value", "gradient"])
+    assert not check_loss(lambda x, c: value(x, c).sum(), reduction="sum").refused
 
 
 # --- planted errors ---------------------------------------------------------------------------------------------------
