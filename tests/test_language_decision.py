@@ -163,6 +163,10 @@ def test_the_nearest_right_formula_is_right(left, right, let, nearest):
     assert nearest is None or to_text(found.nearest) == nearest
 
 
+def test_nothing_is_made_up_where_no_slip_was_made():
+    assert judged("x == y").nearest is None
+
+
 def test_a_fault_in_the_reduction_is_noticed_by_the_replay(monkeypatch):
     # The planted fault: everything is reduced to zero. (A study's own captured an index, and made these two equal.)
     statement = read_equation("sum[n:K] log(sum[m:K] exp(A[m,n]))", "sum[n:K] A[n,n]", "A: K,K")

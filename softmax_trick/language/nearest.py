@@ -165,8 +165,10 @@ def _factors(truth: Expression, wrong: Expression) -> Iterator[tuple[str, Expres
 
 
 def _candidates(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
-    """The formula with one slip undone, then with a sign or a factor of the whole besides."""
+    """The formula with one slip undone, then with a sign or a factor of the whole besides, if it is a derivative's."""
     yield from _once(wrong, truth, factors)
+    if not _differentiates(truth):
+        return
     for slip, other in [("a sign", -wrong), *_scaled(wrong, factors)]:
         for one in _once(other, truth, factors):
             yield Nearest(one.formula, f"{slip}, and {one.slip}")
