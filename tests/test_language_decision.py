@@ -8,7 +8,7 @@ import pytest
 import softmax_trick
 from softmax_trick.language import canonical, variable
 from softmax_trick.language.decision import decide
-from softmax_trick.language.expression import AxesError, Expression, LanguageError, gradient
+from softmax_trick.language.expression import AxesError, Expression, LanguageError, as_expression, gradient
 from softmax_trick.language.functions import logsumexp, softmax, total
 from softmax_trick.language.grammar import Statement, read_equation
 from softmax_trick.language.points import Comparison
@@ -74,6 +74,16 @@ def test_a_proof_says_where_both_sides_are_defined(text, let, conditions):
     if conditions is not None:
         assert set(conditions) <= set(found.conditions)
         assert conditions or not found.conditions
+
+
+def test_a_constant_exponent_is_one_however_it_is_written():
+    """Planted: 4/2 taken for an exponent of a positive base, so that x**(4/2) was above 0 and no condition was said."""
+    x, a, four = variable("x"), variable("a"), as_expression(4)
+    for two in (four / 2, four - 2, as_expression(1) + 1):
+        found = decide(a / x**two, a / x**two)
+        assert found.verdict == "proved"
+        assert any(condition.endswith("!= 0") for condition in found.conditions)
+        assert not any(condition.endswith("> 0") for condition in found.conditions)
 
 
 def test_a_numbered_entry_asks_for_its_size():

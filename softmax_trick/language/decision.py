@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
 from softmax_trick.language.canonical import Canonical, Place, Polynomial, TooLarge, Undefined
@@ -19,11 +18,9 @@ from softmax_trick.language.expression import (
     Apply,
     AxesError,
     Call,
-    Definition,
     Derivative,
     Expression,
     LanguageError,
-    Number,
     fitted,
     shape,
     size_of,
@@ -31,7 +28,7 @@ from softmax_trick.language.expression import (
 from softmax_trick.language.functions import total
 from softmax_trick.language.interpreter import Reading
 from softmax_trick.language.points import Witness, compare, least_sizes
-from softmax_trick.language.ranges import range_of
+from softmax_trick.language.ranges import constant_of, range_of
 from softmax_trick.language.replay import Disagreement, replay
 from softmax_trick.language.text import to_text
 from softmax_trick.language.written import written
@@ -277,7 +274,7 @@ def _asked_byentries_of(node: Apply, smooth: bool) -> Iterator[str]:
         case "sqrt":
             yield from _positive(u) if smooth else _nonnegative(u)
         case "power":
-            exponent = _constant(more[0])
+            exponent = constant_of(more[0])
             if exponent is None:
                 yield from _positive(u)
             elif exponent.denominator != 1:
@@ -299,19 +296,6 @@ def _asked_byentries_of(node: Apply, smooth: bool) -> Iterator[str]:
 
 def _exp(u: Expression) -> Expression:
     return Apply("exp", (u,), u.axes)
-
-
-def _constant(exponent: Expression) -> Fraction | None:
-    match exponent:
-        case Number(value):
-            return value
-        case Apply("negative", (Number(value),)):
-            return -value
-        case Apply("divide", (Number(above), Number(below))) if below:
-            return above / below
-        case Definition(_, meaning):
-            return _constant(meaning)
-    return None
 
 
 def _positive(u: Expression) -> Iterator[str]:

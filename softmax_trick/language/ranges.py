@@ -6,9 +6,11 @@ is said is true wherever the expression is defined; that an interval is the smal
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
+from operator import add, mul, neg, sub, truediv
 
 from softmax_trick.language.expression import (
     Apply,
@@ -137,6 +139,15 @@ AT_LEAST_ONE = Range(Fraction(1), low_open=False)
 ABOVE_ONE = Range(Fraction(1))
 
 
+ARITHMETIC: dict[str, Callable[..., Fraction]] = {
+    "negative": neg,
+    "add": add,
+    "subtract": sub,
+    "multiply": mul,
+    "divide": truediv,
+}
+
+
 def _point(value: Fraction) -> Range:
     return Range(value, value, False, False)
 
@@ -261,12 +272,26 @@ def _square(u: Range) -> Range:
     return Range(Fraction(0), ends[1][0] ** 2, False, is_open)
 
 
+def constant_of(node: Expression) -> Fraction | None:
+    """The rational number that an expression without variables and sizes is; None for all others."""
+    match node:
+        case Number(value):
+            return value
+        case Definition(_, meaning):
+            return constant_of(meaning)
+        case Apply(function, arguments) if function in ARITHMETIC:
+            values = [constant_of(argument) for argument in arguments]
+            known = [value for value in values if value is not None]
+            if len(known) < len(values) or (function == "divide" and not known[1]):
+                return None
+            return ARITHMETIC[function](*known)
+    return None
+
+
 def _power(base: Range, exponent: Expression) -> Range:
-    if isinstance(exponent, Apply) and exponent.function == "negative" and isinstance(exponent.arguments[0], Number):
-        exponent = Number(-exponent.arguments[0].value)
-    if not isinstance(exponent, Number):
+    value = constant_of(exponent)
+    if value is None:
         return POSITIVE  # of a positive base, as that power asks for
-    value = exponent.value
     if value.denominator == 1 and value > 0 and value <= 64:
         if value % 2 == 0:
             return reduce(lambda a, b: a * b, [_square(base)] * (int(value) // 2))
