@@ -8,10 +8,21 @@ import pytest
 import softmax_trick
 from softmax_trick.language import canonical, variable
 from softmax_trick.language.decision import decide
-from softmax_trick.language.expression import AxesError, Expression, LanguageError, as_expression, gradient
+from softmax_trick.language.expression import (
+    AxesError,
+    Expression,
+    Index,
+    LanguageError,
+    as_expression,
+    diag,
+    gradient,
+    identity,
+    outer,
+)
 from softmax_trick.language.functions import logsumexp, softmax, total
 from softmax_trick.language.grammar import Statement, read_equation
 from softmax_trick.language.points import Comparison
+from softmax_trick.language.relations import decide_psd
 from softmax_trick.language.replay import Disagreement, replay
 from softmax_trick.language.statements import decide_statement
 from softmax_trick.language.text import to_text
@@ -171,6 +182,17 @@ def test_the_nearest_right_formula_is_right(left, right, let, nearest):
     assert found.nearest is not None
     assert decide(statement.expressions[0], found.nearest).verdict == "proved"
     assert nearest is None or to_text(found.nearest) == nearest
+
+
+def test_an_index_of_the_statement_is_no_index_of_the_proof():
+    """Planted: rows numbered by i, an index that the statement has, too: its x_i was taken for a row's own."""
+    x = variable("x", "K")
+    for name in ("i", "v_0", "_0"):
+        i = Index(name, "K")
+        shifted = diag(softmax(x)) - x[i] ** 2 * identity("K")
+        assert decide_psd(shifted).verdict == "refuted"
+        assert decide_psd(diag(softmax(x)) * x[i] ** 2).verdict == "proved"
+        assert decide_psd((1 + x[i] ** 2) * (diag(softmax(x)) - outer(softmax(x), softmax(x)))).verdict == "proved"
 
 
 def test_nothing_is_made_up_where_no_slip_was_made():

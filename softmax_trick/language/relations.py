@@ -64,7 +64,7 @@ def decide_psd(matrix: Expression, sizes: Mapping[str, int] | None = None) -> De
         raise AxesError(f"psd of {shape(matrix.axes)}: it takes a square matrix")
     taken = {one.name for one in matrix.variables}
     v = variable(next(name for name in ("v", "w", "u", *(f"v{n}" for n in range(99))) if name not in taken), first)
-    names = iter(f"{v.name}_{n}" for n in range(2 * half))
+    names = iter(_free_names(matrix, f"{v.name}_", 2 * half))
     rows, columns = ([Index(next(names), axis) for axis in axes] for axes in (first, second))
     form = Entry(v, tuple(rows)) * Entry(matrix, (*rows, *columns)) * Entry(v, tuple(columns))
     quadratic = total(Comprehension((*rows, *columns), form))
@@ -99,6 +99,12 @@ def decide_conservative(field: Expression, by: Variable, sizes: Mapping[str, int
 
 def _is_convex(hessian: Derivative) -> bool:
     return curvature(hessian.function, hessian.by) in ("constant", "affine", "convex")
+
+
+def _free_names(expression: Expression, prefix: str, count: int) -> list[str]:
+    """Names for indices that are none of the expression's own."""
+    taken = {index.name for index in expression.free}
+    return [name for name in (f"{prefix}{n}" for n in range(count + len(taken))) if name not in taken][:count]
 
 
 def _judged(
@@ -153,8 +159,7 @@ def _dominance(matrix: Expression, given: Mapping[str, int]) -> str | None:
     if size_of(axis) in given:
         return None
     algebra = Canonical(given)
-    i: Place = ("free", size_of(axis), "i")
-    j: Place = ("free", size_of(axis), "j")
+    i, j = (("free", size_of(axis), name) for name in _free_names(matrix, "_", 2))
     entry = Reading(algebra).entry(matrix, (i, j))
     diagonal, others = _split(entry, i, j)
     if algebra.moved(others, {i: j, j: i}) != others:
