@@ -20,7 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 from softmax_trick.commands.output import width_of
-from softmax_trick.ledger import Ledger
+from softmax_trick.ledger.run import Ledger
 from softmax_trick.proofs import CLAIMS
 
 

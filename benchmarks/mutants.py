@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from softmax_trick.commands.output import width_of
-from softmax_trick.mutants import KINDS, run
+from softmax_trick.ledger.mutants import KINDS, run
 from softmax_trick.proofs.mutants import catalogue
 
 

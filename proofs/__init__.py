@@ -28,7 +28,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 
-from softmax_trick.claims import Claim
+from softmax_trick.ledger.claims import Claim
 from softmax_trick.proofs import (
     appendix_b,
     beyond,

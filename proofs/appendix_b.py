@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from softmax_trick.argument import Open
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
-from softmax_trick.proof import Proof
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
+from softmax_trick.ledger.steps import Open
 from softmax_trick.proofs.listing_runs import (
     FUNCTIONS,
     READING,
@@ -66,7 +66,7 @@ def first_loop_on_symbols(p: Proof) -> None:
     p.statement("the loop sends the gradient of the loss", sent, gradient(soft_cross_entropy(t, x), x))
 
 
-def first_loop(facts: Facts) -> None:
+def first_loop(facts: Findings) -> None:
     """It parses, and leaves the gradient of the loss, for both kinds of labels that the loss takes."""
     import torch
 
@@ -80,7 +80,7 @@ def first_loop(facts: Facts) -> None:
         facts.same(f"with {kind} the parameters get the gradient of the loss", shown(left), shown(right), labels=kind)
 
 
-def second_loop_parses(facts: Facts) -> None:
+def second_loop_parses(facts: Findings) -> None:
     """It parses, and at scores of zero the error is 1/K - t."""
     import torch
 
@@ -113,7 +113,7 @@ def swapped(p: Proof) -> None:
     p.statement("reduction mean: the first loop sends 1/n_b of it", first(n_b), second / n_b, (t,))
 
 
-def swapped_in_torch(facts: Facts) -> None:
+def swapped_in_torch(facts: Findings) -> None:
     """Scores of zero, K = n_b = 2."""
     import torch
 
@@ -123,7 +123,7 @@ def swapped_in_torch(facts: Facts) -> None:
     facts.same("both loops send the same errors", shown(first), shown(second), K=2, n_b=2, scores=shown(scores))
 
 
-def labels_of_both(facts: Facts) -> None:
+def labels_of_both(facts: Findings) -> None:
     """Vectors do for both loops; class indices only for the first."""
     import torch
 
@@ -160,12 +160,12 @@ def simplest(p: Proof) -> None:
     p.statement("the loop sends the gradient of the cross-entropy, summed over the batch", sent, ce, (t,))
 
 
-def simplest_parses(facts: Facts) -> None:
+def simplest_parses(facts: Findings) -> None:
     """As printed."""
     parses(facts, "the loop", listing("LOOP_SIMPLEST"))
 
 
-def options_parse(facts: Facts) -> None:
+def options_parse(facts: Findings) -> None:
     """As printed."""
     parses(facts, "the loop", listing("LOOP_OPTIONS"))
 
@@ -193,7 +193,7 @@ def _cross_entropy_branch(p: Proof, source: str, x: Vector, t: Vector) -> None:
     )
 
 
-def options_in_torch(facts: Facts) -> None:
+def options_in_torch(facts: Findings) -> None:
     """The mended loop at scores where the functions take exact values, one of them the labelled class."""
     import torch
 
@@ -217,7 +217,7 @@ EXACT_VALUES: dict[str, tuple[list[float], list[float]]] = {
 }
 
 
-def options_chain(facts: Facts) -> None:
+def options_chain(facts: Findings) -> None:
     """The chain closed by an else, as a chain of options may be; SoftMax is asked for, and does not come."""
     import torch
 
@@ -230,7 +230,7 @@ def options_chain(facts: Facts) -> None:
         facts.same(f"with {soft} it sends F(x) - t", shown(sent), shown(wanted), soft_option=soft, K=4, x=shown(scores))
 
 
-def options_without_reduction(facts: Facts) -> None:
+def options_without_reduction(facts: Findings) -> None:
     """The loops' cross-entropy branch for each reduction of section 4.1."""
     import torch
 
@@ -244,7 +244,7 @@ def options_without_reduction(facts: Facts) -> None:
             )
 
 
-def compact_parses(facts: Facts) -> None:
+def compact_parses(facts: Findings) -> None:
     """As printed."""
     parses(facts, "the loop", listing("LOOP_COMPACT"))
 
@@ -264,24 +264,24 @@ def compact(p: Proof) -> None:
 # --- Appendix B.2: the class ------------------------------------------------------------------------------------------
 
 
-def skeleton_parses(facts: Facts) -> None:
+def skeleton_parses(facts: Findings) -> None:
     """Its placeholders filled: any parameters, an empty body."""
     source = re.sub(r"<body of \w+>", "pass", listing("SKELETON")).replace("(...)", "(*inputs)")
     parses(facts, "the skeleton, (...) and <body of ...> filled in,", source)
 
 
-def forward_parses(facts: Facts) -> None:
+def forward_parses(facts: Findings) -> None:
     """As printed."""
     parses(facts, "forward", listing("FORWARD"))
 
 
-def others_parse(facts: Facts) -> None:
+def others_parse(facts: Findings) -> None:
     """As printed."""
     for name in ("SETUP_CONTEXT", "BACKWARD", "ISBE_FUNC_WITH_OPTIONS", "ISBE_FUNC", "ISBE_BACKWARD", "CROSS_ENTROPY"):
         parses(facts, name.lower(), listing(name))
 
 
-def forward_runs(facts: Facts) -> None:
+def forward_runs(facts: Findings) -> None:
     """With the parenthesis mended and nothing else."""
     import torch
 
@@ -293,7 +293,7 @@ def forward_runs(facts: Facts) -> None:
         facts.holds(f"forward runs with soft={soft!r}", said == RUNS, soft=soft, raised=said)
 
 
-def copied(facts: Facts) -> None:
+def copied(facts: Findings) -> None:
     """The class put together from its listings as they are, and called with its default options."""
     import torch
 
@@ -320,7 +320,7 @@ def forward_returns(p: Proof) -> None:
     p.cites("torch.mean of a batch is the mean over its rows as well; any class may be numbered 1")
 
 
-def forward_in_torch(facts: Facts) -> None:
+def forward_in_torch(facts: Findings) -> None:
     """The mended forward at scores where the soft scores are binary fractions; K = 4, eps = 1/16."""
     import torch
 
@@ -361,7 +361,7 @@ def smoothing(p: Proof) -> None:
     p.statement("the targets are those of label_smoothing = K eps", targets_of_forward(p, eps), smooth)
 
 
-def default_options(facts: Facts) -> None:
+def default_options(facts: Findings) -> None:
     """apply with two arguments, and with the default options given."""
     import torch
 
@@ -376,7 +376,7 @@ def default_options(facts: Facts) -> None:
     facts.same("apply without options does what it does with soft='SoftMax', num_classes=10, eps=1e-8", sent(), given)
 
 
-def hardsigmoid_of_section_4(facts: Facts) -> None:
+def hardsigmoid_of_section_4(facts: Findings) -> None:
     """Section 4.1: 0 up to -2, 1 from 2, (x + 2) / 4 between."""
     import torch
 
@@ -388,7 +388,7 @@ def hardsigmoid_of_section_4(facts: Facts) -> None:
         facts.same(f"at x = {x} the listing's hardsigmoid is section 4.1's", listed, printed, x=x)
 
 
-def switch_tensors(facts: Facts) -> None:
+def switch_tensors(facts: Findings) -> None:
     """The two methods are read and run with stand-ins for every tensor."""
     for name in ("SETUP_CONTEXT", "BACKWARD"):
         nodes = list(ast.walk(ast.parse(listing(name))))
@@ -410,7 +410,7 @@ def switch_tensors(facts: Facts) -> None:
     facts.same("and None for each other input of forward", returned[1:], (None,) * (expected - 1))
 
 
-def three_methods(facts: Facts) -> None:
+def three_methods(facts: Findings) -> None:
     """A class of two methods: the listing's forward, which keeps the errors on ctx itself, and its backward."""
     import torch
 
@@ -437,7 +437,7 @@ def three_methods(facts: Facts) -> None:
     )
 
 
-def direct_call(facts: Facts) -> None:
+def direct_call(facts: Findings) -> None:
     """forward is called with the scores of a network in training, and with scores without a graph."""
     import torch
 
@@ -456,7 +456,7 @@ def direct_call(facts: Facts) -> None:
 # --- Appendix B.2: the instruction of PyTorch -------------------------------------------------------------------------
 
 
-def not_the_gradient(facts: Facts) -> None:
+def not_the_gradient(facts: Findings) -> None:
     """What autograd makes of forward itself, against what backward returns."""
     import torch
 
@@ -470,7 +470,7 @@ def not_the_gradient(facts: Facts) -> None:
     )
 
 
-def chain_rule(facts: Facts, edits: Sequence[Edit] = READING) -> None:
+def chain_rule(facts: Findings, edits: Sequence[Edit] = READING) -> None:
     """The value is scaled by 2 and by 0, directly and by PyTorch's gradient scaler."""
     one = example(edits)
     unscaled = one.gradient(one.mse)
@@ -491,7 +491,7 @@ def _step_under_scaler(edits: Sequence[Edit], scale: float) -> str:
     return shown(one.scores.detach())
 
 
-def other_outputs(facts: Facts) -> None:
+def other_outputs(facts: Findings) -> None:
     """A value made of the soft scores, and one made of the soft errors, against torch.softmax."""
     import torch
 
@@ -502,7 +502,7 @@ def other_outputs(facts: Facts) -> None:
         facts.same(f"the gradient of {name}[0, 0]", left, right, output=f"{name}[0, 0]", x="(0, 0)", label=0)
 
 
-def second_derivative(facts: Facts) -> None:
+def second_derivative(facts: Findings) -> None:
     """The first entry of the gradient Y - t is differentiated again; an exception would do as well."""
     import torch
 
@@ -514,14 +514,14 @@ def second_derivative(facts: Facts) -> None:
     facts.same("the derivative of (Y - t)_1 is refused, or row 1 of the Jacobian", left, right, x="(0, 0)", label=0)
 
 
-def flag(facts: Facts) -> None:
+def flag(facts: Findings) -> None:
     """What apply returns."""
     own = example()
     left = own.soft_scores.requires_grad
     facts.same("the soft scores returned by apply require no gradient", str(left), "False", output="soft_scores")
 
 
-def cycle(facts: Facts, edits: Sequence[Edit] = READING) -> None:
+def cycle(facts: Findings, edits: Sequence[Edit] = READING) -> None:
     """The garbage collector is stopped for the time of the check."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -557,7 +557,7 @@ def wrapped(p: Proof) -> None:
         p.statement(f"with {soft} both forms send the same error", sent, direct)
 
 
-def wrapped_in_torch(facts: Facts) -> None:
+def wrapped_in_torch(facts: Findings) -> None:
     """Both forms in single precision, with the default eps."""
     import torch
 
@@ -572,7 +572,7 @@ def wrapped_in_torch(facts: Facts) -> None:
         facts.same(f"with {soft} both forms send the same error, bit by bit", shown(leaf.grad), shown(direct))
 
 
-def wrappers_run(facts: Facts) -> None:
+def wrappers_run(facts: Findings) -> None:
     """A stand-in for ISBE_func returns what it is applied to."""
     isbe, options = SimpleNamespace(apply=lambda *given: given), {"soft": "tanh", "num_classes": 3, "eps": 0.0}
     source = listing("ISBE_FUNC_WITH_OPTIONS") + listing("ISBE_FUNC")
@@ -586,7 +586,7 @@ def wrappers_run(facts: Facts) -> None:
     )
 
 
-def backward_wrapper(facts: Facts) -> None:
+def backward_wrapper(facts: Findings) -> None:
     """Called with what its parameter names: the soft errors, as ISBE_func returns them."""
     own = example()
     backward = executed(listing("ISBE_BACKWARD"))["isbe_backward"]
@@ -595,7 +595,7 @@ def backward_wrapper(facts: Facts) -> None:
     facts.holds("isbe_backward(soft_error) runs", said == RUNS, soft_error=f"a tensor of shape {shape}", raised=said)
 
 
-def backward_of_the_value(facts: Facts) -> None:
+def backward_of_the_value(facts: Findings) -> None:
     """The value of isbe_func itself, no stand-in, for each option."""
     import torch
 
@@ -623,7 +623,7 @@ def cross_entropy_names(reduction: str, batch_size: int = 4, functional: Any = N
     )
 
 
-def options_handed_over(facts: Facts) -> None:
+def options_handed_over(facts: Findings) -> None:
     """A stand-in for F.cross_entropy returns what it is called with."""
     functional = SimpleNamespace(cross_entropy=lambda *given, **options: (given, options))
     for reduction in ("none", "mean", "sum"):
@@ -632,7 +632,7 @@ def options_handed_over(facts: Facts) -> None:
         facts.same(f"reduction {reduction}: scores, labels and both options", own.cross_entropy_func("x", "t"), wanted)
 
 
-def none_is_sum(facts: Facts) -> None:
+def none_is_sum(facts: Findings) -> None:
     """Every batch up to ex.batch_size, and one that is larger."""
     import torch
 
@@ -669,7 +669,7 @@ def mended(p: Proof) -> None:
         p.statement(f"with {soft} it sends g (F(x) - t)", sent, (y - target(t, soft)) * g)
 
 
-def mended_in_torch(facts: Facts) -> None:
+def mended_in_torch(facts: Findings) -> None:
     """What the edits are there for."""
     edits = READING + REPAIR
     parses(facts, "the class", assembled(edits))

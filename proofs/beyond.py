@@ -8,7 +8,7 @@ training_theory   Adam and the reductions, label-only errors, the plotted MSE, w
 
 from __future__ import annotations
 
-from softmax_trick.claims import Claim
+from softmax_trick.ledger.claims import Claim
 from softmax_trick.proofs import implicit_losses, lipschitz, relocations, training_theory
 
 CLAIMS: tuple[Claim, ...] = (

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proof import Proof
 from softmax_trick.proofs import piecewise
 from softmax_trick.symbolic import (
     Matrix,
@@ -140,10 +140,10 @@ def tanh_gradient(p: Proof) -> None:
 # --- piecewise normalizers --------------------------------------------------------------------------------------------
 
 
-def hard_gradient(name: str) -> Callable[[Facts], None]:
+def hard_gradient(name: str) -> Callable[[Findings], None]:
     """The check that the potential of this piecewise normalizer has it as its gradient, at the kinks too."""
 
-    def check(facts: Facts) -> None:
+    def check(facts: Findings) -> None:
         import z3
 
         piecewise.acts_on_each_score(facts, name)
@@ -308,7 +308,7 @@ def elementwise_convexity(name: str, slope: Callable[[sp.Expr], sp.Expr], text: 
     return proof
 
 
-def hard_convexity(facts: Facts) -> None:
+def hard_convexity(facts: Findings) -> None:
     """A differentiable function is convex if and only if it lies above its tangents; strictly if it does strictly."""
     import z3
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proof import Proof
 from softmax_trick.proofs import piecewise
 from softmax_trick.symbolic import Vector, diag, jacobian, outer, softmax
 
@@ -133,10 +133,10 @@ def elementwise_constant(
     return proof
 
 
-def hard_constant(name: str) -> Callable[[Facts], None]:
+def hard_constant(name: str) -> Callable[[Findings], None]:
     """The check of the constant of a piecewise linear normalizer, kinks included."""
 
-    def check(facts: Facts) -> None:
+    def check(facts: Findings) -> None:
         import z3
 
         piecewise.acts_on_each_score(facts, name)

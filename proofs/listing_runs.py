@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from softmax_trick.argument import Open
-from softmax_trick.facts import Facts
-from softmax_trick.proof import Proof
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
+from softmax_trick.ledger.steps import Open
 from softmax_trick.proofs import listings
 from softmax_trick.symbolic import Vector, gradient
 
@@ -129,7 +129,7 @@ def misprint(source: str) -> SyntaxError | None:
     return None
 
 
-def parses(facts: Facts, what: str, source: str) -> None:
+def parses(facts: Findings, what: str, source: str) -> None:
     """The fact that a listing is Python."""
     error = misprint(source) or SyntaxError()
     line = (error.text or "").strip()
@@ -176,7 +176,7 @@ def _step_of_our_own() -> None:
     torch.nn.functional.cross_entropy(copy, torch.tensor([0])).backward()
 
 
-def suppose(facts: Facts, text: str, condition: bool) -> None:
+def suppose(facts: Findings, text: str, condition: bool) -> None:
     """A step of a counterexample: if it is not so, nothing is shown.
 
     Raises:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
 from softmax_trick.proofs.listing_runs import suppose
 from softmax_trick.proofs.printed import ACCESSED, MISPRINTS, PAGE_FROM, Misprint
 
 
-def as_elsewhere(one: Misprint) -> Callable[[Facts], None]:
+def as_elsewhere(one: Misprint) -> Callable[[Findings], None]:
     """The words are those that are meant, which the paper has in another place."""
 
-    def check(facts: Facts) -> None:
+    def check(facts: Findings) -> None:
         suppose(facts, "the words hold what is looked at", one.wrong in one.printed)
         suppose(facts, "and the paper has elsewhere what is meant", one.right in one.elsewhere)
         meant = one.printed.replace(one.wrong, one.right)
@@ -26,7 +26,7 @@ def as_elsewhere(one: Misprint) -> Callable[[Facts], None]:
     return check
 
 
-def accessed_after_it_was_written(facts: Facts) -> None:
+def accessed_after_it_was_written(facts: Findings) -> None:
     """The year of the page stands in its address."""
     text = "the page was accessed in or after the year of its address"
     facts.holds(text, int(ACCESSED) >= int(PAGE_FROM), address=PAGE_FROM.words, accessed=ACCESSED.digits)

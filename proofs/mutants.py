@@ -1,6 +1,6 @@
 """The catalogue of mutants: false neighbours of what is true, each of which the ledger must refute.
 
-Most are made from the claims' own proofs (`softmax_trick.mutants`). Those written by hand here are the errors that no
+Most are made from the claims' own proofs (`ledger.mutants`). Those written by hand here are the errors that no
 change of a side makes: a quantifier too many, a hypothesis forgotten, the wrong axis, a mean for a sum, a transpose or
 a factor lost inside a formula. Each is one function: it states what is true, or its neighbour if it is asked to be
 wrong.
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
-from softmax_trick.mutants import CLASSES, Kind, Mutant, beside, made_from
-from softmax_trick.proof import Proof
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.mutants import CLASSES, Kind, Mutant, beside, made_from
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.proofs.theorem_a1 import dilated_error, family, softmax_type, trick
 from softmax_trick.symbolic import (
     Matrix,
@@ -60,7 +60,7 @@ class Proved(Protocol):
 class Checked(Protocol):
     """The same, to a check."""
 
-    def __call__(self, f: Facts, wrong: bool) -> None: ...
+    def __call__(self, f: Findings, wrong: bool) -> None: ...
 
 
 def equation(
@@ -618,7 +618,7 @@ def second_derivative_of_logarithm(p: Proof, wrong: bool) -> None:
 @facts(
     "factor", "HardSigmoid.slope", "HardSigmoid(x) = HardTanh(x/2)/2 + 1/2 <=> slope 1/4", "slope 1/6, as in PyTorch"
 )
-def slope_of_hard_sigmoid(f: Facts, wrong: bool) -> None:
+def slope_of_hard_sigmoid(f: Findings, wrong: bool) -> None:
     """The paper's HardSigmoid is not PyTorch's."""
     import z3
 
@@ -628,7 +628,7 @@ def slope_of_hard_sigmoid(f: Facts, wrong: bool) -> None:
 
 
 @facts("hypothesis", "HardTanh.inside", "|x| <= 1: HardTanh(x) = x", "HardTanh(x) = x")
-def hard_tanh_inside(f: Facts, wrong: bool) -> None:
+def hard_tanh_inside(f: Findings, wrong: bool) -> None:
     """The identity on an interval only."""
     import z3
 
@@ -638,7 +638,7 @@ def hard_tanh_inside(f: Facts, wrong: bool) -> None:
 
 
 @facts("sign", "HardTanh.odd", "HardTanh(-x) = -HardTanh(x)", "HardTanh(-x) = HardTanh(x)")
-def hard_tanh_is_odd(f: Facts, wrong: bool) -> None:
+def hard_tanh_is_odd(f: Findings, wrong: bool) -> None:
     """Odd, not even."""
     import z3
 
@@ -649,7 +649,7 @@ def hard_tanh_is_odd(f: Facts, wrong: bool) -> None:
 @facts(
     "factor", "HardTanh.lipschitz", "HardTanh has the Lipschitz constant 1", "HardTanh has the Lipschitz constant 1/2"
 )
-def lipschitz_of_hard_tanh(f: Facts, wrong: bool) -> None:
+def lipschitz_of_hard_tanh(f: Findings, wrong: bool) -> None:
     """For x >= y."""
     import z3
 
@@ -659,7 +659,7 @@ def lipschitz_of_hard_tanh(f: Facts, wrong: bool) -> None:
 
 
 @facts("exponent", "Bernoulli.variance", "y (1 - y) <= 1/4", "y (1 - y)^2 <= 1/8")
-def bound_of_variance(f: Facts, wrong: bool) -> None:
+def bound_of_variance(f: Findings, wrong: bool) -> None:
     """The Lipschitz constant of the Sigmoid; with an exponent too many the maximum is 4/27."""
     import z3
 
@@ -674,7 +674,7 @@ def bound_of_variance(f: Facts, wrong: bool) -> None:
     "some x < z have HardTanh(x) = HardTanh(z)",
     "no x < z have HardTanh(x) = HardTanh(z)",
 )
-def hard_tanh_is_not_injective(f: Facts, wrong: bool) -> None:
+def hard_tanh_is_not_injective(f: Findings, wrong: bool) -> None:
     """Some for all."""
     import z3
 
@@ -686,7 +686,7 @@ def hard_tanh_is_not_injective(f: Facts, wrong: bool) -> None:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _table_2_is_a_difference(f: Facts, less: Callable[[str, str, str], int]) -> None:
+def _table_2_is_a_difference(f: Findings, less: Callable[[str, str, str], int]) -> None:
     """Every cell of Table 2 is this difference of cells of Table 1, to one unit in the last place, for rounding."""
     from softmax_trick.proofs import tables
 
@@ -696,7 +696,7 @@ def _table_2_is_a_difference(f: Facts, less: Callable[[str, str, str], int]) -> 
 
 
 @facts("sign", "Table2.sign", "Table 2 is ISBE - CE", "Table 2 is CE - ISBE", "integers", "the 30 cells of Table 2")
-def sign_of_table_2(f: Facts, wrong: bool) -> None:
+def sign_of_table_2(f: Findings, wrong: bool) -> None:
     """The other order."""
     from softmax_trick.proofs.tables import TABLE_1
 
@@ -705,7 +705,7 @@ def sign_of_table_2(f: Facts, wrong: bool) -> None:
 
 
 @facts("index", "Table2.column", "less its own column", "less the column Mean", "integers", "the 30 cells of Table 2")
-def column_of_table_2(f: Facts, wrong: bool) -> None:
+def column_of_table_2(f: Findings, wrong: bool) -> None:
     """Another column."""
     from softmax_trick.proofs.tables import TABLE_1
 
@@ -713,7 +713,7 @@ def column_of_table_2(f: Facts, wrong: bool) -> None:
 
 
 @facts("axis", "Table2.row", "within a network", "ISBE from N1r", "integers", "the 30 cells of Table 2")
-def row_of_table_2(f: Facts, wrong: bool) -> None:
+def row_of_table_2(f: Findings, wrong: bool) -> None:
     """Another row: N1 and N1r differ by little."""
     from softmax_trick.proofs.tables import TABLE_1
 
@@ -721,7 +721,7 @@ def row_of_table_2(f: Facts, wrong: bool) -> None:
 
 
 @facts("factor", "Table1.cell", "Table 1 as printed", "Table 1 with 60.61 as 60.16", "integers", "30 cells")
-def changed_cell(f: Facts, wrong: bool) -> None:
+def changed_cell(f: Findings, wrong: bool) -> None:
     """Two digits swapped in one cell."""
     from softmax_trick.proofs.tables import TABLE_1
 

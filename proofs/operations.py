@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.findings import Findings
 from softmax_trick.proofs.listing_runs import TWO_SIDED, executed, isbe_class, listing, one_hot, soft_functions
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _labels() -> Tensor:
     return torch.tensor([0, 3, 9, 1])
 
 
-def fewer_by_loop(facts: Facts) -> None:
+def fewer_by_loop(facts: Findings) -> None:
     """The second loop of section 3, for each option, against the first, for each reduction and both kinds of labels."""
     indices = _labels()
     hot = one_hot(indices, CLASSES).float()
@@ -91,7 +91,7 @@ def fewer_by_loop(facts: Facts) -> None:
         )
 
 
-def nothing_backward(facts: Facts) -> None:
+def nothing_backward(facts: Findings) -> None:
     """The second loop of section 3, for each option: the function and a difference, forward; cross-entropy goes "
     "back."""
     hot = one_hot(_labels(), CLASSES).float()
@@ -109,7 +109,7 @@ def nothing_backward(facts: Facts) -> None:
 BACKWARD_OF_CE = ("nll_loss_backward", "_log_softmax_backward_data")
 
 
-def fewer_by_function(facts: Facts) -> None:
+def fewer_by_function(facts: Findings) -> None:
     """ISBE_func against cross_entropy_func of the same appendix, reduction mean, no smoothing, class indices."""
     from types import SimpleNamespace
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.findings import Findings
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.symbolic import EVERY_K, GivenK, contract, index
 
@@ -27,7 +27,7 @@ def of_one_score(name: str) -> tuple[sp.Expr, sp.Expr]:
     return entry.symbolic(x)[1], entry.symbolic_potential(x)
 
 
-def acts_on_each_score(facts: Facts, name: str) -> None:
+def acts_on_each_score(facts: Findings, name: str) -> None:
     """Steps: for symbolic K, F(x)_i = f(x_i) and P(x) = sum_i p(x_i)."""
     entry, x = NORMALIZERS[name], EVERY_K.vector("x")
     f, p = of_one_score(name)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proof import Proof
 from softmax_trick.proofs import piecewise
 from softmax_trick.proofs.theorem_a1 import P2, family, softmax_type
 from softmax_trick.symbolic import Matrix, Vector, cross_entropy, gradient, jacobian, soft_cross_entropy, softmax
@@ -137,7 +137,7 @@ def smooth_elementwise_has_no_p2(p: Proof) -> None:
         p.positive("but dy_2/dx_2 > 0 there", jacobian(f, x)[2, 2].xreplace(at_log_2))
 
 
-def hard_elementwise_has_no_p2(facts: Facts) -> None:
+def hard_elementwise_has_no_p2(facts: Findings) -> None:
     """(P2) is a property of differentiable functions; at the upper kink these have no derivative."""
     import z3
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
-from softmax_trick.proof import Proof
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.proofs.operations import fewer_by_loop
 from softmax_trick.proofs.section_4_networks import N0, N1, VGG
 from softmax_trick.proofs.tables import ALPHA, CROSS_ENTROPY, ISBE, TABLE_3
@@ -40,7 +40,7 @@ def composition(p: Proof) -> None:
     )
 
 
-def domain_of_ce(facts: Facts) -> None:
+def domain_of_ce(facts: Findings) -> None:
     """As printed, Y is any real matrix."""
     entries = (sp.Integer(1), sp.Rational(1, 2), sp.Integer(-1))
     unreal = [entry for entry in entries if not sp.log(entry).is_real]
@@ -54,7 +54,7 @@ def _arrived(x: Tensor) -> Tensor:
     return x.grad
 
 
-def separated_fails(facts: Facts) -> None:
+def separated_fails(facts: Findings) -> None:
     """A score 104 below the largest: -log SoftMax is infinite in float32, and its gradient is no number."""
     import torch
 
@@ -67,7 +67,7 @@ def separated_fails(facts: Facts) -> None:
     facts.holds("and its gradient is not finite", wrong, gradient=gradient.tolist())
 
 
-def integrated_works(facts: Facts) -> None:
+def integrated_works(facts: Findings) -> None:
     """The same scores through the integrated function: the value is 104, the gradient y - t, exactly."""
     import torch
 
@@ -79,7 +79,7 @@ def integrated_works(facts: Facts) -> None:
     facts.same("and its gradient is (-1, 1)", tuple(map(int, gradient[0].tolist())), (-1, 1))
 
 
-def separated_cannot_know(facts: Facts) -> None:
+def separated_cannot_know(facts: Findings) -> None:
     """What the scores alone tell: once SoftMax has rounded, two losses that differ by 96 come from the same soft "
     "scores."""
     import torch
@@ -106,7 +106,7 @@ def maximizing(p: Proof) -> None:
     p.refuted("maximizing it picks the worse classifier", label=1, y="(1/2, 1/2) and (1/4, 3/4)", NLL="log 2 and log 4")
 
 
-def not_lower(facts: Facts, options: Sequence[str] = ISBE) -> None:
+def not_lower(facts: Findings, options: Sequence[str] = ISBE) -> None:
     """Each of these ISBE options of Table 3 against each cross-entropy of the same network."""
     lower = {
         f"{net}: {isbe} {TABLE_3[net, isbe] / 100:.2f}, {ce} {TABLE_3[net, ce] / 100:.2f}": gap
@@ -122,14 +122,14 @@ def not_lower(facts: Facts, options: Sequence[str] = ISBE) -> None:
     facts.established(f"{len(lower)} pairs have it lower by less; the largest gap: {largest}")
 
 
-def a_perceptron(facts: Facts) -> None:
+def a_perceptron(facts: Findings) -> None:
     """The networks for MNIST, in the printed notation: C is a convolution, F a linear unit, D a dropout."""
     networks = {"N0": N0, "N1": N1}
     without = [name for name, units in networks.items() if not any(unit[0] == "C" for unit in units.split())]
     facts.holds("one of the networks for MNIST has no convolution", bool(without), **networks)
 
 
-def three_architectures(facts: Facts) -> None:
+def three_architectures(facts: Findings) -> None:
     """N0, N1 and VGG-16, each with convolutions; the relocated N1 is not counted as an architecture."""
     architectures = (N0, N1, VGG)
     convolutional = [units for units in architectures if any(unit[0] == "C" for unit in units.split())]

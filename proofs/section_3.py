@@ -11,10 +11,10 @@ from fractions import Fraction
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim, Figure
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proof import Proof
 from softmax_trick.proofs.operations import nothing_backward
 from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
 from softmax_trick.proofs.printed import ABOVE, RATE_FOR_MNIST, RECOMMENDATIONS
@@ -47,7 +47,7 @@ def same_gradient(p: Proof) -> None:
 # --- the four conditions ----------------------------------------------------------------------------------------------
 
 
-def number_of_conditions(facts: Facts) -> None:
+def number_of_conditions(facts: Findings) -> None:
     """The list has four items. The first names a function to begin with; a condition on functions is each other one."""
     facts.same("the list has four items", len(RECOMMENDATIONS), 4)
     named = [item for item in RECOMMENDATIONS if item.startswith("The SoftMax activation function")]
@@ -77,7 +77,7 @@ def soft_ones_are_monotonic(p: Proof) -> None:
     )
 
 
-def hard_ones_are_monotonic(facts: Facts) -> None:
+def hard_ones_are_monotonic(facts: Findings) -> None:
     """HardTanh and HardSigmoid never decrease."""
     import z3
 
@@ -88,7 +88,7 @@ def hard_ones_are_monotonic(facts: Facts) -> None:
         facts.valid(f"{name}: F(x + more) >= F(x) for more >= 0", z3.Implies(more >= 0, at(f, x + more) >= at(f, x)))
 
 
-def largest_remains(facts: Facts) -> None:
+def largest_remains(facts: Findings) -> None:
     """No score that is not the largest comes out above it: the hard functions never decrease."""
     import z3
 
@@ -102,7 +102,7 @@ def largest_remains(facts: Facts) -> None:
         )
 
 
-def blurring_keeps_the_class(facts: Facts) -> None:
+def blurring_keeps_the_class(facts: Findings) -> None:
     """The entry of the class against that of any other one, n = K - 1 of them."""
     import z3
 
@@ -129,7 +129,7 @@ def soft_ones_are_bounded(p: Proof) -> None:
     p.positive("Tanh < 1", 1 - (e - 1) / (e + 1))
 
 
-def hard_ones_are_bounded(facts: Facts) -> None:
+def hard_ones_are_bounded(facts: Findings) -> None:
     """HardTanh in [-1, 1], HardSigmoid in [0, 1]."""
     import z3
 
@@ -140,7 +140,7 @@ def hard_ones_are_bounded(facts: Facts) -> None:
         facts.valid(f"{name}: {low} <= F(x) <= {high}", z3.And(value >= low, value <= high))
 
 
-def two_have_kinks(facts: Facts) -> None:
+def two_have_kinks(facts: Findings) -> None:
     """At the kink the slope is one number on the left and another on the right."""
     import z3
 
@@ -158,7 +158,7 @@ def two_have_kinks(facts: Facts) -> None:
     facts.cites("SoftMax, Sigmoid and Tanh are quotients of exponentials with positive denominators: smooth")
 
 
-def above_threshold(facts: Facts) -> None:
+def above_threshold(facts: Findings) -> None:
     """The success rates that Table 3 prints for the five functions, against 99.5 %."""
     rates = {(net, option): rate for (net, option), rate in TABLE_3.items() if option in ISBE}
     below = [
@@ -190,7 +190,7 @@ def normalize_is_unstable(p: Proof) -> None:
     p.equal("which is a million for n = 10^-6", 1 / sp.Rational(1, 10**6), 10**6)
 
 
-def normalize_of_torch(facts: Facts) -> None:
+def normalize_of_torch(facts: Findings) -> None:
     """torch divides by max(||x||, 1e-12): a power of two below that does not come out at distance one from zero."""
     import torch
 
@@ -229,7 +229,7 @@ def tanh_is_lipschitz(p: Proof) -> None:
     p.cites("mean value theorem: |tanh(x_i)| <= |x_i| for each i, hence ||F(x)||_p <= ||x||_p")
 
 
-def hardtanh_is_lipschitz(facts: Facts) -> None:
+def hardtanh_is_lipschitz(facts: Findings) -> None:
     """|HardTanh(x)| <= |x|."""
     import z3
 
@@ -241,7 +241,7 @@ def hardtanh_is_lipschitz(facts: Facts) -> None:
     facts.cites("component by component: ||F(x)||_p <= ||x||_p")
 
 
-def condition_misses_close_scores(facts: Facts) -> None:
+def condition_misses_close_scores(facts: Findings) -> None:
     """F(x) = x below 1/2 and 0 from there on: c = 1 does, and yet two scores 1/1000 apart end 499/1000 apart."""
     import z3
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from softmax_trick.claims import Claim
+from softmax_trick.ledger.claims import Claim
 from softmax_trick.proofs import (
     section_4_activations,
     section_4_curves,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim, Figure
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.findings import Findings
 
 if TYPE_CHECKING:
     import z3
@@ -40,7 +40,7 @@ def hardsigmoid_of_torch(x: z3.ArithRef) -> z3.ArithRef:
     return z3.If(x <= -3, z3.RealVal(0), z3.If(x < 3, (x + 3) / 6, z3.RealVal(1)))
 
 
-def two_forms_of_hardsigmoid(facts: Facts) -> None:
+def two_forms_of_hardsigmoid(facts: Findings) -> None:
     """Both sides of the printed equation."""
     import z3
 
@@ -56,7 +56,7 @@ def _every_half() -> Tensor:
     return patterns[~patterns.isnan()]
 
 
-def hardtanh_in_torch(facts: Facts) -> None:
+def hardtanh_in_torch(facts: Findings) -> None:
     """All 63,490 of them."""
     from torch.nn.functional import hardtanh as torch_hardtanh
 
@@ -67,7 +67,7 @@ def hardtanh_in_torch(facts: Facts) -> None:
     facts.holds(f"hardtanh is the printed function at all {len(printed)} scores", not wrong, wrong=wrong[:3])
 
 
-def hardsigmoid_in_torch(facts: Facts) -> None:
+def hardsigmoid_in_torch(facts: Findings) -> None:
     """x = 2: the print has 1 there."""
     import torch
 
@@ -76,7 +76,7 @@ def hardsigmoid_in_torch(facts: Facts) -> None:
     facts.holds("torch's hardsigmoid(2) is the printed one", found == printed, x=2, printed=printed, torch=float(found))
 
 
-def hardsigmoid_formulas(facts: Facts) -> None:
+def hardsigmoid_formulas(facts: Findings) -> None:
     """The two formulas, over the reals."""
     import z3
 
@@ -84,7 +84,7 @@ def hardsigmoid_formulas(facts: Facts) -> None:
     facts.valid("relu6(x + 3) / 6 is the printed function", hardsigmoid_of_torch(x) == hardsigmoid(x))
 
 
-def hardsigmoid_in_torch_repaired(facts: Facts) -> None:
+def hardsigmoid_in_torch_repaired(facts: Findings) -> None:
     """Of the float16 numbers, none is nearer to the exact value than what torch returns."""
     import numpy as np
     from torch.nn.functional import hardsigmoid as torch_hardsigmoid
@@ -103,7 +103,7 @@ def hardsigmoid_in_torch_repaired(facts: Facts) -> None:
     facts.holds(text, not wrong, wrong=wrong[:3])
 
 
-def soft_functions_in_torch(facts: Facts) -> None:
+def soft_functions_in_torch(facts: Findings) -> None:
     """Against enclosures of the printed formulas; the error in units of the last place of the exact value."""
     import torch
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proof import Proof
 from softmax_trick.proofs.printed import (
     IMAGES,
     LEAST_AT_THE_END,
@@ -96,7 +96,7 @@ def mse_of_the_listing(errors: Sequence[Sequence[Fraction]]) -> Fraction:
 ERRORS = ((Fraction(-1, 2), Fraction(1, 2)), (Fraction(-1, 2), Fraction(1, 2)))
 
 
-def one_loss(facts: Facts) -> None:
+def one_loss(facts: Findings) -> None:
     """The two formulas on two examples."""
     facts.same(
         "the printed loss is the one that the listing computes",
@@ -107,7 +107,7 @@ def one_loss(facts: Facts) -> None:
     )
 
 
-def one_loss_in_torch(facts: Facts) -> None:
+def one_loss_in_torch(facts: Findings) -> None:
     """The line of the listing, and PyTorch's MSELoss, on the same two examples."""
     import torch
 
@@ -135,7 +135,7 @@ def ranges_of_tanh_and_sigmoid(p: Proof) -> None:
     p.statement("the squared error is four times the other", of_tanh.dot(of_tanh), 4 * of_sigmoid.dot(of_sigmoid))
 
 
-def ranges_of_the_hard_functions(facts: Facts) -> None:
+def ranges_of_the_hard_functions(facts: Findings) -> None:
     """The same of HardTanh and HardSigmoid."""
     import z3
 
@@ -148,7 +148,7 @@ def ranges_of_the_hard_functions(facts: Facts) -> None:
 # --- clusters, sets of curves, final values ---------------------------------------------------------------------------
 
 
-def training_and_validation(facts: Facts) -> None:
+def training_and_validation(facts: Findings) -> None:
     """The parts of MNIST."""
     facts.same(
         "54 thousand and 6 thousand images are 60 thousand",
@@ -157,7 +157,7 @@ def training_and_validation(facts: Facts) -> None:
     )
 
 
-def clusters_partition(facts: Facts) -> None:
+def clusters_partition(facts: Findings) -> None:
     """Each of the eight options is in one cluster, and the ranges are those of the normalizers."""
     members = sorted(option for cluster in CLUSTERS.values() for option in cluster)
     facts.same("every option is in a cluster, and in one only", members, sorted(LOSSES.values()))
@@ -166,7 +166,7 @@ def clusters_partition(facts: Facts) -> None:
         facts.same(f"{name} holds the functions of that range", CLUSTERS[name], ranged)
 
 
-def panels_are_the_sets(facts: Facts) -> None:
+def panels_are_the_sets(facts: Findings) -> None:
     """The captions of Figures 2 and 3 against the list."""
     facts.same("the captions name as many panels as the list has sets", len(PANELS), len(SETS_LISTED))
     wrong = {
@@ -177,14 +177,14 @@ def panels_are_the_sets(facts: Facts) -> None:
     facts.holds("each panel shows a set of the list", not wrong, **wrong)
 
 
-def figure_4_is_as_listed(facts: Facts) -> None:
+def figure_4_is_as_listed(facts: Findings) -> None:
     """The caption of Figure 4 against its list: the same options of both networks."""
     unlike = [pair for pair in SETS_OF_FIGURE_4 if pair[0] != pair[1]]
     facts.holds("each set compares the same options of N0 and N1", not unlike, unlike=unlike)
     facts.same("the panels are the sets", PANELS_OF_FIGURE_4, tuple(options for options, _ in SETS_OF_FIGURE_4))
 
 
-def final_accuracies(facts: Facts) -> None:
+def final_accuracies(facts: Findings) -> None:
     """Table 3 has the accuracies after the last epoch."""
     outside = {
         cell: percent(correct)
@@ -194,7 +194,7 @@ def final_accuracies(facts: Facts) -> None:
     facts.holds("all 24 lie strictly between 99.4 % and 99.7 %", not outside, outside=outside)
 
 
-def n1_is_better(facts: Facts) -> None:
+def n1_is_better(facts: Findings) -> None:
     """N1 against N0 in every column of Table 3."""
     gains = {option: TABLE_3["N1", option] - TABLE_3["N0", option] for option in CROSS_ENTROPY + ISBE}
     facts.holds(
@@ -202,7 +202,7 @@ def n1_is_better(facts: Facts) -> None:
     )
 
 
-def savings_up_to_three(facts: Facts) -> None:
+def savings_up_to_three(facts: Findings) -> None:
     """The decreases of Table 2."""
     over = {", ".join(cell): percent(TABLE_2[cell]) for cell in comparisons() if -TABLE_2[cell] > 100 * SAVED.value}
     facts.holds("no decrease is over 3 %", not over, **over)

@@ -13,9 +13,9 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from softmax_trick.argument import Open
-from softmax_trick.claims import Check, Claim, Figure
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.steps import Open
 from softmax_trick.proofs.operations import fewer_by_function
 from softmax_trick.proofs.printed import BEST_OF_VGG, LEAST_AT_THE_END, MOST_AT_THE_END, RATE_FOR_CIFAR
 from softmax_trick.proofs.section_4_curves import CLUSTERS, NORMALIZED, NOT_SHOWN
@@ -408,7 +408,7 @@ def _has_train_accuracy(run: Run) -> bool:
     return bool(run.train_accuracy)
 
 
-def of_the_literature(facts: Facts) -> None:
+def of_the_literature(facts: Findings) -> None:
     """What others have published is looked up, not computed."""
     raise Open("a statement about published results, which no computation of ours decides")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
-from softmax_trick.argument import Open
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
-from softmax_trick.proof import Proof
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
+from softmax_trick.ledger.steps import Open
 from softmax_trick.proofs import printed
 from softmax_trick.proofs.tables import (
     CROSS_ENTROPY,
@@ -29,7 +29,7 @@ def tau(inference: Fraction, backpropagation: Fraction) -> Fraction:
     return 100 * backpropagation / (inference + backpropagation)
 
 
-def tau_is_a_percentage(facts: Facts) -> None:
+def tau_is_a_percentage(facts: Findings) -> None:
     """Times are not negative, and not both zero."""
     import z3
 
@@ -43,14 +43,14 @@ def tau_is_a_percentage(facts: Facts) -> None:
     facts.same("no backpropagation time: tau = 0", tau(Fraction(1), Fraction(0)), Fraction(0))
 
 
-def tau_depends_on_the_implementation(facts: Facts) -> None:
+def tau_depends_on_the_implementation(facts: Findings) -> None:
     """Make inference alone twice as fast, and the share of backpropagation grows."""
     before, after = tau(Fraction(10), Fraction(10)), tau(Fraction(5), Fraction(10))
     times = {"slow": "inference 10, backpropagation 10", "fast": "inference 5, backpropagation 10"}
     facts.same("twice as fast an inference leaves tau as it is", before, after, **times)
 
 
-def tau_of_a_faster_machine(facts: Facts) -> None:
+def tau_of_a_faster_machine(facts: Findings) -> None:
     """Of tau(i, b) = tau(c i, c b) the denominators are cleared."""
     import z3
 
@@ -59,7 +59,7 @@ def tau_of_a_faster_machine(facts: Facts) -> None:
     facts.valid("b (c i + c b) = c b (i + b)", z3.Implies(positive, b * (c * i + c * b) == c * b * (i + b)))
 
 
-def smaller_tau_is_faster(facts: Facts) -> None:
+def smaller_tau_is_faster(facts: Findings) -> None:
     """The share says nothing of the total."""
     slow, fast = (Fraction(20), Fraction(15)), (Fraction(10), Fraction(10))
     if not tau(*slow) < tau(*fast):
@@ -73,7 +73,7 @@ def smaller_tau_is_faster(facts: Facts) -> None:
     )
 
 
-def smaller_tau_at_equal_inference(facts: Facts) -> None:
+def smaller_tau_at_equal_inference(facts: Findings) -> None:
     """Of tau(i, b) < tau(i, c) the denominators are cleared."""
     import z3
 
@@ -82,7 +82,7 @@ def smaller_tau_at_equal_inference(facts: Facts) -> None:
     facts.valid("b (i + c) < c (i + b) exactly if b < c", z3.Implies(times, (b * (i + c) < c * (i + b)) == (b < c)))
 
 
-def accuracies_are_counts(facts: Facts) -> None:
+def accuracies_are_counts(facts: Findings) -> None:
     """n of 10,000 images are n hundredths of a percent."""
     shares = [Fraction(100 * 100 * n, TEST_IMAGES) for n in range(TEST_IMAGES + 1)]
     facts.same("n correct of 10,000 are n hundredths of a percent, n = 0..10,000", shares, list(range(len(shares))))
@@ -115,7 +115,7 @@ def reductions_repaired(p: Proof) -> None:
     p.statement("sum sends 1, as none does", sent_back_to_the_losses(p, lambda losses: losses.sum()), ones)
 
 
-def reductions_in_torch(facts: Facts) -> None:
+def reductions_in_torch(facts: Findings) -> None:
     """Bit for bit: 64 examples, so that 1 / n_b is a power of two."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -148,7 +148,7 @@ def only_none_counterexample(p: Proof) -> None:
     )
 
 
-def only_none_in_torch(facts: Facts) -> None:
+def only_none_in_torch(facts: Findings) -> None:
     """Two scores, both 0, and the first class is right: y = (1/2, 1/2)."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -175,7 +175,7 @@ def no_worse(p: Proof) -> None:
     p.cites("induction over the steps: equal parameters and equal gradients leave equal parameters")
 
 
-def three_reductions(facts: Facts) -> None:
+def three_reductions(facts: Findings) -> None:
     """torch's cross-entropy takes these options, and refuses others that one might expect."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -194,7 +194,7 @@ def three_reductions(facts: Facts) -> None:
     facts.holds("there is no fourth option among these", not accepted, accepted=accepted)
 
 
-def reduction_is_one_number(facts: Facts) -> None:
+def reduction_is_one_number(facts: Findings) -> None:
     """The shape of the loss of three examples."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -205,7 +205,7 @@ def reduction_is_one_number(facts: Facts) -> None:
         facts.same(f"the loss of 3 examples under {reduction} has the shape {shape}", found, shape)
 
 
-def options(facts: Facts) -> None:
+def options(facts: Findings) -> None:
     """The columns of Tables 1 and 3."""
     for name, table in (("Table 1", TABLE_1), ("Table 3", TABLE_3)):
         columns = {option for _, option in table}

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from softmax_trick.claims import Check, Claim, Figure
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.findings import Findings
 from softmax_trick.proofs.printed import PARAMETERS, TIMES_LARGER
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def torch_vgg() -> nn.Sequential:
 # --- N0 and N1 --------------------------------------------------------------------------------------------------------
 
 
-def n0_consists_of(facts: Facts) -> None:
+def n0_consists_of(facts: Findings) -> None:
     """The units of the printed notation."""
     kinds = [unit.kind for unit in units(N0)]
     facts.same("N0 has two convolutions", kinds.count("C"), 2)
@@ -198,7 +198,7 @@ def n0_consists_of(facts: Facts) -> None:
     facts.same("which is the end of it", kinds[-2:], ["F", "F"])
 
 
-def n0_features(facts: Facts) -> None:
+def n0_features(facts: Findings) -> None:
     """The print has no padding; with it the number is another, and no better."""
     found = {
         "without padding": features(N0, 28),
@@ -207,27 +207,27 @@ def n0_features(facts: Facts) -> None:
     facts.holds("64 numbers enter F512", 64 in found.values(), **found)
 
 
-def n0_features_in_torch(facts: Facts) -> None:
+def n0_features_in_torch(facts: Findings) -> None:
     """The shape that the convolutions make of an image."""
     found = {f"padding {padding}": _shapes(torch_n0(padding), 1, 28)[-1][0] for padding in (0, 1)}
     facts.holds("64 numbers enter F512", 64 in found.values(), **found)
 
 
-def n1_blocks(facts: Facts) -> None:
+def n1_blocks(facts: Findings) -> None:
     """What the notation has beside two blocks of three convolutions and the projection."""
     convolutions = [unit for unit in units(N1) if unit.kind == "C"]
     rest = [f"{unit.size} masks of {unit.kernel} x {unit.kernel}" for unit in convolutions[6:]]
     facts.holds("N1 has six convolutions", not rest, convolutions=len(convolutions), seventh="; ".join(rest))
 
 
-def n1_is_convolutional(facts: Facts) -> None:
+def n1_is_convolutional(facts: Findings) -> None:
     """The units that have weights."""
     kinds = [unit.kind for unit, _ in weights(N1, 1, 28)]
     facts.same("all units with weights but the last are convolutions", set(kinds[:-1]), {"C"})
     facts.same("the last one is the projection", kinds[-1], "F")
 
 
-def n1_resolution(facts: Facts) -> None:
+def n1_resolution(facts: Findings) -> None:
     """The last convolution of each block: 3 x 3, stride 2, padded."""
     padded = [unit for unit in units(N1) if unit.padding]
     before = [side for side, unit in zip(sides(N1, 28), _convolutions(N1), strict=False) if unit.padding]
@@ -237,7 +237,7 @@ def n1_resolution(facts: Facts) -> None:
     facts.same("the resolution does not change", before, behind, stride=padded[0].stride)
 
 
-def n1_resolution_in_torch(facts: Facts) -> None:
+def n1_resolution_in_torch(facts: Findings) -> None:
     """The shapes before and behind the third and the sixth convolution."""
     shapes = _shapes(torch_n1(), 1, 28)
     facts.same("the resolution does not change", [shapes[i][-1] for i in (2, 5)], [shapes[i][-1] for i in (3, 6)])
@@ -247,7 +247,7 @@ def _convolutions(notation: str) -> list[Unit]:
     return [unit for unit in units(notation) if unit.kind == "C"]
 
 
-def n1_needs_padding(facts: Facts) -> None:
+def n1_needs_padding(facts: Findings) -> None:
     """The chain of sides, with the padding and without."""
     found = sides(N1, 28)
     chain = " -> ".join(map(str, found))
@@ -256,7 +256,7 @@ def n1_needs_padding(facts: Facts) -> None:
     facts.holds(f"without padding it does not fit: {reason}", bool(reason), network=N1.replace("p", ""))
 
 
-def n1_needs_padding_in_torch(facts: Facts) -> None:
+def n1_needs_padding_in_torch(facts: Findings) -> None:
     """The same with PyTorch's convolutions."""
     shapes = _shapes(torch_n1(), 1, 28)
     facts.same("with padding 128 numbers enter the projection", shapes[-2:], [(128,), (10,)])
@@ -273,7 +273,7 @@ def _misfit(build: Callable[[], object]) -> str:
     return ""
 
 
-def n1r_differs_by_a_bias(facts: Facts) -> None:
+def n1r_differs_by_a_bias(facts: Findings) -> None:
     """The parameters, by name; and the scores, in whole numbers."""
     import torch
 
@@ -291,7 +291,7 @@ def n1r_differs_by_a_bias(facts: Facts) -> None:
     facts.holds("which is added to the scores", torch.equal(moved, linear.bias.expand(4, 10)), moved=moved)
 
 
-def share_dropped(facts: Facts) -> None:
+def share_dropped(facts: Findings) -> None:
     """A million ones through D20, in training."""
     import torch
 
@@ -309,18 +309,18 @@ def share_dropped(facts: Facts) -> None:
 # --- VGG --------------------------------------------------------------------------------------------------------------
 
 
-def vgg_shape(facts: Facts) -> None:
+def vgg_shape(facts: Findings) -> None:
     """Five poolings."""
     found = sides(VGG, 32)
     facts.same(f"sides {' -> '.join(map(str, found))}: F10 takes 512 numbers", features(VGG, 32), 512, sides=found)
 
 
-def vgg_shape_in_torch(facts: Facts) -> None:
+def vgg_shape_in_torch(facts: Findings) -> None:
     """The shape behind the last pooling."""
     facts.same("a 32 x 32 image becomes 512 x 1 x 1", _shapes(torch_vgg(), 3, 32)[-1], (512, 1, 1))
 
 
-def vgg_parameters(facts: Facts) -> None:
+def vgg_parameters(facts: Findings) -> None:
     """The convolutions' weights alone, and with biases and batch normalization."""
     convolutions = VGG.removesuffix(" F10")
     fewest = sum(number for _, number in weights(convolutions, 3, 32))
@@ -333,26 +333,26 @@ def _projection(notation: str, channels: int, side: int) -> int:
     return list(weights(notation, channels, side))[-1][1]
 
 
-def vgg_parameters_in_torch(facts: Facts) -> None:
+def vgg_parameters_in_torch(facts: Findings) -> None:
     """PyTorch's own count."""
     size = _size(torch_vgg())
     facts.holds(f"the modules have {size:,} parameters", size > PARAMETERS.value, parameters=size)
 
 
-def vgg_is_ten_times_n1(facts: Facts) -> None:
+def vgg_is_ten_times_n1(facts: Findings) -> None:
     """Weights, biases and batch normalization of VGG against weights and biases of N1."""
     vgg, n1, n0 = parameters(VGG, 3, 32, batch_norm=True), parameters(N1, 1, 28), parameters(N0, 1, 28)
     facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > TIMES_LARGER.value * n1, vgg=vgg, n1=n1)
     facts.established(f"(and {vgg // n0} times the {n0:,} of N0)")
 
 
-def vgg_is_ten_times_n1_in_torch(facts: Facts) -> None:
+def vgg_is_ten_times_n1_in_torch(facts: Findings) -> None:
     """The extractor alone against N1."""
     vgg, n1 = _size(torch_vgg()), _size(torch_n1())
     facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > TIMES_LARGER.value * n1, vgg=vgg, n1=n1)
 
 
-def vgg_16_layers(facts: Facts) -> None:
+def vgg_16_layers(facts: Findings) -> None:
     """The layers with weights."""
     kinds = [unit.kind for unit, _ in weights(VGG, 3, 32)]
     count = {"convolutions": kinds.count("C"), "linear": kinds.count("F")}

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import comb
 
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
 from softmax_trick.proofs.printed import BEST, ERRORS, GOOD, LARGEST_DIFFERENCE, OVER
 from softmax_trick.proofs.section_4_measures import TEST_IMAGES
 from softmax_trick.proofs.tables import (
@@ -45,7 +45,7 @@ def _each(networks: Iterable[str], gain: Callable[[str], int]) -> str:
     return ", ".join(f"{net}: {percent(gain(net))}" for net in networks)
 
 
-def none_is_identical(facts: Facts) -> None:
+def none_is_identical(facts: Findings) -> None:
     """The columns None and SoftMax of Table 3."""
     gains = {net: better_by("SoftMax", "none", net) for net in NETWORKS}
     facts.holds(
@@ -55,7 +55,7 @@ def none_is_identical(facts: Facts) -> None:
     )
 
 
-def mean_and_sum_are_better(facts: Facts) -> None:
+def mean_and_sum_are_better(facts: Findings) -> None:
     """The columns Mean and Sum of Table 3 against the column SoftMax."""
     worse = {
         f"{net}, {ce} less SoftMax": percent(-better_by("SoftMax", ce, net))
@@ -66,10 +66,10 @@ def mean_and_sum_are_better(facts: Facts) -> None:
     facts.holds("mean and sum have a higher success rate than SoftMax", not worse, **worse)
 
 
-def hard_is_better(networks: tuple[str, ...]) -> Callable[[Facts], None]:
+def hard_is_better(networks: tuple[str, ...]) -> Callable[[Findings], None]:
     """The columns Hsigmoid and Htanh of Table 3 against those of cross-entropy."""
 
-    def check(facts: Facts) -> None:
+    def check(facts: Findings) -> None:
         worse = {
             f"{net}, {hard} less {ce}": percent(better_by(hard, ce, net))
             for net in networks
@@ -82,14 +82,14 @@ def hard_is_better(networks: tuple[str, ...]) -> Callable[[Facts], None]:
     return check
 
 
-def at_most_forty_errors(facts: Facts) -> None:
+def at_most_forty_errors(facts: Findings) -> None:
     """Every count of correct images above 99.6 %."""
     above = [correct for correct in range(TEST_IMAGES + 1) if Fraction(100 * correct, TEST_IMAGES) > GOOD.value]
     errors = [TEST_IMAGES - correct for correct in above]
     facts.holds(f"they have 0 to {max(errors)} errors", max(errors) <= ERRORS.value, errors=max(errors))
 
 
-def at_most_a_dozen(facts: Facts) -> None:
+def at_most_a_dozen(facts: Findings) -> None:
     """What the paragraph before calls an improvement: hard functions over cross-entropy, mean and sum over SoftMax."""
     hard = {
         (net, o, ce): better_by(o, ce, net) for net in NETWORKS for o in ("Hsigmoid", "Htanh") for ce in CROSS_ENTROPY
@@ -103,7 +103,7 @@ def at_most_a_dozen(facts: Facts) -> None:
 # --- section 4.1.1: time ----------------------------------------------------------------------------------------------
 
 
-def no_pluses(facts: Facts) -> None:
+def no_pluses(facts: Findings) -> None:
     """The signs of Table 2 as printed, and of the differences of Table 1."""
     printed = [cell for cell, entry in TABLE_2.items() if entry >= 0]
     computed = [cell for cell in comparisons() if difference(TABLE_1, cell) >= 0]
@@ -111,7 +111,7 @@ def no_pluses(facts: Facts) -> None:
     facts.holds("every difference of Table 1 is negative", not computed, cells=computed)
 
 
-def same_conclusion_with_relocation(facts: Facts) -> None:
+def same_conclusion_with_relocation(facts: Findings) -> None:
     """The row of N1r in Table 1."""
     slower = {
         cell: percent(difference(TABLE_1, cell)) for cell in comparisons(("N1r",)) if difference(TABLE_1, cell) >= 0
@@ -119,14 +119,14 @@ def same_conclusion_with_relocation(facts: Facts) -> None:
     facts.holds("every ISBE option of N1r has a smaller share than every cross-entropy", not slower, cells=slower)
 
 
-def share_depends_on_the_architecture(facts: Facts) -> None:
+def share_depends_on_the_architecture(facts: Findings) -> None:
     """N0 and N1 in every column of Table 1."""
     gaps = {option: TABLE_1["N1", option] - TABLE_1["N0", option] for option in CROSS_ENTROPY + ISBE}
     facts.holds("the share is another in every column", all(gaps.values()), gaps=gaps)
     facts.holds("in every column it is smaller for N1", max(gaps.values()) < 0, gaps=gaps)
 
 
-def greatest_decrease(facts: Facts) -> None:
+def greatest_decrease(facts: Findings) -> None:
     """Table 2: what exceeds 3 %, and the two greatest decreases of each row."""
     over = {isbe for (_, _, isbe), entry in TABLE_2.items() if entry < -100 * OVER.value}
     facts.same("decreases over 3 % occur for these", over, {"Sigmoid", "SoftMax"})
@@ -138,7 +138,7 @@ def greatest_decrease(facts: Facts) -> None:
             )
 
 
-def smallest_decrease(facts: Facts) -> None:
+def smallest_decrease(facts: Findings) -> None:
     """Table 2: the row of N0 and cross-entropy without reduction, of which the paper speaks."""
     row = {isbe: TABLE_2["N0", "none", isbe] for isbe in ISBE}
     two = sorted(ISBE, key=row.__getitem__)[-2:]
@@ -149,7 +149,7 @@ def smallest_decrease(facts: Facts) -> None:
 # --- section 4.1.2: accuracy ------------------------------------------------------------------------------------------
 
 
-def more_pluses(facts: Facts) -> None:
+def more_pluses(facts: Findings) -> None:
     """Table 4 as printed, and as Table 3 makes it; read: twice as many pluses at least."""
     for name, entries in {
         "as printed": list(TABLE_4.values()),
@@ -161,14 +161,14 @@ def more_pluses(facts: Facts) -> None:
         )
 
 
-def all_but_softmax_are_better(facts: Facts) -> None:
+def all_but_softmax_are_better(facts: Findings) -> None:
     """Table 4 without its column SoftMax, as Table 3 makes it."""
     others = [cell for cell in comparisons() if cell[2] != "SoftMax"]
     worse = {", ".join(cell): percent(difference(TABLE_3, cell)) for cell in others if difference(TABLE_3, cell) <= 0}
     facts.holds("every other function is better than cross-entropy", not worse, **worse)
 
 
-def softmax_is_worse_on_several(facts: Facts) -> None:
+def softmax_is_worse_on_several(facts: Findings) -> None:
     """The column SoftMax, as printed and as Table 3 makes it."""
     column = [cell for cell in comparisons() if cell[2] == "SoftMax"]
     worse = [cell for cell in column if difference(TABLE_3, cell) < 0]
@@ -182,7 +182,7 @@ def softmax_is_worse_on_several(facts: Facts) -> None:
     facts.same("Table 4 prints them so", [TABLE_4[cell] for cell in worse], [-n for n in images.values()])
 
 
-def small_differences(facts: Facts) -> None:
+def small_differences(facts: Findings) -> None:
     """All of Table 4, as printed and as Table 3 makes it."""
     most = max(abs(entry) for entry in [*TABLE_4.values(), *(difference(TABLE_3, cell) for cell in comparisons())])
     facts.holds(
@@ -190,7 +190,7 @@ def small_differences(facts: Facts) -> None:
     )
 
 
-def largest_of_softmax(facts: Facts) -> None:
+def largest_of_softmax(facts: Findings) -> None:
     """The column SoftMax of Table 4, and where 0.15 % stands in it."""
     column = {f"{net}, {ce}": TABLE_4[net, ce, "SoftMax"] for net in COMPARED for ce in CROSS_ENTROPY}
     elsewhere = [", ".join(cell) for cell, entry in TABLE_4.items() if abs(entry) == LARGEST_DIFFERENCE.value]
@@ -202,7 +202,7 @@ def largest_of_softmax(facts: Facts) -> None:
     )
 
 
-def fifteen_images(facts: Facts) -> None:
+def fifteen_images(facts: Findings) -> None:
     """A share of 10,000 images."""
     facts.same("0.15 % of 10,000 images are 15", Fraction("0.15") * TEST_IMAGES / 100, Fraction(15))
     gains = [cell for cell, entry in TABLE_4.items() if entry == LARGEST_DIFFERENCE.value]
@@ -220,10 +220,10 @@ def fisher(errors: int, others: int, images: int = TEST_IMAGES) -> Fraction:
     return Fraction(sum(weight for weight in weights if weight <= weights[errors]), comb(2 * images, both))
 
 
-def within_error(networks: tuple[str, ...]) -> Callable[[Facts], None]:
+def within_error(networks: tuple[str, ...]) -> Callable[[Findings], None]:
     """Every cross-entropy against every ISBE option of these networks."""
 
-    def check(facts: Facts) -> None:
+    def check(facts: Findings) -> None:
         chances = {}
         for net, ce, isbe in comparisons(networks):
             chances[net, ce, isbe] = fisher(TEST_IMAGES - TABLE_3[net, ce], TEST_IMAGES - TABLE_3[net, isbe])
@@ -234,7 +234,7 @@ def within_error(networks: tuple[str, ...]) -> Callable[[Facts], None]:
     return check
 
 
-def relocation_is_unclear(facts: Facts) -> None:
+def relocation_is_unclear(facts: Findings) -> None:
     """N1r against N1 in every column of Table 3."""
     gains = {option: TABLE_3["N1r", option] - TABLE_3["N1", option] for option in CROSS_ENTROPY + ISBE}
     better, worse = ([o for o, gain in gains.items() if sign * gain > 0] for sign in (1, -1))
@@ -242,7 +242,7 @@ def relocation_is_unclear(facts: Facts) -> None:
     facts.holds(f"worse: {', '.join(worse)}", bool(worse), gains=gains)
 
 
-def sigmoid_is_best(facts: Facts) -> None:
+def sigmoid_is_best(facts: Findings) -> None:
     """The maximum of Table 3; read: a few are five images at most."""
     first, second = sorted(TABLE_3, key=TABLE_3.__getitem__, reverse=True)[:2]
     facts.same("the best of Table 3", (*first, TABLE_3[first]), ("N1r", "Sigmoid", 100 * BEST.value))

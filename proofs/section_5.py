@@ -7,11 +7,11 @@ from collections import Counter
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim, Figure
 from softmax_trick.experiments.comparison import Comparison
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proof import Proof
 from softmax_trick.proofs.printed import SAVED_IN_ALL
 from softmax_trick.proofs.section_1 import SINGLE_RUNS, not_lower
 from softmax_trick.proofs.section_3 import same_gradient
@@ -86,7 +86,7 @@ def only_that_jacobian(p: Proof) -> None:
     )
 
 
-def four_others_not_lower(facts: Facts) -> None:
+def four_others_not_lower(facts: Findings) -> None:
     """All options of ISBE but SoftMax."""
     not_lower(facts, [option for option in ISBE if option != "SoftMax"])
 
@@ -103,7 +103,7 @@ def dilation_helps(results: Results) -> tuple[Figure, ...]:
     return tuple(figure for figure in figures if figure)
 
 
-def up_to_three(facts: Facts) -> None:
+def up_to_three(facts: Findings) -> None:
     """Table 2 has three cells beyond 3 percentage points."""
     beyond = [
         f"{net} {ce} {isbe}: {entry / 100:.2f} %"

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from softmax_trick.claims import Check, Claim, Figure
 from softmax_trick.experiments.comparison import Comparison
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.findings import Findings
 from softmax_trick.results import Results, Run
 
 if TYPE_CHECKING:
@@ -137,13 +137,13 @@ def listed(cells: Iterable[tuple[str, ...]], printed: Differences, table: Table)
 # --- Table 2 from Table 1 ---------------------------------------------------------------------------------------------
 
 
-def table_2(facts: Facts) -> None:
+def table_2(facts: Findings) -> None:
     """Both tables are roundings; no cell is further off than roundings can make it, alone or with the others."""
     _within_a_unit(facts)
     _rounded_together(facts)
 
 
-def _within_a_unit(facts: Facts) -> None:
+def _within_a_unit(facts: Findings) -> None:
     """Three roundings, each by half a unit at most, make a unit and a half, and a gap is a whole number of units."""
     gaps = {cell: TABLE_2[cell] - difference(TABLE_1, cell) for cell in comparisons()}
     facts.same("Table 2 has these 30 cells and no others", set(TABLE_2), set(gaps))
@@ -153,7 +153,7 @@ def _within_a_unit(facts: Facts) -> None:
     facts.established(f"{len(gaps) - len(off)} cells are exact, {len(off)} off by one unit", *map(", ".join, off))
 
 
-def _rounded_together(facts: Facts) -> None:
+def _rounded_together(facts: Findings) -> None:
     """There are unrounded shares of which Table 1 is the rounding, and of whose differences Table 2 is."""
     import z3
 
@@ -176,7 +176,7 @@ def _rounds(value: z3.ArithRef, printed: int) -> z3.BoolRef:
 # --- Table 4 from Table 3 ---------------------------------------------------------------------------------------------
 
 
-def table_4(facts: Facts) -> None:
+def table_4(facts: Findings) -> None:
     """No rounding: each cell is the difference, or it is wrong."""
     facts.same("Table 4 has these 30 cells and no others", set(TABLE_4), set(comparisons()))
     wrong = [cell for cell in comparisons() if TABLE_4[cell] != difference(TABLE_3, cell)]
@@ -186,7 +186,7 @@ def table_4(facts: Facts) -> None:
 MISPRINTED = {("N0", "none", "Tanh"): 4, ("N0", "sum", "Hsigmoid"): 3}  # what stands there in the repair
 
 
-def table_4_repaired(facts: Facts) -> None:
+def table_4_repaired(facts: Findings) -> None:
     """Table 4 with two cells replaced."""
     repaired = {**TABLE_4, **MISPRINTED}
     wrong = [cell for cell in comparisons() if repaired[cell] != difference(TABLE_3, cell)]

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from softmax_trick.claims import Claim
-from softmax_trick.proof import Proof
+from softmax_trick.ledger.claims import Claim
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.symbolic import (
     GivenK,
     Matrix,

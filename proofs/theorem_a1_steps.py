@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proof import Proof
 from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
 from softmax_trick.proofs.theorem_a1 import (
     DIFFERENTIABLE,
@@ -80,7 +80,7 @@ def dilated_difference(p: Proof) -> None:
 PRINTED_IMPLICATIONS = {(2, 3), (3, 2), (1, 2), (2, 1)}
 
 
-def order_of_implications(facts: Facts) -> None:
+def order_of_implications(facts: Findings) -> None:
     """The four implications, in any order, lead from each property to each other one."""
     reached = set(PRINTED_IMPLICATIONS)
     while more := {(a, d) for a, b in reached for c, d in reached if b == c} - reached:
@@ -317,7 +317,7 @@ def elementwise_has_no_trick(p: Proof) -> None:
     p.cites("HardTanh at s = 1/2 has f(s) = 1/2 and f'(s) = 1, HardSigmoid at s = 0 has 1/2 and 1/4")
 
 
-def hard_ones_are_there(facts: Facts) -> None:
+def hard_ones_are_there(facts: Findings) -> None:
     """The values and slopes that the proof takes of HardTanh and HardSigmoid."""
     import z3
 

@@ -10,11 +10,11 @@ from fractions import Fraction
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim
-from softmax_trick.facts import Facts
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.numeric import enclose
-from softmax_trick.proof import Proof
 from softmax_trick.symbolic import Matrix, Vector, cross_entropy, decide, gradient, jacobian, outer
 
 ADAM = "beyond the paper: Adam (Kingma, Ba, ICLR 2015) under the reductions of the loss"
@@ -90,7 +90,7 @@ def adam_with_epsilon(p: Proof) -> None:
     p.exists(g=1, epsilon=1, s=2, steps="1/2 and 2/3")
 
 
-def adam_with_a_smaller_last_batch(facts: Facts) -> None:
+def adam_with_a_smaller_last_batch(facts: Findings) -> None:
     """Two steps with gradients 1 and 1, against the same two scaled by 1 and by 2: the ratio m^2/v differs."""
     half = Fraction(1, 2)
 
@@ -211,7 +211,7 @@ def bound(joint: Table, classifier: Table) -> sp.Expr:
     return entropy + sp.Add(*(sp.Rational(weight) * sp.log(sp.Rational(score)) for weight, score in pairs))
 
 
-def information_example(facts: Facts) -> None:
+def information_example(facts: Findings) -> None:
     """The bound of one joint distribution, enclosed: strict for a classifier, equal for the posterior."""
     facts.same("the joint distribution sums to 1", sum(map(sum, JOINT)), Fraction(1))
     gap = mutual_information(JOINT) - bound(JOINT, CLASSIFIER)

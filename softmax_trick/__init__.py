@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from softmax_trick.certify import certify
     from softmax_trick.isbe import ISBELoss, isbe_error, isbe_gradient, isbe_linear
     from softmax_trick.language import decide, derive
-    from softmax_trick.ledger import verify
+    from softmax_trick.ledger.run import verify
     from softmax_trick.normalizers import NORMALIZERS, Normalizer, get_normalizer
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ _HOME = {
     "certify": "softmax_trick.certify",
     "decide": "softmax_trick.language",
     "derive": "softmax_trick.language",
-    "verify": "softmax_trick.ledger",
+    "verify": "softmax_trick.ledger.run",
 }
 
 __all__ = [

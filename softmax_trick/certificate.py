@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from softmax_trick.claims import Rung
+from softmax_trick.ledger.claims import Rung
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from softmax_trick.certificate import Certificate
     from softmax_trick.experiments.definitions import Experiment
-    from softmax_trick.kernel import Kernel
-    from softmax_trick.ledger import Ledger, Result
+    from softmax_trick.ledger.kernel import Kernel
+    from softmax_trick.ledger.run import Ledger, Result
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -234,7 +234,7 @@ def _add_mutants(commands: Any) -> None:
 
 
 def _planted() -> int:
-    from softmax_trick.planted import PLANTED, noticed
+    from softmax_trick.ledger.planted import PLANTED, noticed
 
     unnoticed = 0
     for error in PLANTED:
@@ -250,7 +250,7 @@ def _mutants(options: argparse.Namespace) -> int:
         return _planted()
     from rich.console import Console
 
-    from softmax_trick.mutants import failures, run
+    from softmax_trick.ledger.mutants import failures, run
     from softmax_trick.proofs.mutants import catalogue
     from softmax_trick.report.console import show
     from softmax_trick.report.mutants import mutants_table
@@ -468,8 +468,8 @@ KINDS = {
 def _verify(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from softmax_trick.cache import Cache
-    from softmax_trick.ledger import Ledger, UnknownClaim, differences
+    from softmax_trick.ledger.cache import Cache
+    from softmax_trick.ledger.run import Ledger, UnknownClaim, differences
     from softmax_trick.proofs import recorded_verdicts
     from softmax_trick.report.console import claim_in_full, ledger_table, list_of_claims, show
 
@@ -510,7 +510,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _kernel(fresh: bool, errors: Console) -> Kernel | None:
     """What Coq's kernel says; without Coq a line that says what to install, and nothing else is different."""
-    from softmax_trick.kernel import HOW_TO_INSTALL, find_coqc, run
+    from softmax_trick.ledger.kernel import HOW_TO_INSTALL, find_coqc, run
 
     coqc = find_coqc()
     if not coqc:
@@ -538,7 +538,7 @@ def _rendered(kind: str, results: Sequence[Result]) -> str:
         from softmax_trick.report.errata import errata, supplement
 
         return errata(results) if kind == "errata" else supplement(results)
-    from softmax_trick.ledger import as_json
+    from softmax_trick.ledger.run import as_json
 
     return json.dumps(as_json(results), indent=2) + "\n"
 

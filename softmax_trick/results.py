@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import softmax_trick
-from softmax_trick.claims import Figure, Outcome
 from softmax_trick.experiments.statistics import estimate
 from softmax_trick.files import parse_json, printable
+from softmax_trick.ledger.claims import Figure, Outcome
 
 SCHEMA = 1
 """The number of the shape of results files; it grows when a file of the old shape can no longer be read as the new."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from softmax_trick import train
-from softmax_trick.cache import Cache
-from softmax_trick.ledger import Ledger
+from softmax_trick.ledger.cache import Cache
+from softmax_trick.ledger.run import Ledger
 from softmax_trick.results import committed_results
 from softmax_trick.training.data import DataSet, Split
 

@@ -7,9 +7,9 @@ import ast
 import pytest
 import torch
 
-from softmax_trick.claims import Verdict
 from softmax_trick.isbe import ISBELoss
-from softmax_trick.ledger import Ledger
+from softmax_trick.ledger.claims import Verdict
+from softmax_trick.ledger.run import Ledger
 from softmax_trick.proofs import appendix_b, listing_runs, listings
 from softmax_trick.proofs.listing_runs import READING, REPAIR, assembled, example, listing
 

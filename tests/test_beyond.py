@@ -12,12 +12,12 @@ import sympy as sp
 import torch
 import z3
 
-from softmax_trick.argument import Open, Refuted
-from softmax_trick.claims import Verdict
-from softmax_trick.facts import Facts
-from softmax_trick.ledger import Ledger
+from softmax_trick.ledger.claims import Verdict
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
+from softmax_trick.ledger.run import Ledger
+from softmax_trick.ledger.steps import Open, Refuted
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proof import Proof
 from softmax_trick.proofs import (
     beyond,
     implicit_losses,
@@ -313,7 +313,7 @@ def test_an_elementwise_softmax_would_be_noticed(monkeypatch, name):
 def refutation(name):
     """The witness with which the claim's own check refutes it."""
     with pytest.raises(Refuted) as caught:
-        CLAIMS[name].checks[0].run(Facts())
+        CLAIMS[name].checks[0].run(Findings())
     assert caught.value.witness
     return caught.value.witness
 
@@ -376,7 +376,7 @@ def test_a_potential_that_mixes_the_scores_is_noticed(monkeypatch):
     right = NORMALIZERS["hardtanh"].symbolic_potential
     with_wrong(monkeypatch, "hardtanh", symbolic_potential=lambda x: right(x) + x.sum() ** 2)
     with pytest.raises(Refuted, match="sum_i"):
-        CLAIMS["X.gradient.hardtanh"].checks[0].run(Facts())
+        CLAIMS["X.gradient.hardtanh"].checks[0].run(Findings())
 
 
 def test_a_decreasing_piece_is_not_convex(monkeypatch):
@@ -388,7 +388,7 @@ def test_a_decreasing_piece_is_not_convex(monkeypatch):
         symbolic=lambda x: -right.symbolic(x),
         symbolic_potential=lambda x: -right.symbolic_potential(x),
     )
-    CLAIMS["X.gradient.hardtanh"].checks[0].run(Facts())
+    CLAIMS["X.gradient.hardtanh"].checks[0].run(Findings())
     assert refutation("X.convex.hard")
 
 

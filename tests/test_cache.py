@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from softmax_trick import digests
-from softmax_trick.cache import Cache
-from softmax_trick.claims import Check, Claim, Verdict
-from softmax_trick.digests import digest
-from softmax_trick.ledger import Ledger, as_json, verify
+from softmax_trick.ledger import digests
+from softmax_trick.ledger.cache import Cache
+from softmax_trick.ledger.claims import Check, Claim, Verdict
+from softmax_trick.ledger.digests import digest
+from softmax_trick.ledger.run import Ledger, as_json, verify
 from softmax_trick.proofs import CLAIMS, theorem_1
 from softmax_trick.report.console import claim_in_full
 from softmax_trick.report.html import html
@@ -102,8 +102,8 @@ def test_without_running_what_is_unknown_stays_so(tmp_path):
 
 
 def test_the_checker_reaches_from_a_claim_to_the_engines_it_runs():
-    reached = digests._reachable("softmax_trick.proofs.theorem_1") | digests._reachable("softmax_trick.ledger")
-    for name in ("symbolic.decision", "symbolic.fractions", "symbolic.second_opinion", "proof", "numeric.enclosure"):
+    reached = digests._reachable("softmax_trick.proofs.theorem_1") | digests._reachable("softmax_trick.ledger.run")
+    for name in ("symbolic.decision", "symbolic.fractions", "symbolic.second_opinion", "ledger.proof", "numeric.enclosure"):
         assert f"softmax_trick.{name}" in reached
     assert "softmax_trick.proofs.theorem_a1" not in reached  # one proof is not another's checker
     assert "softmax_trick.training.loop" not in reached
@@ -286,6 +286,6 @@ def test_an_earlier_run_is_shown_everywhere(tmp_path, capsys):
 def test_what_runs_the_checks_is_part_of_the_digest(tmp_path):
     assert {"python", "platform", "scipy", "sympy"} <= digests.libraries().keys()
     assert platform.machine() in digests.libraries()["platform"]
-    optimized = "from softmax_trick.digests import libraries; print(libraries()['platform'])"
+    optimized = "from softmax_trick.ledger.digests import libraries; print(libraries()['platform'])"
     done = subprocess.run([sys.executable, "-O", "-c", optimized], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{digests.libraries()['platform']}, optimized 1"

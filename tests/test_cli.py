@@ -19,7 +19,7 @@ import softmax_trick
 import softmax_trick.proofs as proofs
 from softmax_trick import results as our_results
 from softmax_trick.cli import main
-from softmax_trick.ledger import Ledger
+from softmax_trick.ledger.run import Ledger
 
 COMMAND = [sys.executable, "-m", "softmax_trick.cli"]
 
@@ -61,7 +61,7 @@ def cache(monkeypatch, tmp_path):
 
 
 def test_list_names_every_claim_and_runs_none(capsys, monkeypatch, cache):
-    monkeypatch.setattr("softmax_trick.ledger.Ledger._gather", lambda *_: pytest.fail("a claim was run"))
+    monkeypatch.setattr("softmax_trick.ledger.run.Ledger._gather", lambda *_: pytest.fail("a claim was run"))
     assert main(["verify", "--list"]) == 0
     out = capsys.readouterr().out
     assert all(name in out for name in proofs.CLAIMS)
@@ -209,14 +209,14 @@ def test_wrong_usage_returns_2(arguments, capsys):
 
 
 def test_an_output_that_cannot_be_written_is_said_before_the_work(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("softmax_trick.ledger.Ledger.result", lambda *_: pytest.fail("a claim was run"))
+    monkeypatch.setattr("softmax_trick.ledger.run.Ledger.result", lambda *_: pytest.fail("a claim was run"))
     assert main(["verify", "T1.1", "--json", str(tmp_path / "no" / "such.json")]) == 2
     assert "does not exist" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--json", "--html", "--errata", "--supplement"])
 def test_an_output_that_is_a_folder_is_said_before_the_work(tmp_path, capsys, monkeypatch, option):
-    monkeypatch.setattr("softmax_trick.ledger.Ledger.result", lambda *_: pytest.fail("a claim was run"))
+    monkeypatch.setattr("softmax_trick.ledger.run.Ledger.result", lambda *_: pytest.fail("a claim was run"))
     assert main(["verify", "T1.1r", option, str(tmp_path)]) == 2
     assert "it is a folder" in capsys.readouterr().err
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from softmax_trick.claims import Claim, Evidence, Step, Verdict, judge
-from softmax_trick.ledger import Ledger, Result
+from softmax_trick.ledger.claims import Claim, Evidence, Step, Verdict, judge
+from softmax_trick.ledger.run import Ledger, Result
 from softmax_trick.proofs import CLAIMS
 from softmax_trick.proofs.errata_entries import ENTRIES, GROUPS
 from softmax_trick.proofs.printed import MISPRINTS

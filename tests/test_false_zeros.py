@@ -10,8 +10,8 @@ from core_fuzz import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmax_trick.argument import Open
-from softmax_trick.proof import Proof
+from softmax_trick.ledger.proof import Proof
+from softmax_trick.ledger.steps import Open
 from softmax_trick.symbolic import (
     EVERY_K,
     GivenK,

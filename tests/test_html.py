@@ -20,8 +20,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from softmax_trick.claims import Claim, Evidence, Figure, Step, Verdict, judge
-from softmax_trick.ledger import Ledger, Result
+from softmax_trick.ledger.claims import Claim, Evidence, Figure, Step, Verdict, judge
+from softmax_trick.ledger.run import Ledger, Result
 from softmax_trick.proofs import CLAIMS
 from softmax_trick.report import graph, mathml
 from softmax_trick.report.html import html

@@ -14,11 +14,21 @@ import pytest
 import sympy as sp
 from rich.console import Console
 
-from softmax_trick import mutants as machinery
-from softmax_trick.claims import Claim, Verdict
-from softmax_trick.facts import Facts
-from softmax_trick.mutants import KINDS, differ, entries, equations, failures, made_from, mutants_of, run, value_at
-from softmax_trick.proof import Proof
+from softmax_trick.ledger import mutants as machinery
+from softmax_trick.ledger.claims import Claim, Verdict
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.mutants import (
+    KINDS,
+    differ,
+    entries,
+    equations,
+    failures,
+    made_from,
+    mutants_of,
+    run,
+    value_at,
+)
+from softmax_trick.ledger.proof import Proof
 from softmax_trick.proofs import theorem_1, theorem_a1
 from softmax_trick.proofs.mutants import WRITTEN, catalogue
 from softmax_trick.report.mutants import mutants_table, summary
@@ -248,7 +258,7 @@ ANYWHERE = Decision("nonzero", witness=Witness({}, sp.S.One, "1.0", 2))
 
 def test_blind_engines_let_every_mutant_survive(monkeypatch):
     monkeypatch.setattr(Proof, "_decide", lambda *_: Decision("zero"))
-    monkeypatch.setattr(Facts, "valid", lambda *_: None)
+    monkeypatch.setattr(Findings, "valid", lambda *_: None)
     found = list(run(SOME))
     assert not any(outcome.killed or outcome.wrongly_killed for outcome in found)
     assert all(outcome.rung is None for outcome in found)

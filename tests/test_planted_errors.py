@@ -10,10 +10,10 @@ import pytest
 import sympy as sp
 import torch
 
-from softmax_trick.argument import Open, Refuted
-from softmax_trick.claims import Verdict
-from softmax_trick.ledger import Ledger
-from softmax_trick.proof import Proof
+from softmax_trick.ledger.claims import Verdict
+from softmax_trick.ledger.proof import Proof
+from softmax_trick.ledger.run import Ledger
+from softmax_trick.ledger.steps import Open, Refuted
 from softmax_trick.proofs import sampled, theorem_1, theorem_a1
 from softmax_trick.symbolic import (
     EVERY_K,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from softmax_trick import cli, planted
-from softmax_trick.planted import PLANTED, noticed
+from softmax_trick.ledger.planted import PLANTED, noticed
 
 ISSUE = (
     "zero if the numerator has two terms whose coefficients sum to 0",

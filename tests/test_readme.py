@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from softmax_trick.cli import main
-from softmax_trick.ledger import Ledger
+from softmax_trick.ledger.run import Ledger
 from softmax_trick.proofs import CLAIMS
 from softmax_trick.proofs.mutants import catalogue
 from softmax_trick.report.console import counts

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import softmax_trick
-from softmax_trick.claims import Claim, Verdict
 from softmax_trick.cli import main
-from softmax_trick.ledger import Ledger
+from softmax_trick.ledger.claims import Claim, Verdict
+from softmax_trick.ledger.run import Ledger
 from softmax_trick.proofs.section_4_curves import NORMALIZED
 from softmax_trick.proofs.section_4_experiments import EVERY
 from softmax_trick.results import (

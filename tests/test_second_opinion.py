@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sympy as sp
 
-from softmax_trick.claims import Claim, Verdict
-from softmax_trick.ledger import Ledger
+from softmax_trick.ledger.claims import Claim, Verdict
+from softmax_trick.ledger.run import Ledger
 from softmax_trick.proofs import CLAIMS
 from softmax_trick.symbolic import EVERY_K, decide, decision, gradient, index, jacobian, normal_form, sign, softmax
 from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3, zero_by_z3

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from softmax_trick.argument import Open, Refuted
-from softmax_trick.claims import Verdict
-from softmax_trick.facts import Facts
-from softmax_trick.ledger import Ledger
+from softmax_trick.ledger.claims import Verdict
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import Proof
+from softmax_trick.ledger.run import Ledger
+from softmax_trick.ledger.steps import Open, Refuted
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proof import Proof
 from softmax_trick.proofs import (
     section_4_activations,
     section_4_curves,
@@ -213,7 +213,7 @@ def test_cells_that_no_rounding_reconciles(monkeypatch):
         for ce, unit in (("mean", -1), ("none", 1)):
             cell = ("N0", ce, option)
             monkeypatch.setitem(tables.TABLE_2, cell, tables.TABLE_2[cell] + sign * unit)
-    tables._within_a_unit(Facts())
+    tables._within_a_unit(Findings())
     assert verdict("Tab2") == "refuted"
 
 
@@ -266,7 +266,7 @@ def test_fisher_agrees_with_scipy():
 
 def refuted(check):
     with pytest.raises(Refuted) as caught:
-        check(Facts())
+        check(Findings())
     return caught.value.witness
 
 
@@ -305,7 +305,7 @@ def test_a_changed_notation_is_noticed(monkeypatch, network, old, new, check, wr
     if wrong:
         assert refuted(getattr(section_4_networks, check))
     else:
-        getattr(section_4_networks, check)(Facts())
+        getattr(section_4_networks, check)(Findings())
 
 
 def test_another_network_in_torch_is_noticed(monkeypatch):
@@ -331,7 +331,7 @@ def test_another_torch_is_noticed(monkeypatch):
 
     monkeypatch.setattr(functional, "cross_entropy", sum_of_squares)
     assert refuted(section_4_measures.reductions_in_torch)
-    section_4_measures.only_none_in_torch(Facts())  # now sum does differ from none
+    section_4_measures.only_none_in_torch(Findings())  # now sum does differ from none
     monkeypatch.setattr(functional, "cross_entropy", lambda *_, reduction: cross_entropy(*_))
     assert refuted(section_4_measures.three_reductions)
     assert refuted(section_4_measures.reduction_is_one_number)
@@ -341,7 +341,7 @@ def test_another_torch_is_noticed(monkeypatch):
     printed = NORMALIZERS["hardsigmoid"].torch
     monkeypatch.setattr(functional, "hardtanh", lambda x: x.clamp(-1, 1))
     monkeypatch.setattr(functional, "hardsigmoid", printed)
-    section_4_activations.hardsigmoid_in_torch(Facts())
+    section_4_activations.hardsigmoid_in_torch(Findings())
     assert refuted(section_4_activations.hardsigmoid_in_torch_repaired)
     monkeypatch.setattr(functional, "hardsigmoid", lambda x: hardsigmoid(x.float()).half() * 1.001)
     assert refuted(section_4_activations.hardsigmoid_in_torch_repaired)
@@ -350,7 +350,7 @@ def test_another_torch_is_noticed(monkeypatch):
 def test_a_wrong_slope_is_noticed(monkeypatch):
     monkeypatch.setattr(section_4_activations, "hardsigmoid", section_4_activations.hardsigmoid_of_torch)
     assert "x" in refuted(section_4_activations.two_forms_of_hardsigmoid)
-    section_4_activations.hardsigmoid_formulas(Facts())
+    section_4_activations.hardsigmoid_formulas(Findings())
     monkeypatch.setattr(section_4_curves, "hardsigmoid", section_4_activations.hardsigmoid_of_torch)
     assert refuted(section_4_curves.ranges_of_the_hard_functions)
 
@@ -376,20 +376,20 @@ def test_a_wrong_share_is_noticed(monkeypatch):
     monkeypatch.setattr(section_4_measures, "tau", lambda inference, back: back / (inference + back))
     assert refuted(section_4_measures.tau_is_a_percentage)
     monkeypatch.setattr(section_4_measures, "tau", lambda inference, back: back / 10)
-    section_4_measures.tau_depends_on_the_implementation(Facts())
+    section_4_measures.tau_depends_on_the_implementation(Findings())
 
 
 def test_the_losses_agree_where_they_are_the_same(monkeypatch):
     monkeypatch.setattr(section_4_curves, "isbe_loss_as_printed", section_4_curves.mse_of_the_listing)
-    section_4_curves.one_loss(Facts())
-    section_4_curves.one_loss_in_torch(Facts())
+    section_4_curves.one_loss(Findings())
+    section_4_curves.one_loss_in_torch(Findings())
     assert section_4_curves.mse_of_the_listing(((Fraction(1), Fraction(2)),)) == Fraction(5, 2)
 
 
 def test_other_clusters_and_panels_are_noticed(monkeypatch):
     curves = section_4_curves
     monkeypatch.setattr(curves, "PANELS", curves.SETS_LISTED)
-    curves.panels_are_the_sets(Facts())
+    curves.panels_are_the_sets(Findings())
     monkeypatch.setattr(curves, "PANELS_OF_FIGURE_4", curves.PANELS_OF_FIGURE_4[:-1])
     assert refuted(curves.figure_4_is_as_listed)
     monkeypatch.setitem(curves.CLUSTERS, "ISBE to [0, 1]", {"softmax", "sigmoid", "hardsigmoid", "tanh"})
@@ -408,7 +408,7 @@ def test_rounding_of_torch_is_small(ledger):
 
 def test_a_wrong_function_has_a_large_error(monkeypatch):
     monkeypatch.setattr(section_4_activations, "_torch_function", lambda name: lambda scores: scores.softmax(-1) * 1.01)
-    facts = Facts()
+    facts = Findings()
     section_4_activations.soft_functions_in_torch(facts)
     assert min(figure.ours for figure in facts.figures) > 1000
 
@@ -418,7 +418,7 @@ def test_the_share_that_dropout_zeroes(ledger, monkeypatch):
     assert figure.agrees
     dropout = torch.nn.functional.dropout
     monkeypatch.setattr(torch.nn.functional, "dropout", lambda x, p: dropout(x, 0.21))
-    facts = Facts()
+    facts = Findings()
     section_4_networks.share_dropped(facts)
     assert facts.figures[0].agrees is False
 

@@ -10,11 +10,11 @@ import sympy as sp
 import torch
 from rich.console import Console
 
-from softmax_trick.argument import Open, Refuted
-from softmax_trick.claims import Claim, Verdict
-from softmax_trick.ledger import Ledger, as_json
+from softmax_trick.ledger.claims import Claim, Verdict
+from softmax_trick.ledger.proof import Proof
+from softmax_trick.ledger.run import Ledger, as_json
+from softmax_trick.ledger.steps import Open, Refuted
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proof import Proof
 from softmax_trick.proofs import (
     CLAIMS,
     listing_runs,

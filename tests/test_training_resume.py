@@ -112,7 +112,7 @@ def trained_until(moment: str, *arguments: str) -> None:
 # Processes are forked from one that has imported what takes seconds to import, and has no threads.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["pytest", "torch._inductor", "softmax_trick.ledger", "softmax_trick.train", "softmax_trick.training.loop"]
+    ["pytest", "torch._inductor", "softmax_trick.ledger.run", "softmax_trick.train", "softmax_trick.training.loop"]
 )
 
 

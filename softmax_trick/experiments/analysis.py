@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import softmax_trick
-from softmax_trick.claims import Evidence, Figure
 from softmax_trick.experiments.comparison import SAME_STEPS, Comparison
 from softmax_trick.experiments.definitions import CROSS_ENTROPY, EVERY
 from softmax_trick.experiments.statistics import Agreement, compare_models, holm
+from softmax_trick.ledger.claims import Evidence, Figure
 from softmax_trick.proofs.tables import ALPHA, LOSSES, NETWORKS, TAU, Printed
 from softmax_trick.results import SCHEMA, Protocol, Results, Run
 
@@ -286,7 +286,7 @@ def _disagreements(runs: Sequence[Run], pairs: Sequence[tuple[str, str, str]]) -
 
 def _statements(results: Results) -> tuple[Statement, ...]:
     """The measured claims of the ledger, on these runs."""
-    from softmax_trick.ledger import Ledger
+    from softmax_trick.ledger.run import Ledger
     from softmax_trick.proofs import CLAIMS
 
     ledger = Ledger({name: claim for name, claim in CLAIMS.items() if claim.measure}, results=results)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from softmax_trick.claims import Figure
 from softmax_trick.experiments.statistics import Estimate, Pool, pooled
+from softmax_trick.ledger.claims import Figure
 from softmax_trick.results import Run
 
 SAME_STEPS = {"ce-sum": "ce-none"}

@@ -13,9 +13,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from softmax_trick.claims import Figure
 from softmax_trick.experiments.definitions import EXPERIMENTS
 from softmax_trick.experiments.statistics import CONFIDENCE
+from softmax_trick.ledger.claims import Figure
 from softmax_trick.proofs.tables import ALPHA, TAU, Printed
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from softmax_trick.claims import Evidence, Figure, Step, Verdict
-from softmax_trick.ledger import Result
+from softmax_trick.ledger.claims import Evidence, Figure, Step, Verdict
+from softmax_trick.ledger.run import Result
 from softmax_trick.report.parts import by_part, not_run
 
 COLOURS = {

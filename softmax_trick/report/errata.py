@@ -12,8 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from softmax_trick.claims import Claim, Evidence, Verdict
-from softmax_trick.ledger import Result
+from softmax_trick.ledger.claims import Claim, Evidence, Verdict
+from softmax_trick.ledger.run import Result
 from softmax_trick.proofs.errata_entries import ENTRIES, GROUPS, Entry
 from softmax_trick.proofs.errata_entries import MISPRINTS as SLIPS
 from softmax_trick.proofs.printed import MISPRINTS, Misprint

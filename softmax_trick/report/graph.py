@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Literal
 
-from softmax_trick.claims import Verdict
-from softmax_trick.ledger import Result
+from softmax_trick.ledger.claims import Verdict
+from softmax_trick.ledger.run import Result
 
 MARKS = {Verdict.PROVED: "✓", Verdict.REFUTED: "✗", Verdict.MEASURED: "≈", Verdict.UNDECIDED: "?"}
 

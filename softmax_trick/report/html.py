@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from html import escape
 
 import softmax_trick
-from softmax_trick.claims import RUNGS, Evidence, Figure, Step, Verdict
-from softmax_trick.digests import libraries
-from softmax_trick.ledger import Result
+from softmax_trick.ledger.claims import RUNGS, Evidence, Figure, Step, Verdict
+from softmax_trick.ledger.digests import libraries
+from softmax_trick.ledger.run import Result
 from softmax_trick.report.graph import MARKS, svg
 from softmax_trick.report.head import head
 from softmax_trick.report.mathml import quotation, statement, text

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from softmax_trick.claims import RUNGS
-from softmax_trick.mutants import KINDS, Outcome
+from softmax_trick.ledger.claims import RUNGS
+from softmax_trick.ledger.mutants import KINDS, Outcome
 
 
 def mutants_table(outcomes: Sequence[Outcome]) -> RenderableType:

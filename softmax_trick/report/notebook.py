@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from softmax_trick.certificate import Certificate
-from softmax_trick.claims import RUNGS, Evidence, Verdict
-from softmax_trick.ledger import Result
+from softmax_trick.ledger.claims import RUNGS, Evidence, Verdict
+from softmax_trick.ledger.run import Result
 from softmax_trick.report.certificate import certificate_table
 from softmax_trick.report.console import MARKS
 from softmax_trick.report.mathml import cut_at_connectives, split_at_formulas

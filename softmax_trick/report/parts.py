@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from softmax_trick.claims import Claim, Verdict
-from softmax_trick.ledger import Result
+from softmax_trick.ledger.claims import Claim, Verdict
+from softmax_trick.ledger.run import Result
 
 BEYOND = "X"
 

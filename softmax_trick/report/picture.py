@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from softmax_trick.files import write_whole
-from softmax_trick.ledger import verify
+from softmax_trick.ledger.run import verify
 from softmax_trick.report.console import show, table_of_parts
 
 WIDTH = 112  # characters

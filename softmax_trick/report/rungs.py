@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from softmax_trick.claims import RUNGS, Rung, Verdict
 from softmax_trick.files import write_whole
-from softmax_trick.ledger import Ledger, Result
+from softmax_trick.ledger.claims import RUNGS, Rung, Verdict
+from softmax_trick.ledger.run import Ledger, Result
 
 BEGIN = "<!-- Made by python -m softmax_trick.report.rungs README.md -->"
 END = "<!-- end of the table of rungs -->"
@@ -93,8 +93,8 @@ def placed(text: str, table: str) -> str:
 
 def main() -> None:
     """Decide all claims, without Coq and with it, and renew the table in a file."""
-    from softmax_trick.cache import Cache
-    from softmax_trick.kernel import HOW_TO_INSTALL, find_coqc, run
+    from softmax_trick.ledger.cache import Cache
+    from softmax_trick.ledger.kernel import HOW_TO_INSTALL, find_coqc, run
     from softmax_trick.proofs import CLAIMS
     from softmax_trick.results import committed_results
 

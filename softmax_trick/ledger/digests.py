@@ -16,10 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from softmax_trick.claims import Claim
+from softmax_trick.ledger.claims import Claim
 
 LIBRARIES = ("mpmath", "numpy", "python-flint", "scipy", "sympy", "torch", "z3-solver")
-ENGINES = ("softmax_trick.ledger", "softmax_trick.proofs.sampled")  # what every claim is run by
+ENGINES = ("softmax_trick.ledger.run", "softmax_trick.proofs.sampled")  # what every claim is run by
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from softmax_trick.claims import Claim, Evidence, Figure, Step
-from softmax_trick.digests import Digest, digest
 from softmax_trick.files import parse_json, write_whole
+from softmax_trick.ledger.claims import Claim, Evidence, Figure, Step
+from softmax_trick.ledger.digests import Digest, digest
 from softmax_trick.signature import sign, verified
 
 FORMAT = 2

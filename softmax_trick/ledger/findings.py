@@ -1,4 +1,4 @@
-"""A check as a sequence of finite facts, each looked at exactly: what `Proof` is to theorems, `Facts` is to the rest.
+"""A check as a sequence of finite facts, each looked at exactly: what `Proof` is to theorems, this is to the rest.
 
 The tables of the paper, the shapes of its networks, its listings and its piecewise formulas are decided so.
 """
@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.argument import Argument, Open, Refuted, as_text
-from softmax_trick.claims import Figure
+from softmax_trick.ledger.claims import Figure
+from softmax_trick.ledger.steps import Open, Refuted, Steps, as_text
 
 if TYPE_CHECKING:
     import z3
 
 
 @dataclass
-class Facts(Argument):
+class Findings(Steps):
     """The facts that one run of a check has established.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from softmax_trick.claims import Step
+from softmax_trick.ledger.claims import Step
 
 
 class Open(Exception):
@@ -21,7 +21,7 @@ class Refuted(Exception):
 
 
 @dataclass(kw_only=True)
-class Argument:
+class Steps:
     """The steps of one run of a proof or of a check.
 
     Attributes:

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import softmax_trick
-from softmax_trick.argument import Argument, Open, Refuted
-from softmax_trick.cache import Cache
-from softmax_trick.claims import Check, Claim, Evidence, Figure, Judgement, Rung, Verdict, judge
-from softmax_trick.digests import Digest, digest, libraries
-from softmax_trick.facts import Facts
-from softmax_trick.proof import EXACT, Algebra, Proof
+from softmax_trick.ledger.cache import Cache
+from softmax_trick.ledger.claims import Check, Claim, Evidence, Figure, Judgement, Rung, Verdict, judge
+from softmax_trick.ledger.digests import Digest, digest, libraries
+from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.proof import EXACT, Algebra, Proof
+from softmax_trick.ledger.steps import Open, Refuted, Steps
 from softmax_trick.results import LONG_ENOUGH, Results, committed_results, outcome
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK
 
@@ -223,14 +223,14 @@ def _symbolic(
 
 def _check(check: Check) -> Evidence:
     start = time.perf_counter()
-    facts = Facts()
+    facts = Findings()
     evidence = _attempt(check.run, facts, Evidence(check.engine, check.rung, check.scope, "holds", 0.0))
     complete = evidence.outcome == "holds" and check.rung != "sampled"
     seconds = time.perf_counter() - start
     return replace(evidence, seconds=seconds, figures=tuple(facts.figures), complete=complete)
 
 
-def _attempt(run: Callable[[Any], None], argument: Argument, evidence: Evidence) -> Evidence:
+def _attempt(run: Callable[[Any], None], argument: Steps, evidence: Evidence) -> Evidence:
     """Run a proof or a check, and say in the evidence how it ended."""
     try:
         run(argument)

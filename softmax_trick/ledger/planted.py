@@ -19,9 +19,9 @@ import flint
 import sympy as sp
 import z3
 
-from softmax_trick.claims import Claim
-from softmax_trick.ledger import Ledger
-from softmax_trick.mutants import failures, run
+from softmax_trick.ledger.claims import Claim
+from softmax_trick.ledger.mutants import failures, run
+from softmax_trick.ledger.run import Ledger
 from softmax_trick.symbolic import (
     EVERY_K,
     GivenK,

@@ -18,8 +18,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from softmax_trick.facts import Facts
-    from softmax_trick.proof import Proof
+    from softmax_trick.ledger.findings import Findings
+    from softmax_trick.ledger.proof import Proof
     from softmax_trick.results import Results
 
 Rung = Literal["sampled", "enclosed", "exact", "general", "kernel"]
@@ -128,7 +128,7 @@ class Check:
     """
 
     engine: str
-    run: Callable[[Facts], None]
+    run: Callable[[Findings], None]
     scope: str
     rung: Rung = "exact"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import sympy as sp
 
-from softmax_trick.argument import Argument, Open, Refuted
+from softmax_trick.ledger.steps import Open, Refuted, Steps
 from softmax_trick.symbolic import (
     EVERY_K,
     Classes,
@@ -51,7 +51,7 @@ EXACT = Algebra(decide, sign)
 
 
 @dataclass
-class Proof(Argument):
+class Proof(Steps):
     """The steps of one run of a proof.
 
     Attributes:

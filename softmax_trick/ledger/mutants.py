@@ -36,9 +36,9 @@ from typing import Any, Literal, get_args
 
 import sympy as sp
 
-from softmax_trick.claims import Check, Claim, Rung, Verdict
-from softmax_trick.ledger import Ledger, Result
-from softmax_trick.proof import Comparable, Proof
+from softmax_trick.ledger.claims import Check, Claim, Rung, Verdict
+from softmax_trick.ledger.proof import Comparable, Proof
+from softmax_trick.ledger.run import Ledger, Result
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK, Matrix, Vector, index
 
 Kind = Literal["sign", "factor", "index", "transpose", "exponent", "quantifier", "hypothesis", "axis", "reduction"]

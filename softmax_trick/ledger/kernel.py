@@ -25,9 +25,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from softmax_trick.cache import default_folder
-from softmax_trick.claims import Evidence, Step
 from softmax_trick.files import parse_json, write_whole
+from softmax_trick.ledger.cache import default_folder
+from softmax_trick.ledger.claims import Evidence, Step
 from softmax_trick.signature import sign, verified
 
 MODULES = ("vectors", "softmax", "theorem_a1", "theorem_a1_steps", "theorem_1", "relocations", "implicit_losses")
