@@ -37,12 +37,13 @@ from rich.console import Console
 from rich.table import Table
 
 from softmax_trick.commands.output import width_of
-from softmax_trick.language import decision, statements
-from softmax_trick.language.algebraic import Algebraic
-from softmax_trick.language.derivation import derive
+from softmax_trick.deciding import decision
+from softmax_trick.derivation.derivation import derive
 from softmax_trick.language.expression import Expression, size_of
 from softmax_trick.language.grammar import read, read_equation
-from softmax_trick.language.pointwise import Point
+from softmax_trick.readings.algebraic import Algebraic
+from softmax_trick.readings.pointwise import Point
+from softmax_trick.statements import statement
 
 ROOT = Path(__file__).parents[1]
 RIVAL = ROOT / "build" / "rivals" / "bin" / "python"
@@ -97,7 +98,7 @@ def ours_reduced(row: Row) -> bool:
 
 def ours_with_diagnosis(row: Row) -> bool:
     """As the command has it: of what is wrong, the nearest right formula is looked for."""
-    return statements.decide(row.left, row.right, row.let).verdict == verdict(row)
+    return statement.decide(row.left, row.right, row.let).verdict == verdict(row)
 
 
 def verdict(row: Row) -> str:

@@ -136,7 +136,7 @@ def _torch_function(name: str) -> Callable[[Tensor], Tensor]:
 
 
 def _ulps(found: float, formula: sp.Expr, point: dict[sp.Symbol, sp.Expr], bits: int) -> float:
-    from softmax_trick.numeric import enclose
+    from softmax_trick.symbolic.enclosure import enclose
 
     gap = enclose(formula - sp.Rational(Fraction(found)), point)
     _, exponent = math.frexp(float(enclose(formula, point).mid()))

@@ -14,8 +14,8 @@ from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.numeric import enclose
 from softmax_trick.symbolic import Matrix, Vector, cross_entropy, decide, gradient, jacobian, outer
+from softmax_trick.symbolic.enclosure import enclose
 
 ADAM = "beyond the paper: Adam (Kingma, Ba, ICLR 2015) under the reductions of the loss"
 INFORMATION = "beyond the paper: what cross-entropy bounds"

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from softmax_trick.certificate import Certificate
     from softmax_trick.certify import certify
+    from softmax_trick.derivation.derivation import derive
     from softmax_trick.isbe import ISBELoss, isbe_error, isbe_gradient, isbe_linear
-    from softmax_trick.language import decide, derive
     from softmax_trick.ledger.run import verify
     from softmax_trick.normalizers import NORMALIZERS, Normalizer, get_normalizer
+    from softmax_trick.statements.statement import decide
 
 __version__ = "0.1.0"
 
@@ -34,8 +35,8 @@ _HOME = {
     "Normalizer": "softmax_trick.normalizers",
     "get_normalizer": "softmax_trick.normalizers",
     "certify": "softmax_trick.certify",
-    "decide": "softmax_trick.language",
-    "derive": "softmax_trick.language",
+    "decide": "softmax_trick.statements.statement",
+    "derive": "softmax_trick.derivation.derivation",
     "verify": "softmax_trick.ledger.run",
 }
 

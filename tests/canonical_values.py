@@ -10,8 +10,8 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from softmax_trick.language.canonical import Canonical, Factor, Monomial, Place, Polynomial
-from softmax_trick.language.pointwise import Point, Undefined
+from softmax_trick.readings.canonical import Canonical, Factor, Monomial, Place, Polynomial
+from softmax_trick.readings.pointwise import Point, Undefined
 
 ONE, ZERO = Fraction(1), Fraction(0)
 

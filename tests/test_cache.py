@@ -103,7 +103,13 @@ def test_without_running_what_is_unknown_stays_so(tmp_path):
 
 def test_the_checker_reaches_from_a_claim_to_the_engines_it_runs():
     reached = digests._reachable("softmax_trick.proofs.theorem_1") | digests._reachable("softmax_trick.ledger.run")
-    for name in ("symbolic.decision", "symbolic.fractions", "symbolic.second_opinion", "ledger.proof", "numeric.enclosure"):
+    for name in (
+        "symbolic.decision",
+        "symbolic.fractions",
+        "symbolic.second_opinion",
+        "ledger.proof",
+        "symbolic.enclosure",
+    ):
         assert f"softmax_trick.{name}" in reached
     assert "softmax_trick.proofs.theorem_a1" not in reached  # one proof is not another's checker
     assert "softmax_trick.training.loop" not in reached

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from softmax_trick import certify
 from softmax_trick.certification import extent, loss, softmax_type, subject
 from softmax_trick.certify import _decided
-from softmax_trick.numeric import enclose
+from softmax_trick.symbolic.enclosure import enclose
 
 SCHEMA = json.loads(files("softmax_trick.report").joinpath("certificate.schema.json").read_text())
 VALIDATOR = jsonschema.validators.validator_for(SCHEMA)(SCHEMA)

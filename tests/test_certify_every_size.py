@@ -8,8 +8,8 @@ import pytest
 
 from softmax_trick.certification.every_size import certify_formula
 from softmax_trick.cli import main
+from softmax_trick.derivation.forms import form_of
 from softmax_trick.language.expression import AxesError, LanguageError
-from softmax_trick.language.forms import form_of
 from softmax_trick.language.grammar import parse
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "softmax_trick/report/certificate.schema.json").read_text())

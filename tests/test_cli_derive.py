@@ -85,7 +85,7 @@ def test_bad_input_is_one_error(capsys, arguments, message):
 
 
 def test_the_time_limit_ends_in_undecided(capsys, monkeypatch):
-    monkeypatch.setattr("softmax_trick.language.derivation.derive", lambda *_, **__: time.sleep(60))
+    monkeypatch.setattr("softmax_trick.derivation.derivation.derive", lambda *_, **__: time.sleep(60))
     begin = time.monotonic()
     assert main(["derive", *CE, "--time-limit", "0.3"]) == 3
     assert time.monotonic() - begin < 5
@@ -96,10 +96,10 @@ def test_a_crash_or_a_dead_process_ends_in_undecided(capsys, monkeypatch):
     def crash(*_, **__):
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr("softmax_trick.language.derivation.derive", crash)
+    monkeypatch.setattr("softmax_trick.derivation.derivation.derive", crash)
     assert main(["derive", *CE]) == 3
     assert "crashed, please report it: ZeroDivisionError: planted" in capsys.readouterr().out
-    monkeypatch.setattr("softmax_trick.language.derivation.derive", lambda *_, **__: sys.exit(9))
+    monkeypatch.setattr("softmax_trick.derivation.derivation.derive", lambda *_, **__: sys.exit(9))
     assert main(["derive", *CE]) == 3
     assert "the process that works on it died" in capsys.readouterr().out
 
@@ -107,7 +107,7 @@ def test_a_crash_or_a_dead_process_ends_in_undecided(capsys, monkeypatch):
 def test_neither_torch_nor_sympy_is_imported():
     code = (
         "import sys; from softmax_trick.cli import main; status = main(['derive', 'sum(x*x)', '--by', 'x']);"
-        "import softmax_trick.language.derivation;"
+        "import softmax_trick.derivation.derivation;"
         "sys.exit(status or any(module in sys.modules for module in ('torch', 'sympy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

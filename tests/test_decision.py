@@ -7,8 +7,8 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmax_trick.numeric import NotEnclosable, enclose
 from softmax_trick.symbolic import EVERY_K, decide, normal_form, sign
+from softmax_trick.symbolic.enclosure import NotEnclosable, enclose
 from softmax_trick.symbolic.fractions import Undefined
 
 x, y, z = sp.symbols("x y z", real=True)

@@ -18,17 +18,17 @@ import jsonschema
 import pytest
 
 from softmax_trick.cli import main
-from softmax_trick.language.coq import proposition
 from softmax_trick.language.expression import LanguageError
 from softmax_trick.language.grammar import read_equation
-from softmax_trick.language.statements import decide_statement
 from softmax_trick.ledger import kernel
 from softmax_trick.ledger.claims import RUNGS, Evidence, Judgement, Step, Verdict, judge
 from softmax_trick.ledger.kernel import MODULES, Formula, Kernel, KernelError, Printed, Sources, Tie, Ties
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.proofs import CLAIMS, recorded_verdicts
+from softmax_trick.readings.coq import proposition
 from softmax_trick.report import rungs
 from softmax_trick.report.html import html
+from softmax_trick.statements.statement import decide_statement
 
 SOURCES = Sources.installed()
 TIES = SOURCES.ties

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 import softmax_trick
-from softmax_trick.language import canonical, variable
-from softmax_trick.language.decision import decide
+from softmax_trick.deciding.decision import decide
+from softmax_trick.deciding.points import Comparison
+from softmax_trick.deciding.relations import decide_psd
+from softmax_trick.deciding.replay import Disagreement, replay
+from softmax_trick.language import variable
 from softmax_trick.language.expression import (
     AxesError,
     Expression,
@@ -21,11 +24,9 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.language.functions import logsumexp, softmax, total
 from softmax_trick.language.grammar import Statement, read_equation
-from softmax_trick.language.points import Comparison
-from softmax_trick.language.relations import decide_psd
-from softmax_trick.language.replay import Disagreement, replay
-from softmax_trick.language.statements import decide_statement
 from softmax_trick.language.text import to_text
+from softmax_trick.readings import canonical
+from softmax_trick.statements.statement import decide_statement
 
 DATA = Path(__file__).parent / "data"
 
@@ -206,7 +207,7 @@ def test_a_fault_in_the_reduction_is_noticed_by_the_replay(monkeypatch):
     with pytest.raises(Disagreement):
         replay(*sides(statement))
     monkeypatch.setattr(canonical.Canonical, "is_zero", lambda self, value: True)
-    monkeypatch.setattr("softmax_trick.language.decision.compare", lambda *_, **__: Comparison(None, 1, 0))
+    monkeypatch.setattr("softmax_trick.deciding.decision.compare", lambda *_, **__: Comparison(None, 1, 0))
     found = decide(*sides(statement))
     assert found.verdict == "undecided"
     assert "disagree" in found.reason

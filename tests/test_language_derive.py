@@ -13,11 +13,13 @@ import pytest
 from random_formulas import VARIABLES, Generator
 
 from softmax_trick.cli import main
-from softmax_trick.language import forms, opaque
+from softmax_trick.deciding.decision import decide
+from softmax_trick.deciding.points import compare
+from softmax_trick.derivation import forms, opaque
+from softmax_trick.derivation.derivation import Derivation, derive
+from softmax_trick.derivation.facts import facts_of
+from softmax_trick.derivation.forms import form_of, shortest_text
 from softmax_trick.language import functions as f
-from softmax_trick.language.decision import decide
-from softmax_trick.language.derivation import Derivation, derive
-from softmax_trick.language.derived_facts import facts_of
 from softmax_trick.language.expression import (
     AxesError,
     Definition,
@@ -30,9 +32,7 @@ from softmax_trick.language.expression import (
     variable,
     vjp,
 )
-from softmax_trick.language.forms import form_of, shortest_text
 from softmax_trick.language.grammar import parse, read
-from softmax_trick.language.points import compare
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "derive.md").read_text()
@@ -164,7 +164,7 @@ def test_a_wrong_rule_of_a_vector_function_is_caught(monkeypatch, formula):
 def test_a_wrong_way_of_writing_is_caught(monkeypatch):
     raw = hessian(f.logsumexp(x), x)
     monkeypatch.setattr(
-        "softmax_trick.language.contraction.Outer", lambda left, right: (left + right) @ jacobian(right, x)
+        "softmax_trick.derivation.contraction.Outer", lambda left, right: (left + right) @ jacobian(right, x)
     )
     found = form_of(raw).form
     assert found is None or decide(raw, found).verdict == "proved"
@@ -260,8 +260,8 @@ def test_what_does_not_follow_is_not_said(formula, let, never):
 
 def test_a_wrong_fact_is_not_said(monkeypatch):
     """With every sum decided wrongly, nothing about sums is left."""
-    monkeypatch.setattr("softmax_trick.language.derived_facts.form_of", lambda *_: forms.Form(x, None, None))
-    monkeypatch.setattr("softmax_trick.language.derived_facts.decide", lambda *_: decide(x, 2 * x))
+    monkeypatch.setattr("softmax_trick.derivation.facts.form_of", lambda *_: forms.Form(x, None, None))
+    monkeypatch.setattr("softmax_trick.derivation.facts.decide", lambda *_: decide(x, 2 * x))
     formula = f.logsumexp(x) - x[c]
     found = list(facts_of(formula, x, {"gradient": form_of(gradient(formula, x))}, (), float("inf")))
     assert {fact.because for fact in found} <= {

@@ -19,16 +19,16 @@ import pytest
 import torch
 
 from softmax_trick.cli import main
-from softmax_trick.language import emitted_code, emitted_tables
-from softmax_trick.language.derivation import Derivation, derive
-from softmax_trick.language.emission import emit, prepared
-from softmax_trick.language.emitted_code import Unemittable
-from softmax_trick.language.emitted_test import emit_test, points
-from softmax_trick.language.enclosure import enclose
+from softmax_trick.derivation.derivation import Derivation, derive
+from softmax_trick.emission import array_code, frameworks
+from softmax_trick.emission.array_code import Unemittable
+from softmax_trick.emission.generated_test import emit_test, points
+from softmax_trick.emission.module import emit, prepared
+from softmax_trick.emission.stable_forms import stable
 from softmax_trick.language.expression import Derivative, Variable, hessian
 from softmax_trick.language.grammar import parse, read
-from softmax_trick.language.pointwise import Point
-from softmax_trick.language.stable_forms import stable
+from softmax_trick.readings.enclosure import enclose
+from softmax_trick.readings.pointwise import Point
 from softmax_trick.testing import check_loss
 
 ROOT = Path(__file__).parents[1]
@@ -171,9 +171,9 @@ def test_the_emitted_loss_passes_check_loss():
 
 
 def planted(monkeypatch, table, entry, text, framework="torch"):
-    right = emitted_tables.FRAMEWORKS[framework]
+    right = frameworks.FRAMEWORKS[framework]
     wrong = replace(right, **{table: getattr(right, table) | {entry: text}})
-    monkeypatch.setitem(emitted_tables.FRAMEWORKS, framework, wrong)
+    monkeypatch.setitem(frameworks.FRAMEWORKS, framework, wrong)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_wrong_piece_of_code_is_found(name, right, wrong):
 
 
 def test_a_wrong_sign_of_arithmetic_is_found(monkeypatch):
-    monkeypatch.setitem(emitted_code._INFIX, "subtract", ("+", emitted_code.SUM))
+    monkeypatch.setitem(array_code._INFIX, "subtract", ("+", array_code.SUM))
     with pytest.raises(AssertionError):
         run_its_test("bce", "torch")
 

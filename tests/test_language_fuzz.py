@@ -25,15 +25,15 @@ import pytest
 from canonical_values import Recording, Values
 from random_formulas import Generator
 
-from softmax_trick.language.canonical import TooLarge
-from softmax_trick.language.canonical import Undefined as DefinedNowhere
-from softmax_trick.language.enclosure import Balls, Enclosure
+from softmax_trick.deciding.points import least_sizes, random_point
 from softmax_trick.language.expression import Definition, Expression, size_of
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.points import least_sizes, random_point
-from softmax_trick.language.pointwise import Point, Unclear, Undefined
-from softmax_trick.language.residues import LEVELS, Chain, Model, sample
-from softmax_trick.language.written import written
+from softmax_trick.readings.canonical import TooLarge
+from softmax_trick.readings.canonical import Undefined as DefinedNowhere
+from softmax_trick.readings.enclosure import Balls, Enclosure
+from softmax_trick.readings.pointwise import Point, Unclear, Undefined
+from softmax_trick.readings.residues import LEVELS, Chain, Model, sample
+from softmax_trick.readings.written import written
 
 SIZES = ({"K": 1, "D": 1, "N": 1}, {"K": 2, "D": 3, "N": 2}, {"K": 3, "D": 2, "N": 1}, {"K": 2, "D": 1, "N": 3})
 HALF = Fraction(1, 2)
@@ -67,7 +67,7 @@ def torch_agrees(expression: Expression, sizes: dict[str, int], chance: Random) 
     """None, or how torch's float64 differs from Arb's ball."""
     import torch
 
-    from softmax_trick.language.tensors import Tensors
+    from softmax_trick.readings.tensors import Tensors
 
     point = random_point(expression.variables, sizes, {}, chance)
     values = {}
@@ -97,7 +97,7 @@ def _map(function: Callable[[Any], Any], nested: Any) -> Any:
 
 def sympy_agrees(expression: Expression, sizes: dict[str, int], chance: Random) -> str | None:
     """None, or how SymPy's derivation, evaluated in Arb, differs from the ball of the formula itself."""
-    from softmax_trick.language.algebraic import Algebraic
+    from softmax_trick.readings.algebraic import Algebraic
 
     point = random_point(expression.variables, sizes, {}, chance)
     algebraic = Algebraic(point)
@@ -119,7 +119,7 @@ def field_agrees(expression: Expression, sizes: dict[str, int], chance: Random) 
     SymPy uses that a sum of positive numbers is positive, which the field does not know: only a difference at most
     levels of most points is one.
     """
-    from softmax_trick.language.algebraic import Algebraic
+    from softmax_trick.readings.algebraic import Algebraic
 
     alike = different = 0
     text = ""
@@ -157,7 +157,7 @@ def residues(value: Any) -> tuple[int | None, ...]:
 
 
 def _symbols(expression: Expression, sizes: dict[str, int], point: Point, field: Any) -> dict[Any, Any]:
-    from softmax_trick.language.algebraic import symbol
+    from softmax_trick.readings.algebraic import symbol
 
     return {
         symbol(one, at): field.given(point.value(one, at))
@@ -171,7 +171,7 @@ def _of_sympy(node: Any, field: Any, values: dict[Any, Any]) -> Any:
     """A SymPy expression in a field."""
     import sympy as sp
 
-    from softmax_trick.language.algebraic import Step
+    from softmax_trick.readings.algebraic import Step
 
     def value(node: Any) -> Any:
         return _of_sympy(node, field, values)

@@ -12,8 +12,8 @@ from expressions import expressions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from softmax_trick.deciding.decision import decide
 from softmax_trick.language import scanner, syntax, text
-from softmax_trick.language.decision import decide
 from softmax_trick.language.expression import (
     AxesError,
     Call,

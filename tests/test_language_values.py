@@ -11,13 +11,13 @@ import flint
 import pytest
 from statement_mutants import statements
 
-from softmax_trick.language.enclosure import Enclosure, enclose
+from softmax_trick.deciding.points import agreement, compare, random_point, refute
+from softmax_trick.deciding.replay import Disagreement, replay
 from softmax_trick.language.expression import Expression, LanguageError, variable
 from softmax_trick.language.grammar import parse, read_equation
-from softmax_trick.language.points import agreement, compare, random_point, refute
-from softmax_trick.language.pointwise import Point, Unclear, Undefined
-from softmax_trick.language.replay import Disagreement, replay
-from softmax_trick.language.residues import FIRST_PRIME, LEVELS, PRIMES, Chain, Refused, is_positive, logarithm, sample
+from softmax_trick.readings.enclosure import Enclosure, enclose
+from softmax_trick.readings.pointwise import Point, Unclear, Undefined
+from softmax_trick.readings.residues import FIRST_PRIME, LEVELS, PRIMES, Chain, Refused, is_positive, logarithm, sample
 
 F = Fraction
 ALL = list(statements("decide.tsv", "statements.tsv"))
@@ -224,7 +224,7 @@ def test_relations() -> None:
 def test_looking_for_a_witness_imports_neither_sympy_nor_torch_nor_numpy() -> None:
     program = (
         "import sys; from softmax_trick.language.grammar import read_equation;"
-        "from softmax_trick.language.points import compare; from softmax_trick.language.replay import replay;"
+        "from softmax_trick.deciding.points import compare; from softmax_trick.deciding.replay import replay;"
         "s = read_equation('softmax(x)', 'exp(x)/sum(exp(x))', 'x: K');"
         "compare(*s.expressions); replay(*s.expressions);"
         "print([name for name in ('sympy', 'torch', 'numpy') if name in sys.modules])"
@@ -289,7 +289,7 @@ def test_a_size_without_a_value_is_said() -> None:
 def test_sympy_derives() -> None:
     import sympy as sp
 
-    from softmax_trick.language.algebraic import Algebraic, symbol
+    from softmax_trick.readings.algebraic import Algebraic, symbol
 
     loss = parse("grad(-sum(t*log(softmax(x))), x)", "x: K; t: K distribution")
     derived = Algebraic(Point({"K": 2})).entry(loss, (1,))
@@ -301,7 +301,7 @@ def test_sympy_derives() -> None:
 def test_torch_is_stable_and_differentiates_twice() -> None:
     import torch
 
-    from softmax_trick.language.tensors import Tensors
+    from softmax_trick.readings.tensors import Tensors
 
     large = {"x": torch.tensor([1e4, -1e4, 0.0])}
     for text in ("softmax(x)", "softmax(x, slack=2)", "log(softmax(x))", "softplus(x)", "log(sigmoid(x))",

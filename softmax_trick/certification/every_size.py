@@ -12,8 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from softmax_trick.certificate import PROPERTIES, Certificate, Property
-from softmax_trick.language.canonical import Canonical, TooLarge, Undefined
-from softmax_trick.language.decision import Decision, decide, where_defined
+from softmax_trick.deciding.decision import Decision, decide, where_defined
+from softmax_trick.deciding.points import Witness
+from softmax_trick.deciding.ranges import range_of
+from softmax_trick.deciding.relations import decide_conservative, decide_order, decide_psd
+from softmax_trick.derivation.forms import form_of
 from softmax_trick.language.expression import (
     Apply,
     AxesError,
@@ -35,13 +38,10 @@ from softmax_trick.language.expression import (
     shape,
     size_of,
 )
-from softmax_trick.language.forms import form_of
 from softmax_trick.language.functions import cosh, exp, largest, log, logsumexp, relu, softplus, total, unfolded
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.points import Witness
-from softmax_trick.language.ranges import range_of
-from softmax_trick.language.relations import decide_conservative, decide_order, decide_psd
 from softmax_trick.language.text import to_text
+from softmax_trick.readings.canonical import Canonical, TooLarge, Undefined
 
 SMALL = (2, 3, 1)  # the K at which what fails is looked for
 SHARE = 6  # of the time limit for each of them
@@ -391,8 +391,8 @@ def _components_certified(formula: Expression, x: Variable, k: int, seconds: flo
     import sympy as sp
 
     from softmax_trick.certify import certify
-    from softmax_trick.language.algebraic import Algebraic, symbol
-    from softmax_trick.language.pointwise import Point
+    from softmax_trick.readings.algebraic import Algebraic, symbol
+    from softmax_trick.readings.pointwise import Point
 
     entries = Algebraic(Point({size_of(axis): k for one in formula.variables for axis in one.axes}, {}, {}))
     # What the engine for components knows by name. Where pieces meet, SymPy's Heaviside is 1/2.

@@ -21,8 +21,8 @@ import sympy as sp
 from softmax_trick.certification.exponential import limit_at_infinity, real_zeros
 from softmax_trick.certification.reals import HYPERBOLIC, Reals
 from softmax_trick.certification.unknown import Unknown
-from softmax_trick.numeric import NotEnclosable, enclose
 from softmax_trick.symbolic import decide, normal_form
+from softmax_trick.symbolic.enclosure import NotEnclosable, enclose
 from softmax_trick.symbolic.fractions import PolynomialRing, Undefined
 
 MOST_CELLS = 60

@@ -15,7 +15,7 @@ from operator import eq, ge, gt, le, lt, ne
 import sympy as sp
 import z3
 
-from softmax_trick.numeric import NotEnclosable, enclose
+from softmax_trick.symbolic.enclosure import NotEnclosable, enclose
 
 TIMEOUT = 2000  # milliseconds a query
 RELATIONS = {sp.Eq: eq, sp.Ne: ne, sp.Lt: lt, sp.Le: le, sp.Gt: gt, sp.Ge: ge}

@@ -22,8 +22,8 @@ from softmax_trick.certification import line
 from softmax_trick.certification.smoothness import real_everywhere
 from softmax_trick.certification.subject import YES, Answer, Point, Subject, as_text, property_of
 from softmax_trick.certification.unknown import Unknown
-from softmax_trick.numeric import NotEnclosable, enclose
 from softmax_trick.symbolic import normal_form
+from softmax_trick.symbolic.enclosure import NotEnclosable, enclose
 
 ENTRIES_LOOKED_AT = 400
 

@@ -31,8 +31,8 @@ from softmax_trick.certification.pieces import (
 from softmax_trick.certification.reals import Reals, is_algebraic, symbols_of
 from softmax_trick.certification.unknown import Unknown
 from softmax_trick.ledger.claims import Rung
-from softmax_trick.numeric import NotEnclosable, enclose
 from softmax_trick.symbolic import decide, sign
+from softmax_trick.symbolic.enclosure import NotEnclosable, enclose
 
 POINTS = 60
 FEW_POINTS = 12

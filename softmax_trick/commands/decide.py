@@ -22,11 +22,11 @@ from softmax_trick.commands.output import (
     width_of,
     write,
 )
-from softmax_trick.language.words import counterexample, verdict_in_words, where
+from softmax_trick.deciding.words import counterexample, verdict_in_words, where
 from softmax_trick.terminal import say
 
 if TYPE_CHECKING:
-    from softmax_trick.language.decision import Decision
+    from softmax_trick.deciding.decision import Decision
     from softmax_trick.language.grammar import Statement
 
 STATUS = {"proved": OK, "refuted": DIFFERENT, "undecided": UNDECIDED}
@@ -158,7 +158,7 @@ def within(time_limit: float, statement: Statement) -> Decision:
     Raises:
         WrongUsage: the two have no meaning beside each other.
     """
-    from softmax_trick.language.decision import Decision
+    from softmax_trick.deciding.decision import Decision
     from softmax_trick.language.expression import LanguageError
 
     found = limited.within(time_limit, _decided, statement)
@@ -173,7 +173,7 @@ def within(time_limit: float, statement: Statement) -> Decision:
 
 def _decided(statement: Statement) -> Decision | ValueError:
     from softmax_trick.language.expression import LanguageError
-    from softmax_trick.language.statements import decide_statement
+    from softmax_trick.statements.statement import decide_statement
 
     try:
         return decide_statement(statement)

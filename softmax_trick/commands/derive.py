@@ -12,7 +12,7 @@ from softmax_trick.commands.output import DIFFERENT, FILES, OK, UNDECIDED, Wrong
 from softmax_trick.terminal import say
 
 if TYPE_CHECKING:
-    from softmax_trick.language.derivation import Derivation, Question
+    from softmax_trick.derivation.derivation import Derivation, Question
     from softmax_trick.language.grammar import Statement
 
 
@@ -91,9 +91,9 @@ def _emitted(options: argparse.Namespace, statement: Statement, found: Derivatio
     Raises:
         WrongUsage: the formula has no array form.
     """
-    from softmax_trick.language.emission import emit
-    from softmax_trick.language.emitted_code import Unemittable
-    from softmax_trick.language.emitted_test import emit_test
+    from softmax_trick.emission.array_code import Unemittable
+    from softmax_trick.emission.generated_test import emit_test
+    from softmax_trick.emission.module import emit
 
     try:
         texts = {options.out or "-": emit(found, options.emit, statement.sizes)}
@@ -105,7 +105,7 @@ def _emitted(options: argparse.Namespace, statement: Statement, found: Derivatio
 
 
 def _read(options: argparse.Namespace) -> Question:
-    from softmax_trick.language.derivation import read_question
+    from softmax_trick.derivation.derivation import read_question
     from softmax_trick.language.expression import LanguageError
 
     try:
@@ -115,7 +115,7 @@ def _read(options: argparse.Namespace) -> Question:
 
 
 def _derived(question: Question, second: bool, facts: bool) -> Derivation:
-    from softmax_trick.language.derivation import derive
+    from softmax_trick.derivation.derivation import derive
 
     statement, function = question.statement, question.function
     names, sizes = statement.definitions, statement.sizes

@@ -1,13 +1,11 @@
-"""The language of formulas: what a formula is, how it is read and written, decided and derived.
+"""The language of formulas: what a formula is, how it is read and written.
 
-    >>> from softmax_trick.language import decide, derive, parse
-    >>> print(decide("grad(-sum(t*log(softmax(x))), x)", "softmax(x) - t", let="t: K"))
-    not equal, ...
-    right, for every size, would be: softmax(x)*sum(t) - t    (the mass of t)
+    >>> from softmax_trick.language import parse, to_latex, variable
+    >>> print(to_latex(parse("grad(logsumexp(x) - x[c], x)")))
 
-Modules: `expression` and `functions` (what a formula is), `grammar` and `text` (read and written), `latex`; readings by
-one walk (`interpreter`): `canonical` (every size), `enclosure` (Arb), `residues` (a finite field), `algebraic` (SymPy),
-`tensors` (torch); `decision`, `relations` and `nearest` on them, `derivation` on those.
+Modules: `expression` and `functions` (what a formula is), `interpreter` (the walk of all readings), `grammar` on
+`scanner`, `syntax` and `inference` (from text), `text` and `latex` (to text). Nothing here knows SymPy, torch or Arb:
+they come in with `softmax_trick.readings`; `softmax_trick.decide` and `softmax_trick.derive` stand on those.
 """
 
 from __future__ import annotations
@@ -16,41 +14,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from softmax_trick.language.decision import Decision
-    from softmax_trick.language.derivation import Derivation, derive
     from softmax_trick.language.expression import AxesError, Expression, LanguageError, variable
     from softmax_trick.language.grammar import parse
     from softmax_trick.language.latex import to_latex
-    from softmax_trick.language.statements import decide
     from softmax_trick.language.text import to_text
 
 _HOME = {
     "AxesError": "expression",
-    "Decision": "decision",
-    "Derivation": "derivation",
     "Expression": "expression",
     "LanguageError": "expression",
-    "decide": "statements",
-    "derive": "derivation",
     "parse": "grammar",
     "to_latex": "latex",
     "to_text": "text",
     "variable": "expression",
 }
 
-__all__ = [
-    "AxesError",
-    "Decision",
-    "Derivation",
-    "Expression",
-    "LanguageError",
-    "decide",
-    "derive",
-    "parse",
-    "to_latex",
-    "to_text",
-    "variable",
-]
+__all__ = ["AxesError", "Expression", "LanguageError", "parse", "to_latex", "to_text", "variable"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ occur twice (a square matrix). Entrywise operations ask for equal axes; only a s
     >>> x, t = variable("x", "K"), variable("t", "K", "nonnegative")
     >>> gradient(-total(t * log(softmax(x))), x)        # an expression again, with the axes of x
 
-Values are compared by structure: `==` says whether two expressions are written alike, `softmax_trick.language.decide`
+Values are compared by structure: `==` says whether two expressions are written alike, `softmax_trick.decide`
 whether they are equal.
 """
 

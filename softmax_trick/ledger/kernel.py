@@ -68,9 +68,9 @@ class Formula:
         Raises:
             KernelError: the language cannot read it, or cannot say it in Coq.
         """
-        from softmax_trick.language.coq import proposition
         from softmax_trick.language.expression import LanguageError
         from softmax_trick.language.grammar import read_equation
+        from softmax_trick.readings.coq import proposition
 
         try:
             return proposition(read_equation(self.equation, let=self.let))

@@ -15,9 +15,9 @@ from typing import Literal
 import sympy as sp
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
-from softmax_trick.numeric import NotEnclosable, enclose
 from softmax_trick.symbolic.conditions import Condition, conditions
 from softmax_trick.symbolic.contraction import contract
+from softmax_trick.symbolic.enclosure import NotEnclosable, enclose
 from softmax_trick.symbolic.fractions import Undefined
 from softmax_trick.symbolic.indexed import (
     BoundIndex,

@@ -8,8 +8,8 @@ from typing import Literal
 import flint
 import sympy as sp
 
-from softmax_trick.numeric import NotEnclosable, enclose
 from softmax_trick.symbolic.contraction import contract
+from softmax_trick.symbolic.enclosure import NotEnclosable, enclose
 from softmax_trick.symbolic.fractions import PolynomialRing, Undefined
 from softmax_trick.symbolic.normal_form import normal_form
 from softmax_trick.symbolic.replay import Disagreement

@@ -11,9 +11,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from softmax_trick.language.canonical import TooLarge, Undefined
-from softmax_trick.language.contraction import Unwritable, text_length
-from softmax_trick.language.decision import Decision, decide
+from softmax_trick.deciding.decision import Decision, decide
+from softmax_trick.derivation.contraction import Unwritable, text_length
+from softmax_trick.derivation.named_parts import by_names
+from softmax_trick.derivation.opaque import PIECEWISE, SMOOTH, VECTOR, Opaque
+from softmax_trick.derivation.recognition import recognised
+from softmax_trick.derivation.tensor_form import TensorForm
 from softmax_trick.language.expression import (
     Apply,
     AxesError,
@@ -24,11 +27,8 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.grammar import parse
-from softmax_trick.language.named_parts import by_names
-from softmax_trick.language.opaque import PIECEWISE, SMOOTH, VECTOR, Opaque
-from softmax_trick.language.recognition import recognised
-from softmax_trick.language.tensor_form import TensorForm
 from softmax_trick.language.text import declarations, to_text
+from softmax_trick.readings.canonical import TooLarge, Undefined
 
 PARTS = frozenset((*SMOOTH, *PIECEWISE, *VECTOR, "power"))
 

@@ -13,8 +13,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from softmax_trick.language.decision import Decision
-from softmax_trick.language.derived_facts import Fact, facts_of
+from softmax_trick.deciding.decision import Decision
+from softmax_trick.derivation.facts import Fact, facts_of
+from softmax_trick.derivation.forms import Form, form_of
 from softmax_trick.language.expression import (
     AxesError,
     Definition,
@@ -30,7 +31,6 @@ from softmax_trick.language.expression import (
     variable,
     vjp,
 )
-from softmax_trick.language.forms import Form, form_of
 from softmax_trick.language.grammar import Statement, read
 from softmax_trick.language.latex import to_latex
 from softmax_trick.language.text import to_text

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from softmax_trick.language.emitted_tables import Framework
+from softmax_trick.emission.frameworks import Framework
+from softmax_trick.emission.stable_forms import stable
 from softmax_trick.language.expression import (
     Apply,
     Call,
@@ -38,7 +39,6 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import unfolded
-from softmax_trick.language.stable_forms import stable
 
 # How tightly what was written last binds, in Python.
 COMPARED, SUM, MATMUL, PRODUCT, SIGNED, POWER, ATOM = range(7)

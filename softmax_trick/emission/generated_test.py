@@ -13,14 +13,14 @@ from math import isfinite
 from random import Random
 from typing import Any
 
-from softmax_trick.language.derivation import Derivation
-from softmax_trick.language.emission import Emission, prepared
-from softmax_trick.language.emitted_code import Unemittable
-from softmax_trick.language.enclosure import enclose
+from softmax_trick.deciding.points import least_sizes, random_point
+from softmax_trick.derivation.derivation import Derivation
+from softmax_trick.emission.array_code import Unemittable
+from softmax_trick.emission.module import Emission, prepared
 from softmax_trick.language.expression import DerivativeKind, Expression, size_of
-from softmax_trick.language.points import least_sizes, random_point
-from softmax_trick.language.pointwise import Point, Undefined
 from softmax_trick.language.text import to_text
+from softmax_trick.readings.enclosure import enclose
+from softmax_trick.readings.pointwise import Point, Undefined
 
 SIZES = (3, 2, 4, 5, 3, 2)  # of the first axis, the second, ...
 LARGE = 5000  # times entries between -3 and 3: scores of 1e4

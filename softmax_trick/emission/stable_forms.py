@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+from softmax_trick.deciding.ranges import range_of
+from softmax_trick.derivation.recognition import ONE, recognised
 from softmax_trick.language import functions as f
 from softmax_trick.language.expression import (
     Apply,
@@ -27,8 +29,6 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import unfolded
-from softmax_trick.language.ranges import range_of
-from softmax_trick.language.recognition import ONE, recognised
 
 WRITTEN_OUT = frozenset({"ce", "softce", "kl", "entropy", "trace"})  # no framework has them as they are meant here
 

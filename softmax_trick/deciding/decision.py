@@ -13,7 +13,9 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from softmax_trick.language.canonical import Canonical, Place, Polynomial, TooLarge, Undefined
+from softmax_trick.deciding.points import Witness, compare, least_sizes
+from softmax_trick.deciding.ranges import constant_of, range_of
+from softmax_trick.deciding.replay import Disagreement, replay
 from softmax_trick.language.expression import (
     Apply,
     AxesError,
@@ -27,11 +29,9 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.language.functions import total
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.points import Witness, compare, least_sizes
-from softmax_trick.language.ranges import constant_of, range_of
-from softmax_trick.language.replay import Disagreement, replay
 from softmax_trick.language.text import to_text
-from softmax_trick.language.written import written
+from softmax_trick.readings.canonical import Canonical, Place, Polynomial, TooLarge, Undefined
+from softmax_trick.readings.written import written
 
 NAMES = "ijklmnpqr"  # of the indices at which entries are compared
 GLANCE = 3  # points that are looked at first: at most of them a false statement ends
@@ -71,7 +71,7 @@ class Decision:
     relation: str = "=="
 
     def __str__(self) -> str:
-        from softmax_trick.language.words import in_words
+        from softmax_trick.deciding.words import in_words
 
         return in_words(self)
 

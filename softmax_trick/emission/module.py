@@ -12,9 +12,11 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from softmax_trick.language.derivation import Derivation, scope_in_words
-from softmax_trick.language.emitted_code import Body, Unemittable
-from softmax_trick.language.emitted_tables import FRAMEWORKS, Framework
+from softmax_trick.derivation.derivation import Derivation, scope_in_words
+from softmax_trick.derivation.forms import form_of, with_names
+from softmax_trick.emission.array_code import Body, Unemittable
+from softmax_trick.emission.frameworks import FRAMEWORKS, Framework
+from softmax_trick.emission.stable_forms import stable
 from softmax_trick.language.expression import (
     Comprehension,
     Definition,
@@ -25,8 +27,6 @@ from softmax_trick.language.expression import (
     Variable,
     size_of,
 )
-from softmax_trick.language.forms import form_of, with_names
-from softmax_trick.language.stable_forms import stable
 from softmax_trick.language.text import to_text
 
 INDENT = "    "

@@ -14,9 +14,10 @@ from math import lcm
 
 import flint
 
+from softmax_trick.derivation.contraction import Items, Places, Tensor, Unwritable, opposite
+from softmax_trick.derivation.factor_forms import FactorForms, fraction, number
+from softmax_trick.derivation.opaque import CONDITIONS, Opaque
 from softmax_trick.language import functions as f
-from softmax_trick.language.canonical import ZERO_ONE, Factor, Key, Monomial, Place, Polynomial, TooLarge, Undefined
-from softmax_trick.language.contraction import Items, Places, Tensor, Unwritable, opposite
 from softmax_trick.language.expression import (
     Apply,
     AxesError,
@@ -27,8 +28,7 @@ from softmax_trick.language.expression import (
     Number,
     OneHot,
 )
-from softmax_trick.language.factor_forms import FactorForms, fraction, number
-from softmax_trick.language.opaque import CONDITIONS, Opaque
+from softmax_trick.readings.canonical import ZERO_ONE, Factor, Key, Monomial, Place, Polynomial, TooLarge, Undefined
 
 MOST_TERMS = 24  # a polynomial with more terms is written out as it stands
 MOST_SEEDS = 4  # terms from which it is tried to draw others into one sum

@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import flint
 
-from softmax_trick.language.enclosure import PRECISION, PRECISIONS, Enclosure
 from softmax_trick.language.expression import (
     Comprehension,
     Entry,
@@ -31,7 +30,8 @@ from softmax_trick.language.expression import (
     index_terms,
     size_of,
 )
-from softmax_trick.language.pointwise import Point, Positions, Unclear, Undefined
+from softmax_trick.readings.enclosure import PRECISION, PRECISIONS, Enclosure
+from softmax_trick.readings.pointwise import Point, Positions, Unclear, Undefined
 
 Relation = Literal["==", "<=", "<"]
 Entries = dict[tuple[str, Positions], Any]  # the value of each entry of each variable

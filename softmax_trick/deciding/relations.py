@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from softmax_trick.language.canonical import Canonical, Place, Polynomial, TooLarge, Undefined
-from softmax_trick.language.convexity import curvature
-from softmax_trick.language.decision import Decision, Verdict, decide, entries_of, fitted_sides, scope_of, where_defined
+from softmax_trick.deciding.convexity import curvature
+from softmax_trick.deciding.decision import Decision, Verdict, decide, entries_of, fitted_sides, scope_of, where_defined
+from softmax_trick.deciding.points import Relation, compare
+from softmax_trick.deciding.ranges import range_of
 from softmax_trick.language.expression import (
     AxesError,
     Comprehension,
@@ -29,9 +30,8 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.language.functions import total
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.points import Relation, compare
-from softmax_trick.language.ranges import range_of
-from softmax_trick.language.written import written
+from softmax_trick.readings.canonical import Canonical, Place, Polynomial, TooLarge, Undefined
+from softmax_trick.readings.written import written
 
 
 def decide_order(

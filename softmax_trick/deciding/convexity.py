@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from softmax_trick.deciding.ranges import range_of
 from softmax_trick.language.expression import (
     Apply,
     Call,
@@ -25,7 +26,6 @@ from softmax_trick.language.expression import (
     Transpose,
     Variable,
 )
-from softmax_trick.language.ranges import range_of
 
 Curvature = Literal["constant", "affine", "convex", "concave", "unknown"]
 

@@ -8,9 +8,9 @@ from itertools import count
 
 import flint
 
+from softmax_trick.derivation.contraction import Contraction, Frame, Items, Places, Tensor, Unwritable
+from softmax_trick.derivation.opaque import Opaque
 from softmax_trick.language import functions as f
-from softmax_trick.language.canonical import Factor, Key, Monomial, Place, Polynomial
-from softmax_trick.language.contraction import Contraction, Frame, Items, Places, Tensor, Unwritable
 from softmax_trick.language.expression import (
     Apply,
     Call,
@@ -30,13 +30,13 @@ from softmax_trick.language.expression import (
     Variable,
     entry_of,
 )
-from softmax_trick.language.opaque import Opaque
+from softmax_trick.readings.canonical import Factor, Key, Monomial, Place, Polynomial
 
 LETTERS = "ijklmnopqrsabcdefgh"
 
 
 class FactorForms(Frame):
-    """Writes factors; see `softmax_trick.language.tensor_form.TensorForm`, which writes sums of products of them.
+    """Writes factors; see `softmax_trick.derivation.tensor_form.TensorForm`, which writes sums of products of them.
 
     Args:
         algebra: the algebra.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from softmax_trick.language.decision import Decision
+    from softmax_trick.deciding.decision import Decision
 
 TRUE = {"==": "equal", "psd": "positive semidefinite", "conservative": "the gradient of something"}
 FALSE = {"==": "not equal", "psd": "not positive semidefinite", "conservative": "the gradient of nothing"}

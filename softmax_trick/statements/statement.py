@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from softmax_trick.language import decision
-from softmax_trick.language.decision import Decision
+from softmax_trick.deciding import decision
+from softmax_trick.deciding.decision import Decision
+from softmax_trick.deciding.relations import decide_conservative, decide_order, decide_psd
 from softmax_trick.language.expression import (
     Definition,
     Derivative,
@@ -17,8 +18,7 @@ from softmax_trick.language.expression import (
     as_expression,
 )
 from softmax_trick.language.grammar import Statement, read_equation
-from softmax_trick.language.nearest import SECONDS, Nearest, nearest
-from softmax_trick.language.relations import decide_conservative, decide_order, decide_psd
+from softmax_trick.statements.nearest import SECONDS, Nearest, nearest
 
 
 def decide(left: Expression | str, right: Expression | str | int | None = None, let: str = "") -> Decision:
@@ -86,7 +86,7 @@ def decide_statement(statement: Statement) -> Decision:
 
 def _derived(left: Expression, right: Expression, sizes: Mapping[str, int]) -> Nearest | None:
     """The derivative in the user's terms, where no slip leads from the wrong side to it."""
-    from softmax_trick.language.forms import form_of
+    from softmax_trick.derivation.forms import form_of
 
     raw = next((side for side in (left, right) if isinstance(side, Derivative)), None)
     if raw is None:

@@ -17,8 +17,8 @@ from random import Random
 
 import flint
 
-from softmax_trick.language.decision import decide, fitted_sides
-from softmax_trick.language.enclosure import Enclosure
+from softmax_trick.deciding.decision import decide, fitted_sides
+from softmax_trick.deciding.points import least_sizes, random_point
 from softmax_trick.language.expression import (
     Apply,
     Call,
@@ -44,9 +44,9 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import named, total
-from softmax_trick.language.points import least_sizes, random_point
-from softmax_trick.language.pointwise import Undefined
 from softmax_trick.language.text import to_text
+from softmax_trick.readings.enclosure import Enclosure
+from softmax_trick.readings.pointwise import Undefined
 
 # Of processor time, so that a busy machine finds the same; more than one slip may need more, and is then not found.
 SECONDS = 2.0

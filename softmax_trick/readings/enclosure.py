@@ -15,7 +15,7 @@ import flint
 
 from softmax_trick.language.expression import Expression
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.pointwise import Point, Pointwise, Positions, Unclear, Undefined
+from softmax_trick.readings.pointwise import Point, Pointwise, Positions, Unclear, Undefined
 
 PRECISION = 128  # bits
 PRECISIONS = (PRECISION, 512, 2048)
@@ -24,7 +24,7 @@ Ball = Any  # flint.arb, or flint.fmpq for a constant
 
 
 class Balls:
-    """The field of Arb's balls, see `softmax_trick.language.pointwise.Field`."""
+    """The field of Arb's balls, see `softmax_trick.readings.pointwise.Field`."""
 
     def number(self, value: Fraction) -> Ball:
         return flint.fmpq(value.numerator, value.denominator)

@@ -12,7 +12,6 @@ from fractions import Fraction
 from functools import reduce
 
 from softmax_trick.language import functions as f
-from softmax_trick.language.canonical import Place
 from softmax_trick.language.expression import (
     Apply,
     Call,
@@ -31,6 +30,7 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.text import to_text
+from softmax_trick.readings.canonical import Place
 
 ONE = Number(Fraction(1))
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from fractions import Fraction
 
+from softmax_trick.deciding.ranges import range_of
 from softmax_trick.language import functions as f
-from softmax_trick.language.canonical import Canonical, Factor, Monomial, Place, Polynomial, _rational
 from softmax_trick.language.expression import (
     Apply,
     Call,
@@ -24,7 +24,7 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.interpreter import Position, Reading
-from softmax_trick.language.ranges import range_of
+from softmax_trick.readings.canonical import Canonical, Factor, Monomial, Place, Polynomial, _rational
 
 SMOOTH = ("exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "log_sigmoid", "silu", "sinh", "cosh", "log1p", "expm1")
 PIECEWISE = ("relu", "abs", "sign", "step", "less")

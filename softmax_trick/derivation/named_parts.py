@@ -13,9 +13,9 @@ from itertools import product
 
 import flint
 
-from softmax_trick.language.canonical import Exponent, Factor, Monomial, Place, Polynomial, _order
+from softmax_trick.derivation.opaque import Opaque
 from softmax_trick.language.expression import Definition, size_of
-from softmax_trick.language.opaque import Opaque
+from softmax_trick.readings.canonical import Exponent, Factor, Monomial, Place, Polynomial, _order
 
 MOST_TIMES = 12  # a name is put in, into one product
 Places = tuple[Place, ...]

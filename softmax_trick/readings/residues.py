@@ -31,7 +31,7 @@ from typing import Any
 
 from softmax_trick.language.expression import Expression, Variable, size_of
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.pointwise import Point, Pointwise, Positions, Undefined
+from softmax_trick.readings.pointwise import Point, Pointwise, Positions, Undefined
 
 FIRST_PRIME = 1122659
 PRIMES = tuple((FIRST_PRIME + 1) * 2**level - 1 for level in range(7))
@@ -86,7 +86,7 @@ def _residues(value: Value) -> Residues:
 
 
 class Chain:
-    """The field of residues along the chain, see `softmax_trick.language.pointwise.Field`.
+    """The field of residues along the chain, see `softmax_trick.readings.pointwise.Field`.
 
     Args:
         bases: the s of each level, g = 4^s.

@@ -1,7 +1,7 @@
 """A statement that was proved, tried at given sizes by code that shares nothing with the proof.
 
 At K = 1, 2, 3 and 7, with different sizes for different axes, both sides are evaluated entry by entry straight from
-their definitions: in a finite field that has exp and log (`softmax_trick.language.residues`), where equality is exact,
+their definitions: in a finite field that has exp and log (`softmax_trick.readings.residues`), where equality is exact,
 or, where that has no model of the statement, in Arb at random rational points to 150 digits.
 """
 
@@ -15,12 +15,12 @@ from math import log, prod
 from random import Random
 from typing import Any, Literal
 
-from softmax_trick.language.enclosure import Enclosure
+from softmax_trick.deciding.points import least_sizes, random_point, with_free_axes
 from softmax_trick.language.expression import Expression, size_of
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.points import least_sizes, random_point, with_free_axes
-from softmax_trick.language.pointwise import Point, Pointwise, Positions, Undefined
-from softmax_trick.language.residues import LEVELS, PRIMES, Refused, sample
+from softmax_trick.readings.enclosure import Enclosure
+from softmax_trick.readings.pointwise import Point, Pointwise, Positions, Undefined
+from softmax_trick.readings.residues import LEVELS, PRIMES, Refused, sample
 
 PATTERNS = ((1,), (2, 3, 1), (3, 2, 4), (7, 2, 3))  # the sizes of the first axis, the second, ...
 PRECISION = 512  # bits, for Arb

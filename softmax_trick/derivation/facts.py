@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from softmax_trick.deciding.convexity import curvature
+from softmax_trick.deciding.decision import decide, where_defined
+from softmax_trick.deciding.ranges import Range, range_of
+from softmax_trick.deciding.relations import decide_psd
+from softmax_trick.derivation.contraction import text_length
+from softmax_trick.derivation.forms import Form, form_of
+from softmax_trick.derivation.recognition import recognised
 from softmax_trick.language import functions as f
-from softmax_trick.language.canonical import TooLarge, Undefined
-from softmax_trick.language.contraction import text_length
-from softmax_trick.language.convexity import curvature
-from softmax_trick.language.decision import decide, where_defined
 from softmax_trick.language.expression import (
     Apply,
     Call,
@@ -31,11 +34,8 @@ from softmax_trick.language.expression import (
     size_of,
     variable,
 )
-from softmax_trick.language.forms import Form, form_of
-from softmax_trick.language.ranges import Range, range_of
-from softmax_trick.language.recognition import recognised
-from softmax_trick.language.relations import decide_psd
 from softmax_trick.language.text import to_text
+from softmax_trick.readings.canonical import TooLarge, Undefined
 
 PIECEWISE = ("step", "less", "where", "relu", "abs", "sign", "maximum", "minimum", "clip", "max", "min")
 JUMPING = ("step", "less", "where", "sign")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from softmax_trick.language.canonical import Factor, Key, Monomial, Place, Polynomial
+from softmax_trick.readings.canonical import Factor, Key, Monomial, Place, Polynomial
 
 LETTERS = "klmnopqrsabcdefgh"
 MOST = 600  # characters of a form that are shown

@@ -12,7 +12,7 @@ import sympy as sp
 
 from softmax_trick.language.expression import Expression, Index, Kind, LanguageError, Numbered, Variable, size_of
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.language.pointwise import Point, Positions
+from softmax_trick.readings.pointwise import Point, Positions
 
 ASSUMPTIONS: dict[Kind, dict[str, bool]] = {
     "real": {"real": True},
