@@ -264,7 +264,7 @@ def entmax_softmax() -> Mapping[str, SubCheck]:
 
 def sparse_certificate(fn: Callable[[Tensor], Tensor]) -> tuple[str, ...]:
     """A sparse normalizer is of no SoftMax type, and still the gradient of a convex potential."""
-    from softmax_trick.black_box import certify_torch
+    from softmax_trick.certification.black_box import certify_torch
 
     found = {name: entry.holds for name, entry in certify_torch(fn, 4).properties().items()}
     expected = {"unity": True, "positive": False, "symmetric_jacobian": True, "softmax_type": False}

@@ -15,8 +15,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from softmax_trick.certificate import Certificate
-    from softmax_trick.certify import certify
+    from softmax_trick.certification.certificate import Certificate
+    from softmax_trick.certification.certify import certify
     from softmax_trick.derivation.derivation import derive
     from softmax_trick.isbe import ISBELoss, isbe_error, isbe_gradient, isbe_linear
     from softmax_trick.ledger.run import verify
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Certificate": "softmax_trick.certificate",
+    "Certificate": "softmax_trick.certification.certificate",
     "ISBELoss": "softmax_trick.isbe",
     "isbe_error": "softmax_trick.isbe",
     "isbe_gradient": "softmax_trick.isbe",
@@ -34,7 +34,7 @@ _HOME = {
     "NORMALIZERS": "softmax_trick.normalizers",
     "Normalizer": "softmax_trick.normalizers",
     "get_normalizer": "softmax_trick.normalizers",
-    "certify": "softmax_trick.certify",
+    "certify": "softmax_trick.certification.certify",
     "decide": "softmax_trick.statements.statement",
     "derive": "softmax_trick.derivation.derivation",
     "verify": "softmax_trick.ledger.run",

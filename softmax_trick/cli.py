@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from softmax_trick.certificate import Certificate
+    from softmax_trick.certification.certificate import Certificate
     from softmax_trick.experiments.definitions import Experiment
     from softmax_trick.ledger.kernel import Kernel
     from softmax_trick.ledger.run import Ledger, Result
@@ -160,8 +160,8 @@ def _certify(options: argparse.Namespace) -> int:
 
 
 def _of_formulas(options: argparse.Namespace) -> Certificate:
-    from softmax_trick.certify import certify
-    from softmax_trick.formula import read_components
+    from softmax_trick.certification.certify import certify
+    from softmax_trick.certification.formula import read_components
 
     if options.let and not options.formula:
         raise WrongUsage("--let belongs to FORMULA: the names in components are scores x1, x2, ... and parameters")
@@ -202,7 +202,7 @@ def _of_one_formula(options: argparse.Namespace) -> Certificate:
 
 
 def _of_code(options: argparse.Namespace) -> Certificate:
-    from softmax_trick.black_box import BlackBoxError, certify_torch, load_function
+    from softmax_trick.certification.black_box import BlackBoxError, certify_torch, load_function
 
     if options.positive:
         raise WrongUsage("--positive belongs to --component: code has no parameters")

@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from softmax_trick.black_box import BlackBoxError, certify_torch, load_function
-from softmax_trick.certificate import PROPERTIES, Certificate
+from softmax_trick.certification.black_box import BlackBoxError, certify_torch, load_function
+from softmax_trick.certification.certificate import PROPERTIES, Certificate
 from softmax_trick.normalizers import NORMALIZERS
 
 Function = Callable[[Tensor], Tensor]

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import sympy as sp
 
-from softmax_trick.certificate import PROPERTIES, Certificate
-from softmax_trick.certify import certify
-from softmax_trick.formula import parse_components, read_components
+from softmax_trick.certification.certificate import PROPERTIES, Certificate
+from softmax_trick.certification.certify import certify
+from softmax_trick.certification.formula import parse_components, read_components
 
 FILE = Path(__file__).with_name("certify_truths.tsv")
 SAMPLE = 16  # every so manieth of the others

@@ -16,8 +16,8 @@ import sympy as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from softmax_trick import formula
-from softmax_trick.formula import FormulaError, parse_components
+from softmax_trick.certification import formula
+from softmax_trick.certification.formula import FormulaError, parse_components
 from softmax_trick.language import scanner
 
 x1, x2, b = sp.symbols("x1 x2 b", real=True)

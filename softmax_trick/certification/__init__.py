@@ -1,5 +1,10 @@
-"""The properties of a certificate, decided exactly from a formula; `softmax_trick.certify` puts them together.
+"""Certificates of normalizers: their properties, decided exactly from a formula, or sampled from code.
 
+certify       `softmax_trick.certify`: all properties of a formula, in a process of its own with a time limit
+certificate   what is found: properties, with witnesses and reasons
+formula       components as text
+black_box     certificates of what is only there as torch code
+every_size    properties of one formula in x, a vector over K, for every K
 domain        what a formula asks for as it is written: denominators, roots, logarithms, a piece for every point
 subject       F, x, the Jacobian, and the question that all properties ask: can these conditions hold together?
 pieces        Piecewise expressions, their smooth pieces and their regions

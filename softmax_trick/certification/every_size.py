@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from softmax_trick.certificate import PROPERTIES, Certificate, Property
+from softmax_trick.certification.certificate import PROPERTIES, Certificate, Property
 from softmax_trick.deciding.decision import Decision, decide, where_defined
 from softmax_trick.deciding.points import Witness
 from softmax_trick.deciding.ranges import range_of
@@ -390,7 +390,7 @@ def _components_certified(formula: Expression, x: Variable, k: int, seconds: flo
     """The certificate of the components at a given K, which is exact."""
     import sympy as sp
 
-    from softmax_trick.certify import certify
+    from softmax_trick.certification.certify import certify
     from softmax_trick.readings.algebraic import Algebraic, symbol
     from softmax_trick.readings.pointwise import Point
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import sympy as sp
 
-from softmax_trick.certificate import Property
+from softmax_trick.certification.certificate import Property
 from softmax_trick.certification.matrices import common_factor
 from softmax_trick.certification.pieces import TooManyRegions, pieces_of
 from softmax_trick.certification.smoothness import directions, is_continuous, jump_along

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import sympy as sp
 
-from softmax_trick.certificate import Property
 from softmax_trick.certification import line
+from softmax_trick.certification.certificate import Property
 from softmax_trick.certification.extent import Extent, extent
 from softmax_trick.certification.matrices import common_factor, spectral_norm
 from softmax_trick.certification.pieces import TooManyRegions, pieces_of, relations

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 
 import sympy as sp
 
-from softmax_trick.certificate import Property
 from softmax_trick.certification import line
+from softmax_trick.certification.certificate import Property
 from softmax_trick.certification.domain import Need, all_needs, needs_of
 from softmax_trick.certification.pieces import Conditions, TooManyRegions, closure, impossible, interior, pieces_of
 from softmax_trick.certification.subject import YES, Answer, Point, Profile, Subject, is_surely, property_of

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from softmax_trick.certificate import Property
 from softmax_trick.certification import line
+from softmax_trick.certification.certificate import Property
 from softmax_trick.certification.smoothness import real_everywhere
 from softmax_trick.certification.subject import YES, Answer, Point, Subject, as_text, property_of
 from softmax_trick.certification.unknown import Unknown

@@ -17,8 +17,8 @@ from typing import Any
 import flint
 import sympy as sp
 
-from softmax_trick.certificate import Property
 from softmax_trick.certification import line
+from softmax_trick.certification.certificate import Property
 from softmax_trick.certification.pieces import (
     Conditions,
     TooManyRegions,

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from softmax_trick.certificate import Certificate, Property
+from softmax_trick.certification.certificate import Certificate, Property
 
 ANSWERS = {True: ("yes", "green"), False: ("no", "red"), None: ("undecided", "yellow")}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from softmax_trick.certificate import Certificate
+from softmax_trick.certification.certificate import Certificate
 from softmax_trick.ledger.claims import RUNGS, Evidence, Verdict
 from softmax_trick.ledger.run import Result
 from softmax_trick.report.certificate import certificate_table

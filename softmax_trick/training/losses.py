@@ -180,7 +180,7 @@ def _vs_loss(counts: Tensor) -> Loss:
 
 def _own(name: str) -> Loss:
     """ISBE in the direct form with F = package.module:function, (n, K) to (n, K), and targets in [0, 1]."""
-    from softmax_trick.black_box import BlackBoxError, load_function
+    from softmax_trick.certification.black_box import BlackBoxError, load_function
 
     try:
         normalizer = load_function(name)

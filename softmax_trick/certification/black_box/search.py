@@ -10,9 +10,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from softmax_trick.black_box.calling import Backward, BlackBox, BlackBoxError, Excess, Function, Look
-from softmax_trick.black_box.examples import exact_decimal, known_decimal, shrunk, structured_scores
-from softmax_trick.certificate import PROPERTIES, Certificate, Property
+from softmax_trick.certification.black_box.calling import Backward, BlackBox, BlackBoxError, Excess, Function, Look
+from softmax_trick.certification.black_box.examples import exact_decimal, known_decimal, shrunk, structured_scores
+from softmax_trick.certification.certificate import PROPERTIES, Certificate, Property
 
 NEAR = 4.0  # a result that is not finite counts as such for |x_i| up to this; farther out it may be an overflow
 SMALLEST_KINK = 1e-6  # a smaller jump of a derivative, in units of s, is not looked for

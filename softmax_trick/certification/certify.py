@@ -22,7 +22,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.certificate import PROPERTIES, Certificate, Property
+from softmax_trick.certification.certificate import PROPERTIES, Certificate, Property
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -57,7 +57,7 @@ def certify(
             assumptions of their symbols, and are real.
         time_limit: in seconds; what is not decided by then is undecided.
         needs: what the formula asks for as it was written, where SymPy has simplified it since: those that
-            `softmax_trick.formula.read_components` found. What F itself asks for is found anyway.
+            `softmax_trick.certification.formula.read_components` found. What F itself asks for is found anyway.
 
     Returns:
         the certificate; a property that was not decided has holds = None and a reason.

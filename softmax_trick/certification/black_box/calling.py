@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from softmax_trick.black_box.examples import exact_decimal
+from softmax_trick.certification.black_box.examples import exact_decimal
 
 Function = Callable[[Tensor], Tensor]
 Excess = Callable[["Look"], Tensor]  # for each of the scores, by how many tolerances a property fails there

@@ -1,6 +1,6 @@
 """Certify a normalizer that is only there as code: what floating-point tests can find out about a black box.
 
-    >>> from softmax_trick.black_box import certify_torch, load_function
+    >>> from softmax_trick.certification.black_box import certify_torch, load_function
     >>> found = certify_torch(load_function("torch:sigmoid"), k=5)
     >>> found.softmax_type.holds, found.softmax_type.witness, found.softmax_type.reason
 
@@ -26,7 +26,7 @@ The sizes of J and of what is made of it grow with K^2: this is meant for K up t
 
 from __future__ import annotations
 
-from softmax_trick.black_box.calling import BlackBoxError, load_function
-from softmax_trick.black_box.search import certify_torch
+from softmax_trick.certification.black_box.calling import BlackBoxError, load_function
+from softmax_trick.certification.black_box.search import certify_torch
 
 __all__ = ["BlackBoxError", "certify_torch", "load_function"]
