@@ -45,7 +45,7 @@ from torch.optim import Adam
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from softmax_trick.commands.output import width_of
-from softmax_trick.files import write_whole
+from softmax_trick.system.files import write_whole
 from softmax_trick.training.losses import LOSSES, Loss
 from softmax_trick.training.networks import build
 from softmax_trick.training.process import prepare_process

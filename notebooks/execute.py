@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 from nbformat.reader import NotJSONError
 
-from softmax_trick.files import write_whole
+from softmax_trick.system.files import write_whole
 
 FOLDER = Path(__file__).parent
 TIMEOUT = 120  # seconds a cell

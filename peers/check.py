@@ -21,7 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from softmax_trick.files import write_whole
+from softmax_trick.system.files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -27,8 +27,8 @@ from softmax_trick.commands.output import (
     width_of,
     write,
 )
-from softmax_trick.files import printable
-from softmax_trick.terminal import Parser, complain, emit, guarded, say
+from softmax_trick.system.files import printable
+from softmax_trick.system.terminal import Parser, complain, emit, guarded, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -333,8 +333,8 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from softmax_trick.experiments.sweep import RESULTS, SweepError, collect, sweep
-    from softmax_trick.extras import MissingExtra
     from softmax_trick.results import ResultsError
+    from softmax_trick.system.extras import MissingExtra
     from softmax_trick.training import TrainingError
 
     out = options.out or Path("runs") / experiment.name
@@ -405,9 +405,9 @@ def _report(options: argparse.Namespace) -> int:
     from softmax_trick.experiments.page import page
     from softmax_trick.experiments.sources import find
     from softmax_trick.experiments.tables import report
-    from softmax_trick.extras import MissingExtra
     from softmax_trick.report.console import show
     from softmax_trick.results import ResultsError, load_results
+    from softmax_trick.system.extras import MissingExtra
 
     outputs = {name: vars(options)[name] for name in ("html", "json") if vars(options)[name]}
     check_outputs(outputs.values())

@@ -20,8 +20,8 @@ from typing import Any
 
 import softmax_trick
 from softmax_trick.experiments.statistics import estimate
-from softmax_trick.files import parse_json, printable
 from softmax_trick.ledger.claims import Figure, Outcome
+from softmax_trick.system.files import parse_json, printable
 
 SCHEMA = 1
 """The number of the shape of results files; it grows when a file of the old shape can no longer be read as the new."""

@@ -15,8 +15,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from softmax_trick.extras import MissingExtra
-from softmax_trick.terminal import Parser, complain, guarded, say
+from softmax_trick.system.extras import MissingExtra
+from softmax_trick.system.terminal import Parser, complain, guarded, say
 from softmax_trick.training import TrainingError
 from softmax_trick.training.data import SOURCES, DataSet, load
 from softmax_trick.training.losses import NAMES

@@ -14,8 +14,8 @@ import pytest
 from torch.func import jacrev
 
 from softmax_trick.cli import main
-from softmax_trick.files import parse_json, printable, write_whole
 from softmax_trick.proofs import sampled
+from softmax_trick.system.files import parse_json, printable, write_whole
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import softmax_trick
-from softmax_trick.extras import MissingExtra, require
+from softmax_trick.system.extras import MissingExtra, require
 
 ROOT = Path(__file__).parents[1]
 

@@ -23,7 +23,7 @@ from softmax_trick.commands.output import (
     write,
 )
 from softmax_trick.deciding.words import counterexample, verdict_in_words, where
-from softmax_trick.terminal import say
+from softmax_trick.system.terminal import say
 
 if TYPE_CHECKING:
     from softmax_trick.deciding.decision import Decision

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from softmax_trick.commands.limited import Trouble, within
 from softmax_trick.commands.output import DIFFERENT, FILES, OK, UNDECIDED, WrongUsage, check_outputs, write
-from softmax_trick.terminal import say
+from softmax_trick.system.terminal import say
 
 if TYPE_CHECKING:
     from softmax_trick.derivation.derivation import Derivation, Question

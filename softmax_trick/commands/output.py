@@ -8,8 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TextIO
 
-from softmax_trick.files import write_whole
-from softmax_trick.terminal import OutputError, complain, emit
+from softmax_trick.system.files import write_whole
+from softmax_trick.system.terminal import OutputError, complain, emit
 
 OK, DIFFERENT, WRONG_USAGE, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # how a shell completes the name of a file

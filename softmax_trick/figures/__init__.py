@@ -11,6 +11,6 @@ Scores and soft scores are pure numbers; losses are in nats, logarithms being na
 
 from __future__ import annotations
 
-from softmax_trick.extras import require
+from softmax_trick.system.extras import require
 
 require("matplotlib", "notebooks", "softmax_trick.figures")

@@ -25,10 +25,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from softmax_trick.files import parse_json, write_whole
 from softmax_trick.ledger.cache import default_folder
 from softmax_trick.ledger.claims import Evidence, Step
-from softmax_trick.signature import sign, verified
+from softmax_trick.ledger.signature import sign, verified
+from softmax_trick.system.files import parse_json, write_whole
 
 MODULES = ("vectors", "softmax", "theorem_a1", "theorem_a1_steps", "theorem_1", "relocations", "implicit_losses")
 LIBRARY = "SoftmaxTrick"

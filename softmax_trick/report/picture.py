@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from softmax_trick.files import write_whole
 from softmax_trick.ledger.run import verify
 from softmax_trick.report.console import show, table_of_parts
+from softmax_trick.system.files import write_whole
 
 WIDTH = 112  # characters
 

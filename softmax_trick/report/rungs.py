@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from softmax_trick.files import write_whole
 from softmax_trick.ledger.claims import RUNGS, Rung, Verdict
 from softmax_trick.ledger.run import Ledger, Result
+from softmax_trick.system.files import write_whole
 
 BEGIN = "<!-- Made by python -m softmax_trick.report.rungs README.md -->"
 END = "<!-- end of the table of rungs -->"

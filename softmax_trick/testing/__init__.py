@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.extras import require
+from softmax_trick.system.extras import require
 
 if TYPE_CHECKING:
     from softmax_trick.testing.losses import check_loss

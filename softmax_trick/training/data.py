@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from softmax_trick.extras import MissingExtra, require
+from softmax_trick.system.extras import MissingExtra, require
 from softmax_trick.training import TrainingError
 from softmax_trick.training.cifar10 import load_cifar10
 from softmax_trick.training.files import Unavailable

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softmax_trick.extras import require
+from softmax_trick.system.extras import require
 from softmax_trick.training import TrainingError
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from softmax_trick.files import parse_json, printable, write_whole
+from softmax_trick.system.files import parse_json, printable, write_whole
 from softmax_trick.training import TrainingError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from torch import nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ExponentialLR
 
-from softmax_trick.terminal import complain
+from softmax_trick.system.terminal import complain
 from softmax_trick.training import TrainingError
 from softmax_trick.training.batches import Examples, seed_generators
 from softmax_trick.training.data import DataSet

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from softmax_trick.files import printable
+from softmax_trick.system.files import printable
 
 FAILED = 1
 
