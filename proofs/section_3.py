@@ -11,9 +11,11 @@ from fractions import Fraction
 
 import sympy as sp
 
-from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
+from softmax_trick.measurements.figure import Figure
+from softmax_trick.measurements.results import LONG_ENOUGH, NORMALIZE, Results, beside
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs.operations import nothing_backward
 from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
@@ -22,7 +24,6 @@ from softmax_trick.proofs.tables import ISBE, TABLE_3
 from softmax_trick.proofs.theorem_1 import RAW, TARGETS, gradient_of_ce
 from softmax_trick.proofs.theorem_a1 import P2, P3, p2_implies_p1_counterexample, p2_implies_p3_counterexample
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
-from softmax_trick.results import LONG_ENOUGH, NORMALIZE, Results, beside
 from softmax_trick.symbolic import Vector, gradient, jacobian, soft_cross_entropy, softmax
 
 # --- equation (6), and what is said of Theorem A1 ---------------------------------------------------------------------

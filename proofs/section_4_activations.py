@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.measurements.figure import Figure
 
 if TYPE_CHECKING:
     import z3

@@ -1,7 +1,7 @@
 """Section 4 (paper): what is said of the learning curves and of CIFAR-10.
 
 What the curves look like is a statement about experiments: our own runs are held against it. Two options are compared
-run by run, by their seeds, and by the rule of `softmax_trick.experiments.statistics`: the paper's statement passes if
+run by run, by their seeds, and by the rule of `softmax_trick.measurements.statistics`: the paper's statement passes if
 the 95 % interval of the mean difference lies on its side of zero (where it says "the same": within the margin), fails
 if it lies on the other, and is open if it does neither.
 """
@@ -13,14 +13,15 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.steps import Open
+from softmax_trick.measurements.figure import Figure
+from softmax_trick.measurements.results import Results, Run, beside
 from softmax_trick.proofs.operations import fewer_by_function
 from softmax_trick.proofs.printed import BEST_OF_VGG, LEAST_AT_THE_END, MOST_AT_THE_END, RATE_FOR_CIFAR
 from softmax_trick.proofs.section_4_curves import CLUSTERS, NORMALIZED, NOT_SHOWN
 from softmax_trick.proofs.tables import CROSS_ENTROPY, LOSSES
-from softmax_trick.results import Results, Run, beside
 
 CROSS_ENTROPIES = tuple(LOSSES[option] for option in CROSS_ENTROPY)
 

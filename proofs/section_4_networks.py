@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.measurements.figure import Figure
 from softmax_trick.proofs.printed import PARAMETERS, TIMES_LARGER
 
 if TYPE_CHECKING:

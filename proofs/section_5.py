@@ -7,10 +7,12 @@ from collections import Counter
 
 import sympy as sp
 
-from softmax_trick.experiments.comparison import Comparison
-from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
+from softmax_trick.measurements.comparison import Comparison
+from softmax_trick.measurements.figure import Figure
+from softmax_trick.measurements.results import Results
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs.printed import SAVED_IN_ALL
 from softmax_trick.proofs.section_1 import SINGLE_RUNS, not_lower
@@ -26,7 +28,6 @@ from softmax_trick.proofs.theorem_a1 import (
     trick,
 )
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
-from softmax_trick.results import Results
 from softmax_trick.symbolic import Matrix, Vector, cross_entropy, gradient, softmax
 
 

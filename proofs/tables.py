@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from softmax_trick.experiments.comparison import Comparison
-from softmax_trick.ledger.claims import Check, Claim, Figure
+from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
-from softmax_trick.results import Results, Run
+from softmax_trick.measurements.comparison import Comparison
+from softmax_trick.measurements.figure import Figure
+from softmax_trick.measurements.results import Results, Run
 
 if TYPE_CHECKING:
     import z3

@@ -333,7 +333,7 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from softmax_trick.experiments.sweep import RESULTS, SweepError, collect, sweep
-    from softmax_trick.results import ResultsError
+    from softmax_trick.measurements.results import ResultsError
     from softmax_trick.system.extras import MissingExtra
     from softmax_trick.training import TrainingError
 
@@ -405,8 +405,8 @@ def _report(options: argparse.Namespace) -> int:
     from softmax_trick.experiments.page import page
     from softmax_trick.experiments.sources import find
     from softmax_trick.experiments.tables import report
+    from softmax_trick.measurements.results import ResultsError, load_results
     from softmax_trick.report.console import show
-    from softmax_trick.results import ResultsError, load_results
     from softmax_trick.system.extras import MissingExtra
 
     outputs = {name: vars(options)[name] for name in ("html", "json") if vars(options)[name]}
@@ -521,7 +521,7 @@ def _kernel(fresh: bool, errors: Console) -> Kernel | None:
 
 
 def _results(file: Path | None) -> Any:
-    from softmax_trick.results import ResultsError, committed_results, load_results
+    from softmax_trick.measurements.results import ResultsError, committed_results, load_results
 
     try:
         return load_results(file) if file else committed_results()

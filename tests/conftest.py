@@ -11,7 +11,7 @@ import pytest
 from softmax_trick import train
 from softmax_trick.ledger.cache import Cache
 from softmax_trick.ledger.run import Ledger
-from softmax_trick.results import committed_results
+from softmax_trick.measurements.results import committed_results
 from softmax_trick.training.data import DataSet, Split
 
 # Before torch is imported, here and in subprocesses: on tensors this small, OpenMP's threads that wait by spinning take

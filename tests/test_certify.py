@@ -23,7 +23,7 @@ from softmax_trick.certification import extent, loss, softmax_type, subject
 from softmax_trick.certification.certify import _decided
 from softmax_trick.symbolic.enclosure import enclose
 
-SCHEMA = json.loads(files("softmax_trick.report").joinpath("certificate.schema.json").read_text())
+SCHEMA = json.loads(files("softmax_trick.certification").joinpath("certificate.schema.json").read_text())
 VALIDATOR = jsonschema.validators.validator_for(SCHEMA)(SCHEMA)
 X = sp.symbols("x1:7", real=True)
 A = sp.Symbol("a", positive=True)

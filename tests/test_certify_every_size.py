@@ -12,7 +12,7 @@ from softmax_trick.derivation.forms import form_of
 from softmax_trick.language.expression import AxesError, LanguageError
 from softmax_trick.language.grammar import parse
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "softmax_trick/report/certificate.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[1] / "softmax_trick/certification/certificate.schema.json").read_text())
 
 # The formula, its declarations, what holds (+), what fails (-), and extras; written from the mathematics.
 TRUTHS = [

@@ -17,13 +17,13 @@ import sympy
 
 import softmax_trick
 import softmax_trick.proofs as proofs
-from softmax_trick import results as our_results
 from softmax_trick.cli import main
 from softmax_trick.ledger.run import Ledger
+from softmax_trick.measurements import results as our_results
 
 COMMAND = [sys.executable, "-m", "softmax_trick.cli"]
 
-SCHEMA = json.loads(files("softmax_trick.report").joinpath("ledger.schema.json").read_text())
+SCHEMA = json.loads(files("softmax_trick.ledger").joinpath("ledger.schema.json").read_text())
 
 
 def valid(text):

@@ -12,7 +12,7 @@ import pytest
 
 from softmax_trick.cli import main
 
-SCHEMA = json.loads(files("softmax_trick.report").joinpath("certificate.schema.json").read_text())
+SCHEMA = json.loads(files("softmax_trick.certification").joinpath("certificate.schema.json").read_text())
 SLACK = [
     "--component",
     "exp(x1)/(1+exp(x1)+exp(x2))",

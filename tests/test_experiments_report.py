@@ -19,10 +19,12 @@ from rich.console import Console
 from softmax_trick.cli import main
 from softmax_trick.experiments.analysis import analyse
 from softmax_trick.experiments.charts import STYLES, TEST_ACCURACY, _fill, _Line, _named, _Panel, _points, charts
-from softmax_trick.experiments.comparison import Comparison
 from softmax_trick.experiments.definitions import EVERY
 from softmax_trick.experiments.page import page
-from softmax_trick.experiments.statistics import (
+from softmax_trick.experiments.tables import _p, report, statements, tables
+from softmax_trick.measurements.comparison import Comparison
+from softmax_trick.measurements.results import Results, Run, beside, write_results
+from softmax_trick.measurements.statistics import (
     compare_models,
     estimate,
     holm,
@@ -30,10 +32,8 @@ from softmax_trick.experiments.statistics import (
     mcnemar,
     pooled,
 )
-from softmax_trick.experiments.tables import _p, report, statements, tables
 from softmax_trick.proofs.section_4_curves import PANELS, PANELS_OF_FIGURE_4
 from softmax_trick.proofs.tables import LOSSES, TABLE_3, TABLE_4
-from softmax_trick.results import Results, Run, beside, write_results
 
 
 def half(one):

@@ -21,8 +21,8 @@ from softmax_trick.experiments.analysis import Group, analyse
 from softmax_trick.figures import converse, implicit_losses, softmax, style, training
 from softmax_trick.figures.curves import function_of, vector_of
 from softmax_trick.figures.fields import curl_inside, field_of, work_along
+from softmax_trick.measurements.results import Results, Run
 from softmax_trick.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
-from softmax_trick.results import Results, Run
 from softmax_trick.symbolic import GivenK
 from softmax_trick.symbolic import softmax as symbolic_softmax
 from softmax_trick.training import check

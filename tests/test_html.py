@@ -20,8 +20,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from softmax_trick.ledger.claims import Claim, Evidence, Figure, Step, Verdict, judge
+from softmax_trick.ledger.claims import Claim, Evidence, Step, Verdict, judge
 from softmax_trick.ledger.run import Ledger, Result
+from softmax_trick.measurements.figure import Figure
 from softmax_trick.proofs import CLAIMS
 from softmax_trick.report import graph, mathml
 from softmax_trick.report.html import html

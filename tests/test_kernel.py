@@ -437,7 +437,7 @@ def test_nothing_is_written_into_the_sources(stand_in):
 
 # --- the command ------------------------------------------------------------------------------------------------------
 
-SCHEMA = json.loads(files("softmax_trick.report").joinpath("ledger.schema.json").read_text())
+SCHEMA = json.loads(files("softmax_trick.ledger").joinpath("ledger.schema.json").read_text())
 
 
 def test_without_coq_the_command_says_what_to_install_and_nothing_else_changes(capsys, monkeypatch, tmp_path):

@@ -8,8 +8,9 @@ from fractions import Fraction
 
 import pytest
 
-from softmax_trick.ledger.claims import RUNGS, Check, Claim, Evidence, Figure, Verdict, judge
+from softmax_trick.ledger.claims import RUNGS, Check, Claim, Evidence, Verdict, judge
 from softmax_trick.ledger.run import Ledger, UnknownClaim, differences, verify
+from softmax_trick.measurements.figure import Figure
 from softmax_trick.proofs import CLAIMS, recorded_verdicts
 
 OF_THE_LITERATURE = {"S4.2.near-95", "S4.2.humans"}

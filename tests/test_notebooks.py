@@ -165,7 +165,7 @@ def test_without_the_embedded_digits_the_package_is_named() -> None:
 
 
 def test_without_committed_results_the_command_that_makes_some_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("softmax_trick.results.committed_results", lambda: None)
+    monkeypatch.setattr("softmax_trick.measurements.results.committed_results", lambda: None)
     monkeypatch.setattr("softmax_trick.training.loop.make_reproducible", lambda: None)  # would stay so for other tests
     with pytest.raises(SystemExit, match="results/ holds no results: softmax-trick sweep table3 makes some"):
         exec(first_cell(ROOT / "notebooks" / f"{TRAINING}.ipynb"), {})

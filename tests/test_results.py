@@ -14,9 +14,7 @@ import softmax_trick
 from softmax_trick.cli import main
 from softmax_trick.ledger.claims import Claim, Verdict
 from softmax_trick.ledger.run import Ledger
-from softmax_trick.proofs.section_4_curves import NORMALIZED
-from softmax_trick.proofs.section_4_experiments import EVERY
-from softmax_trick.results import (
+from softmax_trick.measurements.results import (
     NORMALIZE,
     SCHEMA,
     Results,
@@ -28,6 +26,8 @@ from softmax_trick.results import (
     outcome,
     write_results,
 )
+from softmax_trick.proofs.section_4_curves import NORMALIZED
+from softmax_trick.proofs.section_4_experiments import EVERY
 
 RUN = {
     "network": "n0",
@@ -151,7 +151,7 @@ def committed(monkeypatch, folder):
             raise ModuleNotFoundError(package)
         return folder
 
-    monkeypatch.setattr("softmax_trick.results.files", files)
+    monkeypatch.setattr("softmax_trick.measurements.results.files", files)
 
 
 def test_committed_results_are_those_in_the_package(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.ledger.steps import Open, Refuted
+from softmax_trick.measurements.results import Results, Run
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs import (
     section_4_activations,
@@ -28,7 +29,6 @@ from softmax_trick.proofs import (
     theorem_a1,
 )
 from softmax_trick.proofs.section_4 import CLAIMS
-from softmax_trick.results import Results, Run
 from softmax_trick.symbolic import EVERY_K, GivenK, gradient, softmax
 
 SECTION_4 = {claim.id: claim for claim in (*tables.CLAIMS, *CLAIMS)}

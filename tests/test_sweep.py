@@ -30,8 +30,8 @@ from softmax_trick.experiments import sweep as module
 from softmax_trick.experiments.sources import find
 from softmax_trick.experiments.sweep import SweepError, collect, sweep
 from softmax_trick.experiments.work import finished, folder_name, run_one
+from softmax_trick.measurements.results import load_results
 from softmax_trick.proofs import tables
-from softmax_trick.results import load_results
 from softmax_trick.training import TrainingError
 from softmax_trick.training.data import SOURCES
 from softmax_trick.training.folder import RunFolder

@@ -14,6 +14,7 @@ from softmax_trick.ledger.claims import Claim, Verdict
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.run import Ledger, as_json
 from softmax_trick.ledger.steps import Open, Refuted
+from softmax_trick.measurements.results import Results, Run
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs import (
     CLAIMS,
@@ -32,7 +33,6 @@ from softmax_trick.proofs import (
 )
 from softmax_trick.report.console import claim_in_full
 from softmax_trick.report.html import html
-from softmax_trick.results import Results, Run
 from softmax_trick.symbolic import EVERY_K, GivenK, Matrix, jacobian, softmax
 
 LONG_TAIL = {"imbalance": 100.0}

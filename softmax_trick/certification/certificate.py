@@ -95,7 +95,7 @@ class Certificate:
         return found if self.backward is None else {**found, "backward": self.backward}
 
     def as_json(self) -> dict[str, Any]:
-        """The certificate as plain data, in the shape of softmax_trick/report/certificate.schema.json."""
+        """The certificate as plain data, in the shape of softmax_trick/certification/certificate.schema.json."""
         found: dict[str, Any] = {name: one.as_json() for name, one in self.properties().items()}
         return {"k": self.k, **found, **({"notes": list(self.notes)} if self.notes else {})}
 

@@ -4,7 +4,6 @@
     work         one run, as a worker of the sweep does it
     sweep        all runs of an experiment, on dask.distributed
     sources      where the runs of a report are
-    statistics   intervals, paired tests, McNemar's test, Holm's adjustment
     analysis     from training runs to figures beside the paper's, and to statements about differences
     tables       what was found, on the console
     charts       the paper's figures, as SVG

@@ -4,7 +4,7 @@ Runs are compared within a group: the same data, epochs and other settings. In a
 against every other loss of the same network, by three questions:
 
 - Does the mean over seeds differ? The differences of runs with the same seed: their interval and Student's p, with one
-  variance for all losses of a network (`softmax_trick.experiments.comparison`). Losses whose runs are the same, as
+  variance for all losses of a network (`softmax_trick.measurements.comparison`). Losses whose runs are the same, as
   those of ce-none and ce-sum, count once.
 - Do two models differ on the same test images? McNemar's exact test, for each pair of runs with the same seed.
 - Are these the same images? How many get different classes from the two models. (The paper did not check.)
@@ -19,12 +19,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import softmax_trick
-from softmax_trick.experiments.comparison import SAME_STEPS, Comparison
 from softmax_trick.experiments.definitions import CROSS_ENTROPY, EVERY
-from softmax_trick.experiments.statistics import Agreement, compare_models, holm
-from softmax_trick.ledger.claims import Evidence, Figure
+from softmax_trick.ledger.claims import Evidence
+from softmax_trick.measurements.comparison import SAME_STEPS, Comparison
+from softmax_trick.measurements.figure import Figure
+from softmax_trick.measurements.results import SCHEMA, Protocol, Results, Run
+from softmax_trick.measurements.statistics import Agreement, compare_models, holm
 from softmax_trick.proofs.tables import ALPHA, LOSSES, NETWORKS, TAU, Printed
-from softmax_trick.results import SCHEMA, Protocol, Results, Run
 
 OPTIONS = {loss: option for option, loss in LOSSES.items()}  # what the paper's tables call the losses
 PRINTED = {network.lower(): network for network in NETWORKS}  # and the networks

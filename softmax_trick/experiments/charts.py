@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from softmax_trick.experiments.analysis import Group
 from softmax_trick.experiments.definitions import EVERY, ISBE
-from softmax_trick.experiments.statistics import interval
+from softmax_trick.measurements.results import Run
+from softmax_trick.measurements.statistics import interval
 from softmax_trick.palette import (
     BLACK,
     BLUE,
@@ -32,7 +33,6 @@ from softmax_trick.palette import (
     Dashes,
 )
 from softmax_trick.proofs.section_4_curves import NOT_SHOWN, PANELS, PANELS_OF_FIGURE_4
-from softmax_trick.results import Run
 from softmax_trick.system.extras import require
 
 if TYPE_CHECKING:

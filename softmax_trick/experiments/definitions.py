@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.results import NORMALIZE
+from softmax_trick.measurements.results import NORMALIZE
 from softmax_trick.training.networks import NETWORKS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from softmax_trick.results import ResultsError
+from softmax_trick.measurements.results import ResultsError
 
 RESULT = "result.json"
 """In the folder of a run that is complete: a results file with this run alone."""

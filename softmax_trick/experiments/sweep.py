@@ -18,7 +18,7 @@ from typing import Any
 import softmax_trick
 from softmax_trick.experiments.sources import RESULT, results_of, run_folders
 from softmax_trick.experiments.work import Outcome, finished, folder_name, run_one
-from softmax_trick.results import Run, load_results, write_results
+from softmax_trick.measurements.results import Run, load_results, write_results
 from softmax_trick.system.extras import require
 from softmax_trick.system.files import write_whole
 from softmax_trick.training.data import load

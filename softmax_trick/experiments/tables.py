@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from softmax_trick.experiments.definitions import EXPERIMENTS
-from softmax_trick.experiments.statistics import CONFIDENCE
-from softmax_trick.ledger.claims import Figure
+from softmax_trick.measurements.figure import Figure
+from softmax_trick.measurements.statistics import CONFIDENCE
 from softmax_trick.proofs.tables import ALPHA, TAU, Printed
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_trick.experiments.sources import DAMAGED, RESULT
+from softmax_trick.measurements.results import ResultsError, Run, load_results, write_results
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.results import ResultsError, Run, load_results, write_results
 from softmax_trick.system.extras import MissingExtra
 from softmax_trick.training import TrainingError
 from softmax_trick.training.process import prepare_process

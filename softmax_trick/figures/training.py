@@ -15,8 +15,8 @@ import torch
 
 from softmax_trick.experiments.analysis import Group
 from softmax_trick.experiments.definitions import EVERY
-from softmax_trick.experiments.statistics import compare_models
 from softmax_trick.figures.style import Drawing, panels, styled
+from softmax_trick.measurements.statistics import compare_models
 from softmax_trick.palette import BLACK, BLUE, DASHED, DOTTED, GREY, ORANGE, SKY, SOLID, VERMILION
 from softmax_trick.training.check import COMPARED, DTYPES, EPSILON
 

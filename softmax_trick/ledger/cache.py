@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from softmax_trick.ledger.claims import Claim, Evidence, Figure, Step
+from softmax_trick.ledger.claims import Claim, Evidence, Step
 from softmax_trick.ledger.digests import Digest, digest
 from softmax_trick.ledger.signature import sign, verified
+from softmax_trick.measurements.figure import Figure
 from softmax_trick.system.files import parse_json, write_whole
 
 FORMAT = 2

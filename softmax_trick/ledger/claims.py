@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from softmax_trick.measurements.figure import Figure
+
 if TYPE_CHECKING:
     from softmax_trick.ledger.findings import Findings
     from softmax_trick.ledger.proof import Proof
-    from softmax_trick.results import Results
+    from softmax_trick.measurements.results import Results
 
 Rung = Literal["sampled", "enclosed", "exact", "general", "kernel"]
 RUNGS: tuple[Rung, ...] = ("sampled", "enclosed", "exact", "general", "kernel")
@@ -52,32 +54,6 @@ class Step:
     text: str
     kind: Literal["checked", "cited", "used", "kernel"]
     detail: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A measured figure beside the one that the paper prints.
-
-    Attributes:
-        name: what was measured.
-        ours: what we measured; the mean over the runs.
-        unit: such as "%" or "ulp".
-        paper: the printed figure, if it is one.
-        low: the lower end of our interval.
-        high: its upper end.
-        runs: how many runs or examples it is taken from.
-        agrees: whether the paper's statement passes the test that the claim names; None if there is none, or if the
-            interval leaves it open.
-    """
-
-    name: str
-    ours: float
-    unit: str
-    paper: float | None = None
-    low: float | None = None
-    high: float | None = None
-    runs: int = 1
-    agrees: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.ledger.claims import Figure
 from softmax_trick.ledger.steps import Open, Refuted, Steps, as_text
+from softmax_trick.measurements.figure import Figure
 
 if TYPE_CHECKING:
     import z3

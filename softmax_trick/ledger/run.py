@@ -15,12 +15,13 @@ from typing import Any
 
 import softmax_trick
 from softmax_trick.ledger.cache import Cache
-from softmax_trick.ledger.claims import Check, Claim, Evidence, Figure, Judgement, Rung, Verdict, judge
+from softmax_trick.ledger.claims import Check, Claim, Evidence, Judgement, Rung, Verdict, judge
 from softmax_trick.ledger.digests import Digest, digest, libraries
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import EXACT, Algebra, Proof
 from softmax_trick.ledger.steps import Open, Refuted, Steps
-from softmax_trick.results import LONG_ENOUGH, Results, committed_results, outcome
+from softmax_trick.measurements.figure import Figure
+from softmax_trick.measurements.results import LONG_ENOUGH, Results, committed_results, outcome
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK
 
 
@@ -319,7 +320,7 @@ def differences(results: Sequence[Result], recorded: Mapping[str, str]) -> list[
 
 
 def as_json(results: Sequence[Result]) -> dict[str, Any]:
-    """The results as plain data, in the shape of softmax_trick/report/ledger.schema.json."""
+    """The results as plain data, in the shape of softmax_trick/ledger/ledger.schema.json."""
     summary = {verdict.value: sum(result.verdict is verdict for result in results) for verdict in Verdict}
     versions = {"softmax-trick": softmax_trick.__version__, **libraries()}
     return {"summary": summary, "versions": versions, "claims": [_claim_as_json(result) for result in results]}

@@ -1,1 +1,1 @@
-"""What the results look like: on the console, and as JSON (ledger.schema.json)."""
+"""What was found, as it is shown: on the console, as pages, pictures and Markdown."""

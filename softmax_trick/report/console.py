@@ -9,8 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from softmax_trick.ledger.claims import Evidence, Figure, Step, Verdict
+from softmax_trick.ledger.claims import Evidence, Step, Verdict
 from softmax_trick.ledger.run import Result
+from softmax_trick.measurements.figure import Figure
 from softmax_trick.report.parts import by_part, not_run
 
 COLOURS = {

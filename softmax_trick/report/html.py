@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from html import escape
 
 import softmax_trick
-from softmax_trick.ledger.claims import RUNGS, Evidence, Figure, Step, Verdict
+from softmax_trick.ledger.claims import RUNGS, Evidence, Step, Verdict
 from softmax_trick.ledger.digests import libraries
 from softmax_trick.ledger.run import Result
+from softmax_trick.measurements.figure import Figure
 from softmax_trick.report.graph import MARKS, svg
 from softmax_trick.report.head import head
 from softmax_trick.report.mathml import quotation, statement, text

@@ -95,8 +95,8 @@ def main() -> None:
     """Decide all claims, without Coq and with it, and renew the table in a file."""
     from softmax_trick.ledger.cache import Cache
     from softmax_trick.ledger.kernel import HOW_TO_INSTALL, find_coqc, run
+    from softmax_trick.measurements.results import committed_results
     from softmax_trick.proofs import CLAIMS
-    from softmax_trick.results import committed_results
 
     if len(sys.argv) != 2:
         sys.exit("usage: python -m softmax_trick.report.rungs FILE.md")

@@ -1,8 +1,8 @@
 """Our own experiments, as a results file keeps them: what the measured claims of the ledger are held against.
 
-A results file is JSON in the shape of softmax_trick/report/results.schema.json: the number of that shape, the version
-of softmax-trick that wrote it (for information), and one entry a training run. By which rule a statement is held
-against the runs is said in `softmax_trick.experiments.statistics`.
+A results file is JSON in the shape of `results.schema.json`: the number of that shape, the version of softmax-trick that
+wrote it (for information), and one entry a training run. By which rule a statement is held against the runs is said in
+`softmax_trick.measurements.statistics`.
 
 The files that are committed in results/ are installed as `softmax_trick.results_data`.
 """
@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import softmax_trick
-from softmax_trick.experiments.statistics import estimate
-from softmax_trick.ledger.claims import Figure, Outcome
+from softmax_trick.measurements.figure import Figure
+from softmax_trick.measurements.statistics import estimate
 from softmax_trick.system.files import parse_json, printable
 
 SCHEMA = 1
@@ -240,7 +240,7 @@ def _fault_of_wrong(run: Mapping[str, Any]) -> str:
 def _validator() -> Any:
     import jsonschema
 
-    schema = json.loads(files("softmax_trick.report").joinpath("results.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(files("softmax_trick.measurements").joinpath("results.schema.json").read_text(encoding="utf-8"))
     return jsonschema.Draft202012Validator(schema)
 
 
@@ -295,7 +295,7 @@ def beside(
     return Figure(name, found.mean, unit, paper, shown.low, shown.high, len(values), agrees)
 
 
-def outcome(figures: Sequence[Figure], needed: int = 1) -> Outcome:
+def outcome(figures: Sequence[Figure], needed: int = 1) -> Literal["holds", "fails", "open"]:
     """What figures say of a statement that consists of so many of them: it fails if one does, holds if all do.
 
     What has not been measured, or is left open by its interval, speaks neither for the statement nor against it.

@@ -1,6 +1,6 @@
 """The losses of one network, trained alike, by a quantity in percent: beside what the paper prints, and by pairs.
 
-The ledger and the report take their figures from here, and so by one rule (`softmax_trick.experiments.statistics`).
+The ledger and the report take their figures from here, and so by one rule (`softmax_trick.measurements.statistics`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from softmax_trick.experiments.statistics import Estimate, Pool, pooled
-from softmax_trick.ledger.claims import Figure
-from softmax_trick.results import Run
+from softmax_trick.measurements.figure import Figure
+from softmax_trick.measurements.results import Run
+from softmax_trick.measurements.statistics import Estimate, Pool, pooled
 
 SAME_STEPS = {"ce-sum": "ce-none"}
 """Losses that take the steps of another one (S4.1.only-none-r): where the results are the same, so is the run."""
