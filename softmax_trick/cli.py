@@ -314,8 +314,8 @@ def _sweep(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from softmax_trick.experiments.definitions import EXPERIMENTS
-    from softmax_trick.experiments.tables import list_of_experiments
     from softmax_trick.report.console import show
+    from softmax_trick.report.experiments_tables import list_of_experiments
 
     if options.list:
         show(Console(width=width_of(sys.stdout)), list_of_experiments(options.seeds))
@@ -402,11 +402,11 @@ def _report(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from softmax_trick.experiments.analysis import analyse
-    from softmax_trick.experiments.page import page
     from softmax_trick.experiments.sources import find
-    from softmax_trick.experiments.tables import report
     from softmax_trick.measurements.results import ResultsError, load_results
     from softmax_trick.report.console import show
+    from softmax_trick.report.experiments_page import experiments_page
+    from softmax_trick.report.experiments_tables import in_full
     from softmax_trick.system.extras import MissingExtra
 
     outputs = {name: vars(options)[name] for name in ("html", "json") if vars(options)[name]}
@@ -416,7 +416,7 @@ def _report(options: argparse.Namespace) -> int:
         results = replace(load_results(*found.files), source=printable(", ".join(map(str, options.sources))))
         analysis = analyse(results)
         rendered = {
-            file: page(analysis) if kind == "html" else json.dumps(analysis.as_json(), indent=2) + "\n"
+            file: experiments_page(analysis) if kind == "html" else json.dumps(analysis.as_json(), indent=2) + "\n"
             for kind, file in outputs.items()
         }
     except (ResultsError, MissingExtra) as error:
@@ -424,7 +424,7 @@ def _report(options: argparse.Namespace) -> int:
     if found.unfinished:
         complain(f"softmax-trick: not complete and left out: {found.unfinished} runs")
     written = [write(text, file) for file, text in rendered.items()]
-    show(Console(width=width_of(sys.stdout), stderr="-" in outputs.values()), report(analysis))
+    show(Console(width=width_of(sys.stdout), stderr="-" in outputs.values()), in_full(analysis))
     return OK if all(written) else DIFFERENT
 
 
@@ -531,9 +531,9 @@ def _results(file: Path | None) -> Any:
 
 def _rendered(kind: str, results: Sequence[Result]) -> str:
     if kind == "html":
-        from softmax_trick.report.html import html
+        from softmax_trick.report.ledger_page import ledger_page
 
-        return html(results)
+        return ledger_page(results)
     if kind in ("errata", "supplement"):
         from softmax_trick.report.errata import errata, supplement
 

@@ -19,7 +19,7 @@ from softmax_trick.ledger.digests import digest
 from softmax_trick.ledger.run import Ledger, as_json, verify
 from softmax_trick.proofs import CLAIMS, theorem_1
 from softmax_trick.report.console import claim_in_full
-from softmax_trick.report.html import html
+from softmax_trick.report.ledger_page import ledger_page
 
 runs: list[str] = []
 
@@ -278,7 +278,7 @@ def test_an_earlier_run_is_shown_everywhere(tmp_path, capsys):
         [entry] = as_json([result])["claims"]
         Console(width=120, file=sys.stdout).print(claim_in_full(result))
         said = capsys.readouterr().out
-        page = html([result])
+        page = ledger_page([result])
         if cached:
             assert datetime.fromisoformat(entry["earlier_run"]["gathered"]) <= datetime.now(UTC)
             assert entry["earlier_run"]["changed"] == []

@@ -18,10 +18,7 @@ from rich.console import Console
 
 from softmax_trick.cli import main
 from softmax_trick.experiments.analysis import analyse
-from softmax_trick.experiments.charts import STYLES, TEST_ACCURACY, _fill, _Line, _named, _Panel, _points, charts
 from softmax_trick.experiments.definitions import EVERY
-from softmax_trick.experiments.page import page
-from softmax_trick.experiments.tables import _p, report, statements, tables
 from softmax_trick.measurements.comparison import Comparison
 from softmax_trick.measurements.results import Results, Run, beside, write_results
 from softmax_trick.measurements.statistics import (
@@ -34,6 +31,9 @@ from softmax_trick.measurements.statistics import (
 )
 from softmax_trick.proofs.section_4_curves import PANELS, PANELS_OF_FIGURE_4
 from softmax_trick.proofs.tables import LOSSES, TABLE_3, TABLE_4
+from softmax_trick.report.charts import STYLES, TEST_ACCURACY, _fill, _Line, _named, _Panel, _points, charts
+from softmax_trick.report.experiments_page import experiments_page
+from softmax_trick.report.experiments_tables import _p, in_full, statements, tables
 
 
 def half(one):
@@ -342,7 +342,7 @@ def test_a_long_name_costs_no_figure(capsys):
     """Planted: no column may be broken, so that figures are cut off for the sake of a heading."""
     own = "torch.nn.functional:normalize"
     analysis = analyse(made_up(("n0",), (*EVERY, own), seeds=2))
-    Console(width=110).print(report(analysis))
+    Console(width=110).print(in_full(analysis))
     said = capsys.readouterr().out.partition("Do two models")[0]
     assert "…" not in said
     assert "torch.nn" in said
@@ -372,7 +372,7 @@ def undrawn(monkeypatch):
         svg = "<svg>" + "".join(f"<text>{text}</text>" for text in found) + "</svg>"
         return SimpleNamespace(savefig=lambda file, **_: file.write(svg.encode()))
 
-    monkeypatch.setattr("softmax_trick.experiments.charts._draw", told)
+    monkeypatch.setattr("softmax_trick.report.charts._draw", told)
 
 
 def texts(svg):
@@ -447,7 +447,7 @@ def test_a_line_is_the_mean_over_the_seeds_and_the_band_its_interval():
 
 
 def test_the_page_is_well_formed_and_needs_no_network():
-    content = page(analyse(made_up(("n0",), ("ce-mean", "softmax"), 2, 32)))
+    content = experiments_page(analyse(made_up(("n0",), ("ce-mean", "softmax"), 2, 32)))
     tree = ElementTree.fromstring(content.replace("<!DOCTYPE html>", ""))
     sources = [element.get("src", "") for element in tree.iter("img")]
     assert sources
@@ -460,7 +460,7 @@ def test_the_page_is_well_formed_and_needs_no_network():
 
 def test_text_from_a_file_cannot_become_markup():
     results = made_up(("n0",), ("ce-mean", "<script>alert(1)</script>"), 1, 2, comment="<b>")
-    content = page(analyse(replace(results, source="<i>.json")))
+    content = experiments_page(analyse(replace(results, source="<i>.json")))
     assert "<script" not in content
     assert "<b>" not in content
     assert "<i>" not in content

@@ -18,11 +18,11 @@ from matplotlib.colors import same_color, to_rgb
 from PIL import Image
 
 from softmax_trick.experiments.analysis import Group, analyse
-from softmax_trick.figures import converse, implicit_losses, softmax, style, training
-from softmax_trick.figures.curves import function_of, vector_of
-from softmax_trick.figures.fields import curl_inside, field_of, work_along
 from softmax_trick.measurements.results import Results, Run
-from softmax_trick.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from softmax_trick.report.figures import converse, implicit_losses, softmax, style, training
+from softmax_trick.report.figures.curves import function_of, vector_of
+from softmax_trick.report.figures.fields import curl_inside, field_of, work_along
+from softmax_trick.report.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from softmax_trick.symbolic import GivenK
 from softmax_trick.symbolic import softmax as symbolic_softmax
 from softmax_trick.training import check
@@ -338,8 +338,8 @@ def test_functions_of_arrays() -> None:
 
 
 def test_without_matplotlib_the_extra_is_named() -> None:
-    code = "import sys; sys.modules['matplotlib'] = None; import softmax_trick.figures"
+    code = "import sys; sys.modules['matplotlib'] = None; import softmax_trick.report.figures"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.strip().endswith(
-        "softmax_trick.figures needs matplotlib, which is not installed: pip install 'softmax-trick[notebooks]'"
+        "softmax_trick.report.figures needs matplotlib, which is not installed: pip install 'softmax-trick[notebooks]'"
     )

@@ -25,7 +25,7 @@ from softmax_trick.ledger.run import Ledger, Result
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.proofs import CLAIMS
 from softmax_trick.report import graph, mathml
-from softmax_trick.report.html import html
+from softmax_trick.report.ledger_page import ledger_page
 from softmax_trick.report.parts import PARTS, by_part, part
 
 # --- results ----------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def unconverted(page: str) -> list[str]:
 
 
 def test_hand_made_results():
-    page = html(hand_made())
+    page = ledger_page(hand_made())
     assert not broken_links(page)
     assert not unconverted(page)
     shown = articles(page)
@@ -152,13 +152,13 @@ def test_hand_made_results():
 
 
 def test_what_was_not_run_stands_apart_at_the_end():
-    sections = [one.get("id") for one in tree(html(hand_made())).iter("section") if one.get("class") == "part"]
+    sections = [one.get("id") for one in tree(ledger_page(hand_made())).iter("section") if one.get("class") == "part"]
     assert sections == ["part-1", "part-4", "part-5", "part-X", "waiting"]
-    assert "waiting" not in html(hand_made()[:4])
+    assert "waiting" not in ledger_page(hand_made()[:4])
 
 
 def test_every_claim_is_on_the_page(whole):
-    page = html(whole)
+    page = ledger_page(whole)
     ids = [one.get("id") for one in tree(page).iter() if one.get("id")]
     assert len(ids) == len(set(ids))
     assert [one.get("id") for one in tree(page).iter("article")] == [
@@ -174,7 +174,7 @@ def test_every_claim_is_on_the_page(whole):
 
 
 def test_all_formulas_are_converted(whole):
-    assert unconverted(html(whole)) == []
+    assert unconverted(ledger_page(whole)) == []
     for one in whole:
         text = one.claim.statement + "".join(one.claim.hypotheses) + one.claim.correction + one.claim.quote
         assert text.count("$") % 2 == 0, one.claim.id
@@ -183,7 +183,7 @@ def test_all_formulas_are_converted(whole):
 @pytest.mark.parametrize("latex", [r"\unheard{x}", r"{", r"\left("])
 def test_an_unconverted_formula_is_shown_and_caught(latex):
     claim = Claim("S1.formula", "title", f"it is ${latex}$", "section 1")
-    page = html([result(claim)])
+    page = ledger_page([result(claim)])
     assert unconverted(page) == [latex]
     assert latex in articles(page)["S1.formula"]
 
@@ -214,7 +214,7 @@ def test_marks_of_the_papers_text():
     ],
 )
 def test_a_broken_link_is_caught(planted):
-    assert broken_links(html(hand_made()).replace("</footer>", f"{planted}</footer>"))
+    assert broken_links(ledger_page(hand_made()).replace("</footer>", f"{planted}</footer>"))
 
 
 def test_the_same_evidence_gives_the_same_page(whole):
@@ -224,21 +224,21 @@ def test_the_same_evidence_gives_the_same_page(whole):
     def without_seconds(page: str) -> str:
         return re.sub(r'(<td class="seconds">)[0-9.]+', r"\1", page)
 
-    page, again = html(whole), html([slower(one) for one in whole])
-    assert page == html(whole)
+    page, again = ledger_page(whole), ledger_page([slower(one) for one in whole])
+    assert page == ledger_page(whole)
     assert page != again
     assert without_seconds(page) == without_seconds(again)
 
 
 def test_a_page_of_one_claim_has_no_dead_links(real):
     [one] = [one for one in real if one.claim.id == "A1r"]
-    page = html([one])
+    page = ledger_page([one])
     assert not broken_links(page)
     assert "A1.2-1r" in articles(page)["A1r"]
 
 
 def test_a_stale_verdict_says_so(real):
-    page = html([replace(real[0], stale=("statement", "checker"))])
+    page = ledger_page([replace(real[0], stale=("statement", "checker"))])
     assert "since then the statement and the checker changed" in articles(page)[real[0].claim.id]
 
 
@@ -246,7 +246,7 @@ def test_a_stale_verdict_says_so(real):
 
 
 def test_language_landmarks_and_headings(whole):
-    top = tree(html(whole))
+    top = tree(ledger_page(whole))
     assert top.get("lang") == "en"
     assert [one.tag for one in top.iter() if one.tag in ("header", "main", "footer")] == ["header", "main", "footer"]
     levels = [int(one.tag[1]) for one in top.iter() if re.fullmatch("h[1-6]", one.tag)]
@@ -259,7 +259,7 @@ def test_language_landmarks_and_headings(whole):
 
 
 def test_tables_have_headers_and_lie_in_boxes_that_scroll(real):
-    top = tree(html([*real, *hand_made()]))
+    top = tree(ledger_page([*real, *hand_made()]))
     parents = {child: parent for parent in top.iter() for child in parent}
     tables = list(top.iter("table"))
     assert len(tables) > 20
@@ -284,7 +284,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_contrast_in_light_and_dark():
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
-    page = html(hand_made())
+    page = ledger_page(hand_made())
     blocks = re.findall(r":root \{(.*?)\}", page, re.DOTALL)
     light, dark = (dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in blocks)
     assert set(light) == set(dark)
@@ -495,7 +495,7 @@ def wrong(found: dict[str, Any], results: list[Result], width: int) -> list[str]
 @needs_browser
 @pytest.mark.parametrize("width", [360, 1280])
 def test_in_a_browser(tmp_path, whole, width):
-    page = html(whole)
+    page = ledger_page(whole)
     found = look(tmp_path, page, width)
     assert wrong(found, whole, width) == []
     assert found["formulas"] == page.count("<math")
@@ -518,26 +518,26 @@ def test_in_a_browser(tmp_path, whole, width):
 )
 def test_the_browser_notices(tmp_path, real, rule, instead, caught):
     results = [*real, *hand_made()]
-    page = html(results)
+    page = ledger_page(results)
     assert rule in page
     assert caught in wrong(look(tmp_path, page.replace(rule, instead), 360), results, 360)
 
 
 @needs_browser
 def test_dark_and_light(tmp_path, real):
-    dark = look(tmp_path, html(real), 1280, "--blink-settings=preferredColorScheme=0")
-    light = look(tmp_path, html(real), 1280, "--blink-settings=preferredColorScheme=1")
+    dark = look(tmp_path, ledger_page(real), 1280, "--blink-settings=preferredColorScheme=0")
+    light = look(tmp_path, ledger_page(real), 1280, "--blink-settings=preferredColorScheme=1")
     assert (light["paper"], dark["paper"]) == ("rgb(253, 253, 251)", "rgb(23, 24, 26)")
 
 
 @needs_browser
 def test_the_page_by_itself_draws_something_and_says_nothing(tmp_path, real):
     picture = tmp_path / "page.png"
-    done = browse(tmp_path, html(real), f"--screenshot={picture}", "--window-size=1280,2000")
+    done = browse(tmp_path, ledger_page(real), f"--screenshot={picture}", "--window-size=1280,2000")
     assert "CONSOLE" not in done.stderr
     assert picture.stat().st_size > 50_000  # a blank page of that size has a tenth of it
 
 
 def test_the_reports_do_not_load_torch():
-    code = "import sys, softmax_trick.report.html, softmax_trick.report.errata; sys.exit('torch' in sys.modules)"
+    code = "import sys, softmax_trick.report.ledger_page, softmax_trick.report.errata; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -27,7 +27,7 @@ from softmax_trick.ledger.run import Ledger
 from softmax_trick.proofs import CLAIMS, recorded_verdicts
 from softmax_trick.readings.coq import proposition
 from softmax_trick.report import rungs
-from softmax_trick.report.html import html
+from softmax_trick.report.ledger_page import ledger_page
 from softmax_trick.statements.statement import decide_statement
 
 SOURCES = Sources.installed()
@@ -499,7 +499,7 @@ def test_the_table_of_rungs_in_the_readme(ledger: Ledger) -> None:
     ]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert rungs.placed(readme, rungs.markdown(results, lifted)) == readme
-    page = html(lifted)
+    page = ledger_page(lifted)
     for rung in RUNGS:
         assert f"<dt>{rung}</dt>" in page
         assert rungs.in_words(rungs.counts(lifted)[rung]) in page

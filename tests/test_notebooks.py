@@ -20,9 +20,9 @@ from nbformat import NotebookNode
 
 from softmax_trick import certify
 from softmax_trick.cli import main as cli
-from softmax_trick.experiments.charts import Chart
-from softmax_trick.experiments.tables import Plain
-from softmax_trick.experiments.tables import shown as table_shown
+from softmax_trick.report.charts import Chart
+from softmax_trick.report.experiments_tables import Plain
+from softmax_trick.report.experiments_tables import shown as table_shown
 from softmax_trick.report.notebook import certificate_as_text, in_brief, in_full
 
 ROOT = Path(__file__).parents[1]

@@ -32,7 +32,7 @@ from softmax_trick.proofs import (
     theorem_a1_steps,
 )
 from softmax_trick.report.console import claim_in_full
-from softmax_trick.report.html import html
+from softmax_trick.report.ledger_page import ledger_page
 from softmax_trick.symbolic import EVERY_K, GivenK, Matrix, jacobian, softmax
 
 LONG_TAIL = {"imbalance": 100.0}
@@ -181,7 +181,7 @@ def test_a_remark_is_in_every_report():
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(claim_in_full(found))
     assert "remark      Two readings, and $x$ in both." in console.export_text()
-    assert "Two readings, and " in html([found])
+    assert "Two readings, and " in ledger_page([found])
     assert as_json([found])["claims"][0]["remark"] == claim.remark
 
 

@@ -1,8 +1,8 @@
 """Our own experiments, as a results file keeps them: what the measured claims of the ledger are held against.
 
-A results file is JSON in the shape of `results.schema.json`: the number of that shape, the version of softmax-trick that
-wrote it (for information), and one entry a training run. By which rule a statement is held against the runs is said in
-`softmax_trick.measurements.statistics`.
+A results file is JSON in the shape of `results.schema.json`: the number of that shape, the version of softmax-trick
+that wrote it (for information), and one entry a training run. By which rule a statement is held against the runs is
+said in `softmax_trick.measurements.statistics`.
 
 The files that are committed in results/ are installed as `softmax_trick.results_data`.
 """

@@ -241,7 +241,7 @@ def shown(table: Plain) -> Shown:
 # --- on the console ---------------------------------------------------------------------------------------------------
 
 
-def report(analysis: Analysis) -> RenderableType:
+def in_full(analysis: Analysis) -> RenderableType:
     """All tables, group by group, then the paper's statements."""
     lines: list[RenderableType] = []
     for group in analysis.groups:

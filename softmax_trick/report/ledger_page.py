@@ -16,8 +16,8 @@ from softmax_trick.ledger.digests import libraries
 from softmax_trick.ledger.run import Result
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.report.graph import MARKS, svg
-from softmax_trick.report.head import head
 from softmax_trick.report.mathml import quotation, statement, text
+from softmax_trick.report.page import head
 from softmax_trick.report.parts import PARTS, by_part, not_run, part
 from softmax_trick.report.rungs import COMMON, in_words
 from softmax_trick.report.rungs import MEANINGS as RUNG_MEANINGS
@@ -42,7 +42,7 @@ AGREES = {True: "✓ yes", False: "✗ no", None: ""}
 OUTCOME_MARKS = {"holds": "✓", "fails": "✗", "open": "?", "gave up": "–", "crashed": "!"}
 
 
-def html(results: Sequence[Result]) -> str:
+def ledger_page(results: Sequence[Result]) -> str:
     """The page for these results, in the paper's order."""
     page = _Page.of(results)
     running = [result for result in results if not not_run(result)]

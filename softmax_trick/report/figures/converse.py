@@ -11,10 +11,11 @@ import numpy as np
 import sympy as sp
 from matplotlib.axes import Axes
 
-from softmax_trick.figures.curves import Array, function_of, vector_of
-from softmax_trick.figures.softmax import DIFFERENCE, SCORE_AXIS, S
-from softmax_trick.figures.style import Drawing, panels, styled
-from softmax_trick.palette import (
+from softmax_trick.proofs.theorem_a1 import dilated_error, family, trick
+from softmax_trick.report.figures.curves import Array, function_of, vector_of
+from softmax_trick.report.figures.softmax import DIFFERENCE, SCORE_AXIS, S
+from softmax_trick.report.figures.style import Drawing, panels, styled
+from softmax_trick.report.palette import (
     BLACK,
     BLUE,
     DASH_DOTTED,
@@ -28,7 +29,6 @@ from softmax_trick.palette import (
     SOLID,
     VERMILION,
 )
-from softmax_trick.proofs.theorem_a1 import dilated_error, family, trick
 from softmax_trick.symbolic import GivenK, Vector, jacobian, softmax
 
 TWO = GivenK(2)

@@ -12,11 +12,11 @@ import sympy as sp
 import torch
 from matplotlib.axes import Axes
 
-from softmax_trick.figures.curves import Array, function_of
-from softmax_trick.figures.fields import Corners, Field, field_of, work_along
-from softmax_trick.figures.style import LOOK, Drawing, panels, styled
 from softmax_trick.isbe import ISBELoss, isbe_error
-from softmax_trick.palette import BLACK, BLUE, DASH_DOTTED, DASHED, DOTTED, GREY, SOLID, VERMILION
+from softmax_trick.report.figures.curves import Array, function_of
+from softmax_trick.report.figures.fields import Corners, Field, field_of, work_along
+from softmax_trick.report.figures.style import LOOK, Drawing, panels, styled
+from softmax_trick.report.palette import BLACK, BLUE, DASH_DOTTED, DASHED, DOTTED, GREY, SOLID, VERMILION
 from softmax_trick.symbolic import Vector, gradient
 
 SCORE = "score $x$ (pure number)"

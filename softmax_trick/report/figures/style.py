@@ -1,4 +1,4 @@
-"""How the figures of the notebooks look, in the colours of `softmax_trick.palette`: the same SVG every time."""
+"""How the figures of the notebooks look, in the colours of `softmax_trick.report.palette`: the same SVG every time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from softmax_trick.palette import BLUE, DASH_DOTTED, DASHED, DOTTED, GREEN, LONG, ORANGE, PURPLE, SOLID, VERMILION
+from softmax_trick.report.palette import (
+    BLUE,
+    DASH_DOTTED,
+    DASHED,
+    DOTTED,
+    GREEN,
+    LONG,
+    ORANGE,
+    PURPLE,
+    SOLID,
+    VERMILION,
+)
 
 LOOK: dict[Any, Any] = {
     "axes.axisbelow": True,

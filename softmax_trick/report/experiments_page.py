@@ -8,9 +8,9 @@ from html import escape
 
 import softmax_trick
 from softmax_trick.experiments.analysis import Analysis, Group
-from softmax_trick.experiments.charts import Chart, charts
-from softmax_trick.experiments.tables import Plain, statements, tables
-from softmax_trick.report.head import head
+from softmax_trick.report.charts import Chart, charts
+from softmax_trick.report.experiments_tables import Plain, statements, tables
+from softmax_trick.report.page import head
 
 TITLE = "The experiments, run anew"
 PAPER = "https://doi.org/10.3390/e26010065"
@@ -25,7 +25,7 @@ figcaption { color: var(--soft); font: 0.85rem var(--sans); }
 """
 
 
-def page(analysis: Analysis) -> str:
+def experiments_page(analysis: Analysis) -> str:
     """The whole page.
 
     Raises:

@@ -1,7 +1,7 @@
 """Figures of training: how far runs of one method drift apart, and on how many images trained networks differ.
 
 The runs are those of `softmax_trick.training.check` and of results files. Learning curves are drawn by
-`softmax_trick.experiments.charts`.
+`softmax_trick.report.charts`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 
 from softmax_trick.experiments.analysis import Group
 from softmax_trick.experiments.definitions import EVERY
-from softmax_trick.figures.style import Drawing, panels, styled
 from softmax_trick.measurements.statistics import compare_models
-from softmax_trick.palette import BLACK, BLUE, DASHED, DOTTED, GREY, ORANGE, SKY, SOLID, VERMILION
+from softmax_trick.report.figures.style import Drawing, panels, styled
+from softmax_trick.report.palette import BLACK, BLUE, DASHED, DOTTED, GREY, ORANGE, SKY, SOLID, VERMILION
 from softmax_trick.training.check import COMPARED, DTYPES, EPSILON
 
 STEP = "step (updates)"

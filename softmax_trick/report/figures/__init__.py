@@ -13,4 +13,4 @@ from __future__ import annotations
 
 from softmax_trick.system.extras import require
 
-require("matplotlib", "notebooks", "softmax_trick.figures")
+require("matplotlib", "notebooks", "softmax_trick.report.figures")

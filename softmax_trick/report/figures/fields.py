@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 from scipy.integrate import dblquad, quad
 
-from softmax_trick.figures.curves import Array, function_of
+from softmax_trick.report.figures.curves import Array, function_of
 from softmax_trick.symbolic import Vector
 
 Field = Callable[[Array], Array]

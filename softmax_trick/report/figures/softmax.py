@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import sympy as sp
 
-from softmax_trick.figures.curves import function_of
-from softmax_trick.figures.style import Drawing, panels, styled
-from softmax_trick.palette import BLACK, BLUE, GREY, SOLID, VERMILION
 from softmax_trick.proofs.theorem_1 import gradient_of_ce, gradient_of_softce_as_printed
+from softmax_trick.report.figures.curves import function_of
+from softmax_trick.report.figures.style import Drawing, panels, styled
+from softmax_trick.report.palette import BLACK, BLUE, GREY, SOLID, VERMILION
 from softmax_trick.symbolic import GivenK, soft_cross_entropy, softmax
 
 TWO = GivenK(2)

@@ -17,7 +17,8 @@ from softmax_trick.experiments.analysis import Group
 from softmax_trick.experiments.definitions import EVERY, ISBE
 from softmax_trick.measurements.results import Run
 from softmax_trick.measurements.statistics import interval
-from softmax_trick.palette import (
+from softmax_trick.proofs.section_4_curves import NOT_SHOWN, PANELS, PANELS_OF_FIGURE_4
+from softmax_trick.report.palette import (
     BLACK,
     BLUE,
     DASH_DOTTED,
@@ -32,7 +33,6 @@ from softmax_trick.palette import (
     VERMILION,
     Dashes,
 )
-from softmax_trick.proofs.section_4_curves import NOT_SHOWN, PANELS, PANELS_OF_FIGURE_4
 from softmax_trick.system.extras import require
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Chart:
         return self.svg
 
     def _repr_png_(self) -> bytes:
-        from softmax_trick.figures.style import small_png
+        from softmax_trick.report.figures.style import small_png
 
         return small_png(self.figure, dpi=72)  # up to three panels in a row
 
