@@ -119,19 +119,22 @@ def _add_certify(commands: Any) -> None:
         help="decide the properties of a normalizer of your own",
         description="Decide the properties of a normalizer F: its Jacobian, the SoftMax trick, the loss that its ISBE "
         "error minimises. From a formula (exactly), or from torch code (by samples: never proved).",
-        epilog="The grammar of the formulas is in docs/formulas.md: numbers, names, + - * / **, exp, log, sqrt, tanh, "
-        "sinh, cosh, sigmoid, softplus, abs, max, min, sign, Heaviside, Piecewise. The scores are x1, x2, ..., as many "
-        "as there are components; every other name is a real parameter. Exit status: 0 if there is a certificate, "
+        epilog="The language of the formulas is in docs/language.md, what is certified of them in docs/formulas.md. "
+        "The scores are x; in components also x1, x2, ..., as many as there are components. What is not declared is "
+        "read as the formulas force it, else as a real parameter; how each name was read comes first. With "
+        "--let 'K = 3' a formula is certified for that K alone. Exit status: 0 if there is a certificate, "
         "whatever it says; 1 if it could not be written, or if the backward of code is not its derivative; 2 for wrong "
         "usage.",
     )
-    formula = "one formula of the scores x, a vector over K, for every K: 'softmax(d*x - c)' (docs/language.md)"
+    formula = "one formula of the scores x, a vector over K, for every K: 'softmax(d*x - c)'"
     certify.add_argument("formula", nargs="?", metavar="FORMULA", help=formula)
-    let = "with FORMULA, what its names are: 'd: K; c: K; tau: positive'; may be repeated"
+    let = "what names are: 'd: K; c: K; tau: positive'; may be repeated"
     certify.add_argument("--let", action="append", default=[], metavar="DECLARATIONS", help=let)
-    certify.add_argument("--by", default="x", metavar="NAME", help="with FORMULA, the name of the scores (default: x)")
+    certify.add_argument("--by", default="x", metavar="NAME", help="the name of the scores (default: x)")
     certify.add_argument("--component", action="append", default=[], metavar="FORMULA", help="F_1, F_2, ... in order")
-    certify.add_argument("--positive", action="append", default=[], metavar="NAME", help="a parameter that is positive")
+    certify.add_argument(
+        "--positive", action="append", default=[], metavar="NAME", help="short for --let 'NAME: positive'"
+    )
     certify.add_argument("--torch", metavar="MODULE:FUNCTION", help="a torch function of scores of shape (n, K)")
     certify.add_argument("--k", type=int, metavar="K", help="the number of classes, for --torch")
     certify.add_argument("--time-limit", type=float, default=60.0, metavar="SECONDS", help="for formulas (default: 60)")
@@ -161,51 +164,23 @@ def _certify(options: argparse.Namespace) -> int:
 
 def _of_formulas(options: argparse.Namespace) -> Certificate:
     from softmax_trick.certification.certify import certify
-    from softmax_trick.certification.formula import read_components
 
-    if options.let and not options.formula:
-        raise WrongUsage("--let belongs to FORMULA: the names in components are scores x1, x2, ... and parameters")
     if options.k is not None:
-        raise WrongUsage("--k belongs to --torch: with --component, K is the number of components")
+        raise WrongUsage("--k belongs to --torch: of components K is their number, of a formula --let 'K = 3' gives it")
     if not options.time_limit > 0:
         raise WrongUsage(f"--time-limit {options.time_limit:g}: a positive number of seconds is needed")
-    if options.formula:
-        return _of_one_formula(options)
+    let = "; ".join([*options.let, *(f"{name}: positive" for name in options.positive)])
     try:
-        formulas = read_components(options.component, positive=options.positive)
-        return certify(formulas.components, formulas.scores, time_limit=options.time_limit, needs=formulas.needs)
+        return certify(options.formula or options.component, options.by, time_limit=options.time_limit, let=let)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
-
-
-def _of_one_formula(options: argparse.Namespace) -> Certificate:
-    from softmax_trick.certification.every_size import certify_formula
-    from softmax_trick.language.expression import LanguageError
-    from softmax_trick.language.grammar import read
-
-    if options.positive:
-        raise WrongUsage("--positive belongs to --component: of a formula, --let 'tau: positive' says so")
-    let = "; ".join(options.let)
-    if options.by not in [part.partition(":")[0].strip() for part in let.split(";")]:
-        let = f"{options.by}: K; {let}"
-    try:
-        statement = read(options.formula, let=let)
-        (formula,) = statement.expressions
-        scores = next((one for one in formula.variables if one.name == options.by), None)
-        if scores is None:
-            raise WrongUsage(f"the scores {options.by} do not occur in {options.formula}: --by names them")
-        found = certify_formula(formula, scores, options.time_limit)
-    except LanguageError as error:
-        raise WrongUsage(str(error)) from error
-    readings = "; ".join(f"{name}: {reading}" for name, reading in statement.readings.items())
-    return replace(found, notes=(readings, *found.notes))
 
 
 def _of_code(options: argparse.Namespace) -> Certificate:
     from softmax_trick.certification.black_box import BlackBoxError, certify_torch, load_function
 
-    if options.positive:
-        raise WrongUsage("--positive belongs to --component: code has no parameters")
+    if options.positive or options.let:
+        raise WrongUsage("--positive and --let belong to formulas: code has no parameters")
     if options.k is None or options.k < 1:
         raise WrongUsage("--torch needs --k, the number of classes, at least 1")
     sys.path.insert(0, "")  # as python -m does

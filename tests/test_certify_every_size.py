@@ -87,13 +87,12 @@ def test_what_is_no_normalizer_is_refused():
 def test_the_command(capsys):
     assert main(["certify", "softmax(d*x)", "--let", "d: K"]) == 0
     out = capsys.readouterr().out
-    assert "note: d: vector over K; x: vector over K" in out
+    assert out.startswith("x: scores, vector over K; d: parameter, vector over K\n")
     assert "for every K >= 1" in out
     for wrong in (
         ["softmax(x)", "--component", "x1"],
         ["sum(x)"],
         ["y"],
         ["softmax(x"],
-        ["softmax(x)", "--positive", "a"],
     ):
         assert main(["certify", *wrong]) == 2

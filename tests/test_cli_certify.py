@@ -24,6 +24,7 @@ SLACK = [
 def test_a_formula_is_certified(capsys):
     assert main(["certify", *SLACK]) == 0
     out = capsys.readouterr().out
+    assert out.startswith("x1: score; x2: score\n")
     assert "found, for K = 2" in out
     assert "slack 1" in out
     assert "potential log(exp(x1) + exp(x2) + 1)" in " ".join(out.split())
@@ -53,13 +54,36 @@ def test_what_is_written_counts_and_not_what_is_left_of_it(capsys):
 
 
 def test_a_formula_without_scores_is_said_so(capsys):
-    assert main(["certify", "--component", "exp(x)/(1+exp(x))"]) == 0
+    assert main(["certify", "--component", "exp(z)/(1+exp(z))"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "note: no score occurs in the formula: x is taken as a parameter, so F is constant; the scores are x1" in out
-    assert main(["certify", "--component", "exp(x)/(1+exp(x))", "--json", "-"]) == 0
+    assert out.startswith("z: parameter, scalar note: no score occurs in the formula: z is taken as a parameter")
+    assert main(["certify", "--component", "exp(z)/(1+exp(z))", "--json", "-"]) == 0
     certificate = json.loads(capsys.readouterr().out)
     jsonschema.validate(certificate, SCHEMA)
     assert len(certificate["notes"]) == 1
+    assert certificate["names"] == {"z": "parameter, scalar"}
+
+
+def test_no_note_where_the_score_cancels(capsys):
+    assert main(["certify", "--component", "x1/x1"]) == 0
+    assert "note" not in capsys.readouterr().out
+
+
+def test_a_formula_is_certified_at_a_given_size_and_with_scores_of_another_name(capsys):
+    arguments = ["certify", "softmax(d*z)", "--by", "z", "--let", "d: K positive; K = 2", "--json", "-"]
+    assert main(arguments) == 0
+    certificate = json.loads(capsys.readouterr().out)
+    jsonschema.validate(certificate, SCHEMA)
+    roles = {"z": "scores, vector over K", "d": "parameter, positive vector over K", "K": "size, 2"}
+    assert (certificate["k"], certificate["names"]) == (2, roles)
+    assert certificate["softmax_type"]["dilation"] == ["d1", "d2"]
+
+
+def test_components_may_speak_of_the_whole_vector(capsys):
+    assert main(["certify", "--component", "exp(x[1])/sum(exp(x))", "--component", "softmax(x)[2]", "--json", "-"]) == 0
+    certificate = json.loads(capsys.readouterr().out)
+    assert certificate["generalised_softmax"]["holds"] is True
+    assert certificate["names"] == {"x": "scores, vector over K"}
 
 
 def test_a_backward_that_is_not_the_derivative_has_a_row_and_an_exit_status(tmp_path, monkeypatch, capsys):
@@ -83,7 +107,7 @@ def test_torch_code_is_sampled_and_never_proved(capsys):
     certificate = json.loads(capsys.readouterr().out)
     jsonschema.validate(certificate, SCHEMA)
     assert certificate["softmax_type"]["holds"] is False
-    assert {found["rung"] for name, found in certificate.items() if name != "k"} <= {"sampled", None}
+    assert {found["rung"] for name, found in certificate.items() if name not in ("k", "names")} <= {"sampled", None}
 
 
 def test_a_function_of_the_current_folder_is_found(tmp_path):
@@ -99,13 +123,19 @@ def test_a_function_of_the_current_folder_is_found(tmp_path):
         ([], "one of the three"),
         ([*SLACK, "--torch", "torch:sigmoid"], "one of the three"),
         (["--component", "x1", "--k", "1"], "--k belongs to --torch"),
-        (["--component", "x2"], "x2"),
+        (["--component", "x2"], "there is no score x2: the scores are x1 alone"),
+        (["--component", "exp(x)/(1+exp(x))"], "an entry of the scores is x1 or x[1]"),
+        (["exp(x1)/(1+exp(x1))"], "there is no score x1: the entries of x are x[1]"),
+        (["softmax(z)"], "the scores x do not occur, so that F would be constant (read: z: vector over K)"),
+        (["softmax(x)", "--k", "3"], "--let 'K = 3'"),
+        (["--component", "x1", "--let", "x1: positive"], "x1 is a score"),
+        (["--component", "x1", "--let", "K = 2"], "1 components make the size of K 1"),
         (["--component", "__import__('os')"], "column 1"),
         (["--component", "10**10**10"], "exponent"),
         (["--component", "x1", "--time-limit", "0"], "positive number of seconds"),
         (["--torch", "torch:sigmoid"], "needs --k"),
         (["--torch", "torch:sigmoid", "--k", "0"], "at least 1"),
-        (["--torch", "torch:sigmoid", "--k", "2", "--positive", "a"], "--positive belongs"),
+        (["--torch", "torch:sigmoid", "--k", "2", "--positive", "a"], "--positive and --let belong"),
         (["--torch", "torch.sigmoid", "--k", "2"], "package.module:function"),
         (["--torch", "torch:sigmoidd", "--k", "2"], "sigmoid"),
         (["--torch", "no_such_module_here:f", "--k", "2"], "no_such_module_here"),

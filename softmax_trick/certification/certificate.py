@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -69,7 +70,8 @@ class Certificate:
             is none, None where unknown), `bound` ([low, high] between which it is shown to stay, perhaps not tightly).
         lipschitz: F is Lipschitz in the 2-norm. Extras: `bound`, `exact` (whether no smaller one does).
         backward: of code, that its backward is its derivative; None for formulas.
-        notes: what the reader has to know of how F was read, such as that no score occurs in it.
+        notes: what the reader has to know of F, such as that no score occurs in it.
+        names: of F as text, how each name was read: {"x": "scores, vector over K", "a": "parameter, scalar"}.
     """
 
     k: int | None
@@ -88,6 +90,7 @@ class Certificate:
     lipschitz: Property
     backward: Property | None = None
     notes: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def properties(self) -> dict[str, Property]:
         """The properties by name, in their order."""
@@ -97,7 +100,8 @@ class Certificate:
     def as_json(self) -> dict[str, Any]:
         """The certificate as plain data, in the shape of softmax_trick/certification/certificate.schema.json."""
         found: dict[str, Any] = {name: one.as_json() for name, one in self.properties().items()}
-        return {"k": self.k, **found, **({"notes": list(self.notes)} if self.notes else {})}
+        notes = {"notes": list(self.notes)} if self.notes else {}
+        return {"k": self.k, "names": dict(self.names), **found, **notes}
 
 
-PROPERTIES = tuple(entry.name for entry in fields(Certificate) if entry.name not in ("k", "backward", "notes"))
+PROPERTIES = tuple(entry.name for entry in fields(Certificate) if entry.name not in ("k", "backward", "notes", "names"))

@@ -27,6 +27,7 @@ from softmax_trick.certification.certificate import PROPERTIES, Certificate, Pro
 if TYPE_CHECKING:
     import sympy as sp
 
+    from softmax_trick.certification.components import Components
     from softmax_trick.certification.domain import Need
     from softmax_trick.certification.subject import Subject
 
@@ -37,11 +38,11 @@ DEEPEST = 200
 
 
 def certify(
-    F: Sequence[sp.Expr],
-    x: Sequence[sp.Symbol],
+    F: str | Sequence[str] | Sequence[sp.Expr],
+    x: str | Sequence[sp.Symbol] = "x",
     assumptions: object = True,
     time_limit: float = TIME_LIMIT,
-    needs: Sequence[Need] = (),
+    let: str = "",
 ) -> Certificate:
     """Decide the properties of a normalizer, given by a formula.
 
@@ -49,15 +50,17 @@ def certify(
     for some parameters only says for which it holds (`Property.where`).
 
     Args:
-        F: the components F_1..F_K, SymPy expressions in the scores and in parameters, built from rational numbers,
-            + - * / **, exp, log, sqrt, tanh, sinh, cosh, Abs, Max, Min, sign, Heaviside and Piecewise.
-        x: the scores x_1..x_K, distinct symbols. Symbols without assumptions are taken as real.
-        assumptions: what is known of the parameters: a conjunction of SymPy's Q.positive(a), Q.negative(a),
-            Q.nonnegative(a), Q.nonpositive(a), Q.nonzero(a), Q.real(a). Parameters of which nothing is said keep the
-            assumptions of their symbols, and are real.
+        F: one formula as text, for every K, in the scores x: "softmax(d*x - c)"; or the components F_1..F_K, as texts
+            in the scores x1..xK (docs/formulas.md), or as SymPy expressions in the scores and in parameters, built
+            from rational numbers, + - * / **, exp, log, sqrt, tanh, sinh, cosh, Abs, Max, Min, sign, Heaviside and
+            Piecewise. Texts are certified as they are written: x1/x1 has no value at 0.
+        x: of texts the name of the scores; else the scores x_1..x_K, distinct symbols. Symbols without assumptions are
+            taken as real.
+        assumptions: what is known of the parameters of SymPy expressions: a conjunction of Q.positive(a),
+            Q.negative(a), Q.nonnegative(a), Q.nonpositive(a), Q.nonzero(a), Q.real(a). Parameters of which nothing is
+            said keep the assumptions of their symbols, and are real.
         time_limit: in seconds; what is not decided by then is undecided.
-        needs: what the formula asks for as it was written, where SymPy has simplified it since: those that
-            `softmax_trick.certification.formula.read_components` found. What F itself asks for is found anyway.
+        let: declarations of the names in texts, "d: K; tau: positive" (docs/language.md).
 
     Returns:
         the certificate; a property that was not decided has holds = None and a reason.
@@ -65,9 +68,36 @@ def certify(
     Raises:
         TypeError: a component is not a SymPy expression, or a score is not a symbol.
         ValueError: there are not as many scores as components, a score occurs twice, a score is assumed to be more than
-            real, a parameter to be an integer, two symbols have one name, or an expression is too large.
+            real, a parameter to be an integer, two symbols have one name, or an expression is too large; of a text
+            (LanguageError) that it has no meaning or goes beyond a limit, with the place.
     """
-    components, scores, known = _checked(F, x, assumptions, needs)
+    if isinstance(x, str):
+        return _of_text(F, x, let, time_limit)
+    components, scores, known = _checked(F, x, assumptions, ())
+    return replace(_within(time_limit, components, scores, known), notes=_notes(components, scores))
+
+
+def _of_text(F: str | Sequence[Any], x: str, let: str, time_limit: float) -> Certificate:
+    from softmax_trick.certification.normalizer import read_normalizer
+
+    if not isinstance(F, str) and not all(isinstance(one, str) for one in F):
+        raise TypeError("the components are no texts: name their scores too, as in certify([f1, f2], [x1, x2])")
+    found = read_normalizer(F, x, let)
+    if found.k is None:
+        from softmax_trick.certification.every_size import certify_formula
+
+        certificate = certify_formula(found.formulas[0], found.x, time_limit)
+    else:
+        from softmax_trick.certification.components import components_of
+
+        certificate = certify_components(components_of(found), time_limit)
+    has_scores = any(found.x in one.variables for one in found.formulas)
+    return replace(certificate, names=found.names, notes=() if has_scores else certificate.notes)
+
+
+def certify_components(given: Components, time_limit: float) -> Certificate:
+    """The certificate of components that were read from text; see `certify`."""
+    components, scores, known = _checked(given.components, given.scores, True, given.needs)
     return replace(_within(time_limit, components, scores, known), notes=_notes(components, scores))
 
 

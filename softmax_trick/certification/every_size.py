@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from softmax_trick.certification.certificate import PROPERTIES, Certificate, Property
+from softmax_trick.certification.normalizer import Normalizer, check
 from softmax_trick.deciding.decision import Decision, decide, where_defined
 from softmax_trick.deciding.points import Witness
 from softmax_trick.deciding.ranges import range_of
@@ -19,11 +20,9 @@ from softmax_trick.deciding.relations import decide_conservative, decide_order, 
 from softmax_trick.derivation.forms import form_of
 from softmax_trick.language.expression import (
     Apply,
-    AxesError,
     Call,
     Definition,
     Expression,
-    LanguageError,
     Spread,
     Variable,
     as_expression,
@@ -35,7 +34,6 @@ from softmax_trick.language.expression import (
     matmul,
     ones,
     outer,
-    shape,
     size_of,
 )
 from softmax_trick.language.functions import cosh, exp, largest, log, logsumexp, relu, softplus, total, unfolded
@@ -64,14 +62,7 @@ def certify_formula(formula: Expression, x: Variable, time_limit: float = 60.0) 
         AxesError: F(x) and x have not the same axis.
         LanguageError: the scores are not real, or do not occur.
     """
-    if len(x.axes) != 1 or [size_of(a) for a in formula.axes] != [size_of(a) for a in x.axes]:
-        raise AxesError(
-            f"a normalizer takes a vector to one of the same axis, not {shape(x.axes)} to {shape(formula.axes)}"
-        )
-    if x.kind != "real":
-        raise LanguageError(f"the scores of a normalizer are any real numbers, and {x.name} is {x.kind}")
-    if x not in formula.variables:
-        raise LanguageError(f"{x.name} does not occur in the formula: F would be constant")
+    check(formula, x)
     return _Formula(formula, x, time.perf_counter() + time_limit).certificate()
 
 
@@ -299,8 +290,7 @@ class _Formula:
             if one is not None and one.holds is False:
                 because = f"at K = {k}" + (f": {one.reason}" if one.reason else "")
                 extras = dict.fromkeys(found.extras)
-                named = {key.replace("_", ""): value for key, value in (one.witness or {}).items()}
-                return Property(False, one.rung, named or None, because, extras)
+                return Property(False, one.rung, one.witness, because, extras)
         return found
 
     def _certified_at(self, k: int) -> Certificate | None:
@@ -388,24 +378,11 @@ def _point(witness: Witness | None) -> dict[str, str] | None:
 
 def _components_certified(formula: Expression, x: Variable, k: int, seconds: float) -> Certificate | None:
     """The certificate of the components at a given K, which is exact."""
-    import sympy as sp
+    from softmax_trick.certification.certify import certify_components
+    from softmax_trick.certification.components import components_of
 
-    from softmax_trick.certification.certify import certify
-    from softmax_trick.readings.algebraic import Algebraic, symbol
-    from softmax_trick.readings.pointwise import Point
-
-    entries = Algebraic(Point({size_of(axis): k for one in formula.variables for axis in one.axes}, {}, {}))
-    # What the engine for components knows by name. Where pieces meet, SymPy's Heaviside is 1/2.
-    entries.own = {
-        "relu": lambda u: sp.Max(0, u),
-        "abs": sp.Abs,
-        "maximum": sp.Max,
-        "minimum": sp.Min,
-        "tanh": sp.tanh,
-        "step": sp.Heaviside,
-    }
+    sizes = {size_of(axis): k for one in formula.variables for axis in one.axes}
     try:
-        components = [entries.entry(formula, (n,)) for n in range(1, k + 1)]
-        return certify(components, [symbol(x, (n,)) for n in range(1, k + 1)], time_limit=seconds)
+        return certify_components(components_of(Normalizer((formula,), x, sizes, {})), seconds)
     except (ValueError, TypeError, ArithmeticError):
         return None

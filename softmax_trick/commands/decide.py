@@ -23,6 +23,7 @@ from softmax_trick.commands.output import (
     write,
 )
 from softmax_trick.deciding.words import counterexample, verdict_in_words, where
+from softmax_trick.language.inference import names_in_words
 from softmax_trick.system.terminal import say
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def _decided(statement: Statement) -> Decision | ValueError:
 
 def in_words(statement: Statement, decision: Decision, steps: bool = False) -> str:
     """How the names were read; then the decision, with its conditions, its counterexample or its reason."""
-    lines = ["; ".join(f"{name}: {reading}" for name, reading in statement.readings.items())]
+    lines = [names_in_words(statement.readings)]
     if steps:
         lines += [f"  {step}" for step in decision.steps]
     return "\n".join(line for line in (*lines, str(decision)) if line)

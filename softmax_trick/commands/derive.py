@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from softmax_trick.commands.limited import Trouble, within
 from softmax_trick.commands.output import DIFFERENT, FILES, OK, UNDECIDED, WrongUsage, check_outputs, write
+from softmax_trick.language.inference import names_in_words
 from softmax_trick.system.terminal import say
 
 if TYPE_CHECKING:
@@ -127,10 +128,10 @@ def _derived(question: Question, second: bool, facts: bool) -> Derivation:
 
 def in_words(question: Question, found: Derivation | Trouble, *, latex: bool = False, steps: bool = False) -> str:
     """How the names were read; then the derivatives, for which sizes they hold, and what follows."""
-    readings = "; ".join(f"{name}: {reading}" for name, reading in question.statement.readings.items())
+    readings = names_in_words(question.statement.readings)
     if isinstance(found, Trouble):
         return f"{readings}\nundecided: {found.reason}"
-    lines = [found.latex] if latex else [readings, repr(found)]
+    lines = [f"% {readings}", found.latex] if latex else [readings, repr(found)]
     if steps:
         for kind, form in found.forms.items():
             lines += [f"  {kind}: {step}" for step in (form.decision.steps if form.decision else ())]

@@ -95,7 +95,10 @@ class Expression:
 
     Attributes:
         axes: the names of its axes, in order.
+        place: the part of a text that it was read from, whose `error` shows it; None of what was not read.
     """
+
+    place: Any = None
 
     __iter__ = None  # an expression is no sequence: list(x), x in y and sympy.log(x) fail at once
     __array_ufunc__ = None  # numpy's numbers leave the arithmetic to us

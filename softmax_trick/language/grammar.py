@@ -47,6 +47,8 @@ from softmax_trick.language.syntax import (
     Source,
 )
 
+DEFAULT = "default"  # the source of declarations that the reader did not write
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -58,6 +60,7 @@ class Statement:
         sizes: the sizes that are given; all others are any from 1.
         readings: how each name was read, in the order in which they appear: {"x": "vector over K"}.
         definitions: the names that were defined, those first that others use.
+        declared: the names that were declared.
     """
 
     expressions: tuple[Expression, ...]
@@ -65,6 +68,7 @@ class Statement:
     sizes: Mapping[str, int] = field(default_factory=dict)
     readings: Mapping[str, str] = field(default_factory=dict)
     definitions: tuple[Definition, ...] = ()
+    declared: frozenset[str] = frozenset()
 
 
 def parse(text: str, let: str = "") -> Expression:
@@ -81,11 +85,21 @@ def parse(text: str, let: str = "") -> Expression:
     return read(text, let=let).expressions[0]
 
 
-def read(*texts: str, let: str = "") -> Statement:
-    """Several formulas in the same names. Arguments and errors as of `parse`."""
-    names = [""] if len(texts) == 1 else [f"formula {number}" for number in range(1, len(texts) + 1)]
+def read(*texts: str, let: str = "", default: str = "", what: str = "formula") -> Statement:
+    """Several formulas in the same names.
+
+    Args:
+        texts: the formulas.
+        let: declarations of their names, see `parse`.
+        default: declarations of names that `let` does not declare.
+        what: what errors call one of several formulas.
+
+    Raises:
+        LanguageError, AxesError: see `parse`.
+    """
+    names = [""] if len(texts) == 1 else [f"{what} {number}" for number in range(1, len(texts) + 1)]
     sources = [Source(name, text) for name, text in zip(names, texts, strict=True)]
-    return _read([Parser(source).expression() for source in sources], "", let)
+    return _read([Parser(source).expression() for source in sources], "", let, default)
 
 
 def read_equation(left: str, right: str | None = None, let: str = "") -> Statement:
@@ -112,14 +126,17 @@ def read_equation(left: str, right: str | None = None, let: str = "") -> Stateme
     return _read(sides, "==", let)
 
 
-def _read(trees: Sequence[Node], relation: str, let: str) -> Statement:
+def _read(trees: Sequence[Node], relation: str, let: str, default: str = "") -> Statement:
     declarations: dict[str, Declaration] = {}
     for one in Parser(Source("--let", let)).declarations():
         if one.node.text in declarations:
             raise one.node.error(f"{one.node.text} is declared twice")
         declarations[one.node.text] = one
+    own = frozenset(declarations)
+    for one in Parser(Source(DEFAULT, default)).declarations():
+        declarations.setdefault(one.node.text, one)
     try:
-        return _Builder(trees, relation, declarations).statement()
+        return _Builder(trees, relation, declarations, own).statement()
     except RecursionError:
         raise LanguageError("nested too deeply for Python's stack here: simplify the formula") from None
 
@@ -127,8 +144,11 @@ def _read(trees: Sequence[Node], relation: str, let: str) -> Statement:
 class _Builder:
     """Builds the expressions of a statement, from the leaves upwards."""
 
-    def __init__(self, trees: Sequence[Node], relation: str, declarations: dict[str, Declaration]) -> None:
+    def __init__(
+        self, trees: Sequence[Node], relation: str, declarations: dict[str, Declaration], own: frozenset[str]
+    ) -> None:
         self._trees, self._relation = trees, relation
+        self._declared = own  # by the user
         self._sizes = _given_sizes(trees, declarations)
         self._names = names = Names(trees, declarations)
         measure = Measure(names.definitions)
@@ -154,13 +174,13 @@ class _Builder:
         if self._relation and len(built) == 2:
             built = self._two_sides(built)
         definitions = tuple(self._definitions.values())
-        return Statement(tuple(built), self._relation, self._sizes, self._readings(), definitions)
+        return Statement(tuple(built), self._relation, self._sizes, self._readings(), definitions, self._declared)
 
     def _readings(self) -> dict[str, str]:
         names = self._names
         found: dict[str, str] = {}
         used = self._used()
-        for name in [*used, *names.declarations]:
+        for name in [*used, *(one for one in names.declarations if one in self._declared)]:
             if name in found:
                 continue
             if name in names.definitions:
@@ -245,7 +265,10 @@ class _Builder:
 
     def _build(self, node: Node, bound: Mapping[str, Index]) -> Expression:
         try:
-            return self._built(node, bound)
+            built = self._built(node, bound)
+            if node.source.name != DEFAULT:
+                vars(built).setdefault("place", node)
+            return built
         except LanguageError as error:
             if error.at is not None:
                 raise

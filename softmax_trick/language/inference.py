@@ -735,6 +735,11 @@ def _compatible(left: Axis, right: Axis) -> bool:
     return not left.name or not right.name or size_of(left.name) == size_of(right.name)
 
 
+def names_in_words(readings: Mapping[str, str]) -> str:
+    """How each name was read, in a line."""
+    return "; ".join(f"{name}: {reading}" for name, reading in readings.items())
+
+
 def described(axes: tuple[str, ...], kind: str, along: str) -> str:
     """How a name was read, in words: "vector over K", "positive scalar", "label into K"."""
     if kind == "label":

@@ -30,6 +30,18 @@ CONSTANTS = {
     "nan": "all numbers are finite",
 }
 
+# Functions that go by another name elsewhere.
+SPELLINGS = {
+    "Piecewise": "where(condition, value, otherwise)",
+    "Heaviside": "step(u), or where(u > 0, 1, 0)",
+    "ln": "log(u)",
+    "pow": "u**v",
+    "expit": "sigmoid(u)",
+    "logistic": "sigmoid(u)",
+    "swish": "silu(u)",
+    "cross_entropy": "ce(t, y), or softce(t, x) of scores",
+}
+
 NUMBER = r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -99,6 +111,8 @@ class Scanner:
         """The error for a token that is not what was expected."""
         shown = f"'{self.token[:MAX_NAME]}'" if self.token else "end"
         where = self.comparisons if self.token in ("<", "<=", ">", ">=") else ""
+        if self.token in ("and", "or", "not"):
+            where = "; conditions are combined by where inside where"
         return self.error(f"unexpected {shown}: expected {expected}{where}")
 
     def number(self) -> Fraction:
@@ -138,10 +152,13 @@ class Scanner:
         """The error for a function that does not exist, with those that look like it."""
         by_lower_case = {name.lower(): name for name in functions}
         near = difflib.get_close_matches(function.lower()[:MAX_NAME], by_lower_case, n=2)
-        hint = f"did you mean {' or '.join(by_lower_case[name] for name in near)}? " if near else ""
-        return self.error(
-            f"unknown function {function:.50}: {hint}There are {', '.join(by_lower_case.values())}", column
-        )
+        if function in SPELLINGS:
+            hint = f"write {SPELLINGS[function]}"
+        elif near:
+            hint = f"did you mean {' or '.join(by_lower_case[name] for name in near)}?"
+        else:
+            hint = f"There are {', '.join(by_lower_case.values())}"
+        return self.error(f"unknown function {function:.50}: {hint}", column)
 
     def _strange(self, character: str) -> ValueError:
         shown = ascii(character)

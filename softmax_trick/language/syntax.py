@@ -35,6 +35,7 @@ from softmax_trick.language.functions import ENTRYWISE, NAMED
 from softmax_trick.language.scanner import (
     MAX_DEPTH,
     MAX_FACTORS,
+    MAX_NODES,
     MAX_POWER,
     MAX_RESULT,
     MAX_ROOT,
@@ -354,7 +355,7 @@ class Parser(Scanner):
 
     def _check_count(self, function: str, count: int, column: int) -> None:
         if function in NAMED:
-            low, high = NAMED[function].arity[0], 99  # the axes follow
+            low, high = NAMED[function].arity[0], MAX_NODES  # the axes follow
         elif function in ENTRYWISE:
             low, high = ENTRYWISE[function].arity, ENTRYWISE[function].arity
         else:
@@ -421,7 +422,8 @@ class Parser(Scanner):
         self.count_node(column)
         height = 1 + max((part.height for part in (*parts, *((slack,) if slack else ()))), default=0)
         if height > MAX_HEIGHT:
-            raise self.error(f"nested too deeply: more than {MAX_HEIGHT} operations one inside another", column)
+            hint = "; write a long sum as sum(x), or sum[k:K] x[k]" if text in ("+", "-") else ""
+            raise self.error(f"nested too deeply: more than {MAX_HEIGHT} operations one inside another{hint}", column)
         return Node(kind, self.source, column, text, parts, bound, slack, value, height)
 
     # --- declarations ---

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softmax_trick.certification.certificate import Certificate, Property
+from softmax_trick.language.inference import names_in_words
 
 ANSWERS = {True: ("yes", "green"), False: ("no", "red"), None: ("undecided", "yellow")}
 
@@ -22,7 +23,8 @@ def certificate_table(certificate: Certificate) -> RenderableType:
     for name, found in certificate.properties().items():
         word, colour = ANSWERS[found.holds]
         table.add_row(name.replace("_", " "), Text(word, style=colour), found.rung or "-", Text(_found(found)))
-    return Group(*(Text(f"note: {note}") for note in certificate.notes), table)
+    names = [Text(names_in_words(certificate.names))] if certificate.names else []
+    return Group(*names, *(Text(f"note: {note}") for note in certificate.notes), table)
 
 
 def _found(found: Property) -> str:
