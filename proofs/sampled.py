@@ -60,11 +60,6 @@ def _softmax_type(y: Tensor, d: Tensor) -> Tensor:
 # --- Theorem 1 --------------------------------------------------------------------------------------------------------
 
 
-def _gradient_of_ce(g: Generator, classes: int, sign: int) -> Sides:
-    t, y = distribution(g, classes), distribution(g, classes)
-    return grad(lambda soft: _cross_entropy(t, soft))(y), sign * t / y
-
-
 def _range_of_ce(g: Generator, classes: int) -> Sides:
     """CE > 0 for random distributions, and CE = s is reached for a random s > 0."""
     t, y = distribution(g, classes), distribution(g, classes)
@@ -212,13 +207,8 @@ def _no_dilation_fits(g: Generator, classes: int) -> Sides:
 
 # Claim -> (test, fewest classes for which it is stated).
 SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
-    "T1.1": (lambda g, k: _gradient_of_ce(g, k, +1), 1),
-    "T1.1r": (lambda g, k: _gradient_of_ce(g, k, -1), 1),
-    "T1.2": (lambda g, k: _gradient_of_ce(g, k, +1), 1),
-    "T1.2r": (lambda g, k: _gradient_of_ce(g, k, -1), 1),
     "T1.3": (_range_of_ce, 2),
     "T1.4a": (_jacobian_of_softmax, 1),
-    "T1.4b": (_gradient_of_softce, 1),
     "T1.4c": (_gradient_of_softce, 1),
     "T1.4d": (_softce_below_one, 1),
     "T1.4dr": (_range_of_gradient, 2),

@@ -1,17 +1,15 @@
 r"""Theorem 1 (paper, section 2): elementary properties of cross-entropy, alone and after SoftMax.
 
-    Let t in [0,1]^K, sum_k t_k = 1, be the target distribution and y in (0,1)^K, sum_k y_k = 1, the predicted one. Then
+Let t in [0,1]^K, sum_k t_k = 1, be the target distribution and y in (0,1)^K, sum_k y_k = 1, the predicted one. Then
 
-    1. dCE/dy_i = t_i / y_i                                            (false: the sign; equation (3) has it right)
-    2. grad_y CE = t / y                                               (false: the sign)
-    3. {CE(t, y) : t in [0,1]^K, y in (0,1)^K} = (0, oo)               (under these hypotheses, for K >= 2)
-    4. SoftCE(t, x) = CE(t, SoftMax(x)) has
-       (a) Jacobian(SoftMax)(x) = diag[y] - y y^T
-       (b) dSoftCE/dx_i = y_i - t_i
-       (c) grad_x SoftCE = y - t
-       (d) {SoftCE(t, x) : t in [0,1]^K, x in R^K} = (-1, +1)          (false: that is the range of the gradient)
-
-The formulas as printed stand in functions of their own, so that a test can plant an error in one of them.
+1. dCE/dy_i = t_i / y_i                                            (false: the sign; equation (3) has it right)
+2. grad_y CE = t / y                                               (false: the sign)
+3. {CE(t, y) : t in [0,1]^K, y in (0,1)^K} = (0, oo)               (under these hypotheses, for K >= 2)
+4. SoftCE(t, x) = CE(t, SoftMax(x)) has
+   (a) Jacobian(SoftMax)(x) = diag[y] - y y^T
+   (b) dSoftCE/dx_i = y_i - t_i
+   (c) grad_x SoftCE = y - t
+   (d) {SoftCE(t, x) : t in [0,1]^K, x in R^K} = (-1, +1)          (false: that is the range of the gradient)
 """
 
 from __future__ import annotations
@@ -20,30 +18,11 @@ import sympy as sp
 
 from softmax_trick.ledger.claims import Claim
 from softmax_trick.ledger.proof import Proof
-from softmax_trick.symbolic import (
-    GivenK,
-    Matrix,
-    Vector,
-    cross_entropy,
-    diag,
-    gradient,
-    jacobian,
-    outer,
-    soft_cross_entropy,
-    softmax,
-)
+from softmax_trick.symbolic import GivenK, Matrix, Vector, cross_entropy, diag, outer, soft_cross_entropy, softmax
 
 TARGETS = r"$y^\circ \in [0,1]^K, \ \sum_k y^\circ_k = 1$"
 SCORES = r"$y \in (0,1)^K, \ \sum_k y_k = 1$"
 RAW = r"$x \in \mathbb{R}^K$"
-
-
-# --- 1 and 2: the gradient of cross-entropy ---------------------------------------------------------------------------
-
-
-def gradient_of_ce_as_printed(t: Vector, y: Vector) -> Vector:
-    """Theorem 1, properties 1 and 2: t / y."""
-    return t / y
 
 
 def gradient_of_ce(t: Vector, y: Vector) -> Vector:
@@ -51,32 +30,35 @@ def gradient_of_ce(t: Vector, y: Vector) -> Vector:
     return -t / y
 
 
-def property_1(p: Proof) -> None:
-    """CE = - sum_k t_k log y_k is differentiated term by term and compared with the printed formula."""
-    t, y = p.vector("t"), p.vector("y", positive=True)
-    p.statement("dCE/dy_i = t_i / y_i", gradient(cross_entropy(t, y), y), gradient_of_ce_as_printed(t, y), (t, y))
+def jacobian_as_printed(y: Vector) -> Matrix:
+    """Theorem 1, property 4(a): diag[y] - y y^T."""
+    return diag(y) - outer(y, y)
+
+
+def gradient_of_softce_as_printed(t: Vector, y: Vector) -> Vector:
+    """Theorem 1, properties 4(b) and 4(c): y - t."""
+    return y - t
+
+
+# --- 1 and 2: the gradient of cross-entropy ---------------------------------------------------------------------------
+
+
+def property_1_repaired(p: Proof) -> None:
+    """-t_k log y_k is differentiated term by term, and the sum over k leaves -t_i / y_i."""
+    p.shows("grad(-t[k]*log(y[k]), y)[i] == -delta(i, k)*t[k]/y[k]", let="k: index K")
+    p.concludes()
 
 
 def property_2(p: Proof) -> None:
     """The chain rule through log: grad_y CE = -(t * (1 / y)), compared with the printed formula."""
-    t, y = p.vector("t"), p.vector("y", positive=True)
-    p.equal("grad_y sum_k log y_k = 1 / y", gradient(y.map(sp.log).sum(), y), y.map(lambda entry: 1 / entry))
-    p.statement("grad_y CE = t / y", gradient(cross_entropy(t, y), y), gradient_of_ce_as_printed(t, y), (t, y))
+    p.shows("grad(sum(log(y)), y) == 1/y")
+    p.concludes()
 
 
 def property_2_repaired(p: Proof) -> None:
     """All the partial derivatives of T1.1r, as one vector."""
-    t, y = p.vector("t"), p.vector("y", positive=True)
     p.rests_on("T1.1r", "dCE/dy_i = -t_i / y_i for each i")
-    p.statement("grad_y CE = -t / y", gradient(cross_entropy(t, y), y), gradient_of_ce(t, y))
-
-
-def property_1_repaired(p: Proof) -> None:
-    """d(-t_k log y_k)/dy_i = -delta_ik t_k / y_k, and the sum over k leaves -t_i / y_i."""
-    t, y = p.vector("t"), p.vector("y", positive=True)
-    terms = Matrix(p.classes, lambda k, i: p.classes.derivative(-t[k] * sp.log(y[k]), y[i]))
-    p.equal("d(-t_k log y_k)/dy_i = -delta_ik t_k / y_k", terms, diag(-t / y))
-    p.statement("dCE/dy_i = -t_i / y_i", gradient(cross_entropy(t, y), y), gradient_of_ce(t, y))
+    p.concludes()
 
 
 # --- 3: the range of cross-entropy ------------------------------------------------------------------------------------
@@ -102,55 +84,28 @@ def property_3(p: Proof) -> None:
 # --- 4: SoftMax and SoftCE --------------------------------------------------------------------------------------------
 
 
-def jacobian_as_printed(y: Vector) -> Matrix:
-    """Theorem 1, property 4(a): diag[y] - y y^T."""
-    return diag(y) - outer(y, y)
-
-
-def gradient_of_softce_as_printed(t: Vector, y: Vector) -> Vector:
-    """Theorem 1, properties 4(b) and 4(c): y - t."""
-    return y - t
-
-
 def property_4a(p: Proof) -> None:
     """The quotient rule, as in the paper's second proof."""
-    x = p.vector("x")
-    y = softmax(x)
-    by_rows = Matrix(p.classes, lambda j, i: (sp.KroneckerDelta(i, j) - y[i]) * y[j])
-    p.equal("dy_j/dx_i = (delta_ij - y_i) y_j: -y_i y_j off the diagonal, (1 - y_i) y_i on it", jacobian(y, x), by_rows)
-    p.statement("Jacobian(SoftMax)(x) = diag[y] - y y^T", jacobian(y, x), jacobian_as_printed(y))
+    p.shows(
+        "jacobian(y, x) == [j:K, i:K] (delta(i, j) - y[i])*y[j]", words="-y_i y_j off the diagonal, (1 - y_i) y_i on it"
+    )
+    p.concludes()
 
 
 def property_4b(p: Proof) -> None:
     """The elementary proof: the derivative of log sum exp is SoftMax."""
-    x, t = p.vector("x"), p.vector("t")
-    y = softmax(x)
-    log_sum_exp = sp.log(x.map(sp.exp).sum())
-    p.equal("d log(sum_k exp x_k)/dx_i = y_i", gradient(log_sum_exp, x), y)
-    p.equal(
-        "SoftCE = (sum_j t_j) log(sum_k exp x_k) - sum_j t_j x_j",
-        soft_cross_entropy(t, x),
-        t.sum() * log_sum_exp - t.dot(x),
-    )
-    p.equal("dSoftCE/dx_i = y_i sum_j t_j - t_i, for any t", gradient(soft_cross_entropy(t, x), x), y * t.sum() - t)
-    p.statement(
-        "dSoftCE/dx_i = y_i - t_i where sum t = 1",
-        gradient(soft_cross_entropy(t, x), x),
-        gradient_of_softce_as_printed(t, y),
-        (t,),
-    )
+    p.shows("grad(log(sum(exp(x))), x) == y")
+    p.shows("softce(u, x) == sum(u)*log(sum(exp(x))) - dot(u, x)", let="u: K")
+    p.shows("grad(softce(u, x), x) == y*sum(u) - u", words="for any u", let="u: K")
+    p.concludes()
 
 
 def property_4c(p: Proof) -> None:
     """The proof by matrix calculus, equation (5): the chain rule with the symmetric Jacobian of SoftMax."""
-    x, t = p.vector("x"), p.vector("t")
-    y = softmax(x)
-    symmetric = jacobian_as_printed(y)
-    p.equal("the Jacobian of SoftMax is symmetric", symmetric, symmetric.T)
-    chain_rule = jacobian(y, x).T @ gradient_of_ce(t, y)
-    p.equal("grad_x SoftCE = (dy/dx)^T grad_y CE", gradient(soft_cross_entropy(t, x), x), chain_rule)
-    p.equal("(diag[y] - y y^T)(-t / y) = y (sum t) - t", symmetric @ (-t / y), y * t.sum() - t)
-    p.statement("grad_x SoftCE = y - t where sum t = 1", chain_rule, gradient_of_softce_as_printed(t, y), (t,))
+    p.shows("jacobian(y, x) == jacobian(y, x).T", words="the Jacobian of SoftMax is symmetric")
+    p.shows("grad(softce(t, x), x) == jacobian(y, x).T @ (-t/y)", words="the chain rule with grad_y CE = -t/y")
+    p.shows("(diag(y) - outer(y, y)) @ (-u/y) == y*sum(u) - u", words="for any u", let="u: K")
+    p.concludes()
 
 
 def property_4d_counterexample(p: Proof) -> None:
@@ -187,36 +142,33 @@ def property_4d_repaired(p: Proof) -> None:
 CLAIMS = (
     Claim(
         id="T1.1",
-        title="∂CE/∂y_i = t_i / y_i, as printed",
-        statement=r"$\frac{\partial CE(y^\circ, y)}{\partial y_i} = \frac{y_i^\circ}{y_i}$",
+        formulas=("grad(ce(t, y), y)[i] == t[i]/y[i]",),
+        let="t: K distribution; y: K positive; i: index K",
+        where=("sum(y) == 1", "K >= 2"),
         source="section 2, Theorem 1, property 1",
-        hypotheses=(TARGETS, SCORES),
-        proof=property_1,
         repaired_by="T1.1r",
     ),
     Claim(
         id="T1.1r",
-        title="∂CE/∂y_i = -t_i / y_i",
-        statement=r"$\frac{\partial CE(y^\circ, y)}{\partial y_i} = -\frac{y_i^\circ}{y_i}$",
+        formulas=("grad(ce(t, y), y)[i] == -t[i]/y[i]",),
+        let="t: K; y: K positive; i: index K",
         source="repair of Theorem 1, property 1",
-        hypotheses=(r"$y \in (0,\infty)^K$",),
         proof=property_1_repaired,
     ),
     Claim(
         id="T1.2",
-        title="grad_y CE = t ÷ y, as printed",
-        statement=r"$\nabla_y CE(y^\circ, y) = y^\circ \div y$",
+        formulas=("grad(ce(t, y), y) == t/y",),
+        let="t: K distribution; y: K positive",
+        where=("sum(y) == 1", "K >= 2"),
         source="section 2, Theorem 1, property 2",
-        hypotheses=(TARGETS, SCORES),
         proof=property_2,
         repaired_by="T1.2r",
     ),
     Claim(
         id="T1.2r",
-        title="grad_y CE = -t ÷ y",
-        statement=r"$\nabla_y CE(y^\circ, y) = -y^\circ \div y$",
+        formulas=("grad(ce(t, y), y) == -t/y",),
+        let="t: K; y: K positive",
         source="repair of Theorem 1, property 2; section 2, equation (3)",
-        hypotheses=(r"$y \in (0,\infty)^K$",),
         proof=property_2_repaired,
     ),
     Claim(
@@ -232,27 +184,24 @@ CLAIMS = (
     ),
     Claim(
         id="T1.4a",
-        title="Jacobian(SoftMax) = diag[y] - y y^T",
-        statement=r"$\frac{\partial \text{SoftMax}(x)}{\partial x} = \text{diag}[y] - yy^\top$, "
-        r"$y = \text{SoftMax}(x)$",
+        formulas=("jacobian(y, x) == diag(y) - outer(y, y)",),
+        let="x: K; y = softmax(x)",
         source="section 2, Theorem 1, property 4(a)",
-        hypotheses=(RAW,),
         proof=property_4a,
     ),
     Claim(
         id="T1.4b",
-        title="∂SoftCE/∂x_i = y_i - t_i",
-        statement=r"$\frac{\partial [\text{SoftCE}(y^\circ, x)]}{\partial x_i} = y_i - y_i^\circ$",
+        formulas=("grad(softce(t, x), x)[i] == y[i] - t[i]",),
+        let="x: K; t: K distribution; y = softmax(x); i: index K",
         source="section 2, Theorem 1, property 4(b)",
-        hypotheses=(RAW, TARGETS),
         proof=property_4b,
     ),
     Claim(
         id="T1.4c",
-        title="grad_x SoftCE = y - t (the SoftMax trick)",
-        statement=r"$\nabla_x \text{SoftCE}(y^\circ, x) = y - y^\circ, \ y = \text{SoftMax}(x)$",
+        title="grad(softce(t, x), x) == y - t (the SoftMax trick)",
+        formulas=("grad(softce(t, x), x) == y - t",),
+        let="x: K; t: K distribution; y = softmax(x)",
         source="section 2, Theorem 1, property 4(c); equations (4) and (5)",
-        hypotheses=(RAW, TARGETS),
         proof=property_4c,
     ),
     Claim(

@@ -208,9 +208,9 @@ CLAIMS = (
     Claim(
         id="E4",
         title="the SoftMax trick, equation (4)",
-        statement=r"$y = \text{SoftMax}(x) \longrightarrow \nabla_x \text{SoftCE}(y^\circ, x) = y - y^\circ$",
+        formulas=("grad(softce(t, x), x) == y - t",),
+        let="x: K; t: K distribution; y = softmax(x)",
         source="section 2, equation (4)",
-        hypotheses=(RAW, TARGETS),
         proof=property_4c,
     ),
     Claim(

@@ -104,8 +104,8 @@ def test_verdict(ledger, name):
 @pytest.mark.parametrize("claim", beyond.CLAIMS, ids=lambda claim: claim.id)
 def test_claims_are_well_formed(claim):
     assert re.fullmatch(r"X\.[a-z0-9.-]+", claim.id)
-    assert len(claim.title) < 72
-    assert claim.statement.count("$") % 2 == 0
+    assert len(claim.heading) < 72
+    assert claim.says.count("$") % 2 == 0
     assert claim.source.startswith("beyond the paper")
 
 

@@ -169,14 +169,14 @@ def test_every_claim_is_on_the_page(whole):
     shown = articles(page)
     for one in whole:
         assert f"{graph.MARKS[one.verdict]} {one.verdict}" in shown[one.claim.id]
-        assert one.claim.title in shown[one.claim.id]
+        assert one.claim.heading in shown[one.claim.id]
         assert one.claim.source in shown[one.claim.id]
 
 
 def test_all_formulas_are_converted(whole):
     assert unconverted(ledger_page(whole)) == []
     for one in whole:
-        text = one.claim.statement + "".join(one.claim.hypotheses) + one.claim.correction + one.claim.quote
+        text = one.claim.says + "".join(one.claim.given) + one.claim.correction + one.claim.quote
         assert text.count("$") % 2 == 0, one.claim.id
 
 

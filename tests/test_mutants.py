@@ -66,7 +66,7 @@ def test_the_theorems_and_what_is_written_by_hand_are_enough():
 def test_names_and_statements_are_distinct():
     claims = [claim for mutant in CATALOGUE for claim in (mutant.false, mutant.true)]
     assert len({claim.id for claim in claims}) == len(claims)
-    assert len({mutant.false.statement for mutant in CATALOGUE}) == len(CATALOGUE)
+    assert len({mutant.false.says for mutant in CATALOGUE}) == len(CATALOGUE)
 
 
 def test_every_true_claim_with_a_proof_has_mutants_and_no_false_one():
@@ -224,7 +224,7 @@ def test_an_equation_that_is_there_for_some_k_only_is_left_alone():
         p.statement(f"2 x = x + x for {p.classes}", x * 2, x + x)
 
     for mutant in mutants_of(Claim("Q", "", "", "", proof=uneven, classes=(2, 3))):
-        assert mutant.false.title.startswith("x = x")
+        assert mutant.false.heading.startswith("x = x")
 
 
 def test_nothing_is_decided_while_the_catalogue_is_made(monkeypatch):
@@ -241,11 +241,11 @@ def test_nothing_is_decided_while_the_catalogue_is_made(monkeypatch):
 
 
 def test_a_claim_has_the_same_mutants_whatever_other_claims_there_are(monkeypatch):
-    alone = [mutant.false.statement for mutant in made_from([claim for claim in THEOREMS if claim.id == "A1c"])]
-    together = [mutant.false.statement for mutant in made_from(THEOREMS) if mutant.of == "A1c"]
+    alone = [mutant.false.says for mutant in made_from([claim for claim in THEOREMS if claim.id == "A1c"])]
+    together = [mutant.false.says for mutant in made_from(THEOREMS) if mutant.of == "A1c"]
     assert alone == together
     monkeypatch.setattr(machinery, "MOST", 40)
-    fewer = [mutant.false.statement for mutant in made_from(THEOREMS) if mutant.of == "A1c"]
+    fewer = [mutant.false.says for mutant in made_from(THEOREMS) if mutant.of == "A1c"]
     assert fewer == alone[: len(fewer)]
     assert 0 < len(fewer) < len(alone)
     assert len(list(made_from(THEOREMS))) <= 40
@@ -264,7 +264,7 @@ def test_blind_engines_let_every_mutant_survive(monkeypatch):
     assert all(outcome.rung is None for outcome in found)
     lines = failures(found)
     assert len(lines) == len(SOME)
-    assert lines[0] == f"survived: {SOME[0].false.id} ({SOME[0].false.statement}) is proved"
+    assert lines[0] == f"survived: {SOME[0].false.id} ({SOME[0].false.says}) is proved"
 
 
 def test_one_blind_engine_is_a_disagreement(monkeypatch):

@@ -39,12 +39,6 @@ def run(proof, classes):
 # --- an error in a formula: caught for symbolic and for given K -------------------------------------------------------
 
 FORMULAS = {
-    "sign": (theorem_1, "gradient_of_ce", lambda t, y: t / y, theorem_1.property_1_repaired),
-    "power": (theorem_1, "gradient_of_ce", lambda t, y: -t / (y * y), theorem_1.property_2_repaired),
-    "sign of y y^T": (theorem_1, "jacobian_as_printed", lambda y: diag(y) + outer(y, y), theorem_1.property_4a),
-    "missing y y^T": (theorem_1, "jacobian_as_printed", diag, theorem_1.property_4a),
-    "factor 2": (theorem_1, "gradient_of_softce_as_printed", lambda t, y: 2 * (y - t), theorem_1.property_4b),
-    "swapped terms": (theorem_1, "gradient_of_softce_as_printed", lambda t, y: t - y, theorem_1.property_4c),
     "missing D_d": (theorem_a1, "softmax_type", lambda y, d: diag(y) - outer(y, y), theorem_a1.p1_implies_p2),
     "D_d on the left": (
         theorem_a1,
@@ -195,19 +189,20 @@ def test_an_error_in_explicit_algebra_shows_as_a_disagreement(monkeypatch):
     result = Ledger().result("T1.4a")
     assert result.verdict is Verdict.UNDECIDED
     outcomes = {item.engine: item.outcome for item in result.evidence}
-    assert outcomes == {"index calculus": "holds", "explicit algebra": "open", "z3": "holds", "torch autograd": "holds"}
+    assert outcomes.pop("explicit algebra") == "open"
+    assert set(outcomes.values()) == {"holds"}
 
 
 TORCH_ERRORS = {
     "_softmax_type without d": ("_softmax_type", lambda y, d: y.diag() - y.outer(y), "A1.1-2"),
     "_softmax_type with D_d on the left": ("_softmax_type", lambda y, d: ((y.diag() - y.outer(y)) * d).T, "A1.1-2"),
     "_softmax_type with a wrong sign": ("_softmax_type", lambda y, d: (y.diag() + y.outer(y)) * d, "A1c"),
-    "CE without its sign": ("_cross_entropy", lambda t, y: (t * y.log()).sum(), "T1.1r"),
+    "CE without its sign": ("_cross_entropy", lambda t, y: (t * y.log()).sum(), "T1.3"),
     "CE with base 2": ("_cross_entropy", lambda t, y: -(t * y.log2()).sum(), "T1.3"),
     "targets that do not sum to one": (
         "distribution",
         lambda g, k: torch.rand(k, generator=g, dtype=torch.float64),
-        "T1.4b",
+        "T1.4c",
     ),
     "targets that do not sum to one (A1)": (
         "distribution",

@@ -56,7 +56,7 @@ class Statement:
 
     Attributes:
         expressions: the formulas, in the order of their texts.
-        relation: what stands between two of them, such as "=="; else "".
+        relation: what stands between two of them, such as "==", or the predicate "psd" or "conservative"; else "".
         sizes: the sizes that are given; all others are any from 1.
         readings: how each name was read, in the order in which they appear: {"x": "vector over K"}.
         definitions: the names that were defined, those first that others use.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from softmax_trick.language.expression import (
     Apply,
@@ -41,6 +42,10 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import NAMED
+from softmax_trick.language.text import bare
+
+if TYPE_CHECKING:
+    from softmax_trick.language.grammar import Statement
 
 # How tightly what was written last binds. BIG ends in an open body, as \sum_{k} x_{k} does.
 SUM, SIGNED, BIG, ENTRYWISE, BESIDE, RAISED, ATOM = range(7)
@@ -78,6 +83,47 @@ _TALL = (r"\frac", r"\sum", r"\sqrt", r"\begin", r"\left")
 def to_latex(expression: Expression) -> str:
     """The expression as LaTeX, without dollar signs; definitions print as their names."""
     return _Writer(expression).write(expression, None)[0]
+
+
+_RELATIONS = {"==": "=", "!=": r"\ne", "<=": r"\le", ">=": r"\ge"}
+
+
+def statement_to_latex(statement: Statement) -> str:
+    """A statement as LaTeX, without dollar signs: a relation, M \\succeq 0 for psd(M), or "F is a gradient by x"."""
+    sides = [to_latex(bare(side)) for side in statement.expressions]
+    match statement.relation:
+        case "psd":
+            return rf"{sides[0]} \succeq 0"
+        case "conservative":
+            return rf"{sides[0]} \text{{ is the gradient by }} {sides[1]} \text{{ of a function}}"
+        case relation:
+            return f" {_RELATIONS.get(relation, relation)} ".join(sides)
+
+
+def declaration_to_latex(declared: Variable | Definition) -> str:
+    r"""What a variable is, or what a name is short for: x \in \mathbb{R}^K; y = \text{SoftMax}(x)."""
+    name = to_latex(declared)
+    if isinstance(declared, Definition):
+        return f"{name} = {to_latex(declared.meaning)}"
+    sizes = [_name(size_of(axis)) for axis in declared.axes]
+    shape = r" \times ".join(sizes)
+    power = f"^{{{shape}}}" if len(shape) > 1 else f"^{shape}" if shape else ""
+    along = _name(size_of(declared.along)) if declared.along else ""
+    match declared.kind:
+        case "label":
+            return rf"{name} \in \{{1, \dots, {along}\}}{power}"
+        case "distribution" if len(sizes) == 1:
+            return rf"{name} \in [0, 1]{power}, \ \sum_k {_braced(name, '_')}_{{k}} = 1"
+        case "distribution":
+            return rf"{name} \in [0, 1]{power} \text{{ with sums 1 over }} {along}"
+        case kind:
+            domains = {
+                "real": r"\mathbb{R}",
+                "positive": r"(0, \infty)",
+                "nonnegative": r"[0, \infty)",
+                "unit": "[0, 1]",
+            }
+            return rf"{name} \in {domains[kind]}{power}"
 
 
 class _Writer:
@@ -133,6 +179,8 @@ class _Writer:
                 return self.write(argument, tuple(map(self._term, terms)))
             case Comprehension():
                 return self._comprehension(node, at)
+            case Derivative(kind, _, _, None) if kind in ("gradient", "jacobian") and at is not None:
+                return self._partial(node, at)
             case Derivative():
                 return self._subscripted(self._derivative(node), at)
         raise TypeError(f"no LaTeX for {type(node).__name__}")
@@ -339,6 +387,15 @@ class _Writer:
         if place:
             return self._beside(inner, (r"\mathbf{1}^\top", RAISED))
         return self._beside(_ONES, (f"{_raisable(inner)}^\\top", RAISED))
+
+    def _partial(self, node: Derivative, at: tuple[str, ...]) -> Written:
+        """A partial derivative: an entry of a gradient or of a Jacobian."""
+        cut = len(at) - len(node.by.axes)
+        function = self.write(node.function, at[:cut] if cut else None)
+        by = self._subscripted((self._variable(node.by), ATOM), at[cut:] or None)[0]
+        if function[1] >= RAISED and not any(sign in function[0] for sign in _TALL):
+            return f"\\frac{{\\partial {function[0]}}}{{\\partial {by}}}", RAISED
+        return f"\\frac{{\\partial}}{{\\partial {by}}} \\left[{function[0]}\\right]", BESIDE
 
     def _derivative(self, node: Derivative) -> Written:
         by = self._variable(node.by)

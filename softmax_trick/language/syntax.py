@@ -1,6 +1,6 @@
 """Formulas as text, first half: from text to a tree of syntax, by a parser of its own that evaluates nothing.
 
-    statement  := expression (("==" | "<" | "<=" | ">" | ">=") expression)?
+    statement  := expression (("==" | "!=" | "<" | "<=" | ">" | ">=") expression)?
     expression := product (("+" | "-") product)*
     product    := matmul (("*" | "/") matmul)*
     matmul     := signed ("@" signed)*
@@ -75,13 +75,14 @@ LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "@": MATMUL} | dict.fr
 
 _Tree = TypeVar("_Tree")
 _TOKEN = re.compile(
-    NUMBER + r"|(?P<name>[A-Za-z][A-Za-z0-9_]*°?'*)|(?P<operator>\*\*|<=|>=|==|\.T(?![A-Za-z0-9_])|[-+*/@(),<>\[\]:;=])"
+    NUMBER
+    + r"|(?P<name>[A-Za-z][A-Za-z0-9_]*°?'*)|(?P<operator>\*\*|<=|>=|==|!=|\.T(?![A-Za-z0-9_])|[-+*/@(),<>\[\]:;=])"
 )
 _HINTS = {
     "^": "write ** for powers",
     ".": "the only attribute is .T, the transpose",
     "{": "write parentheses",
-    "!": "there is no inequality by !",
+    "!": "unequal is !=, between the sides of a statement",
     "_": "names begin with a letter",
     '"': "there are no strings",
     "'": "a prime stands right after a name",
@@ -212,7 +213,7 @@ class Parser(Scanner):
 
         def sides() -> tuple[Node, str, Node]:
             left, relation = self._expression(SUM, 0), self.token
-            if relation not in COMPARISONS:
+            if relation not in (*COMPARISONS, "!="):
                 raise self.unexpected("an operator, or == and the other side")
             self.advance()
             return left, relation, self._expression(SUM, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from softmax_trick.language.expression import (
     UNKNOWN,
@@ -35,7 +36,10 @@ from softmax_trick.language.expression import (
     index_terms,
 )
 from softmax_trick.language.functions import NAMED
-from softmax_trick.language.syntax import REDUCTIONS
+from softmax_trick.language.syntax import PREDICATES, REDUCTIONS
+
+if TYPE_CHECKING:
+    from softmax_trick.language.grammar import Statement
 
 # How tightly what was written last binds. SUMMED ends in an open body: sum[k:K] x[k]*y[k].
 OPEN, SUM, SUMMED, PRODUCT, MATMUL, SIGNED, POWER, ATOM = range(8)
@@ -47,6 +51,19 @@ _DERIVATIVE = {"gradient": "grad"}
 def to_text(expression: Expression) -> str:
     """The expression as text, as short as it may be; definitions print as their names."""
     return _Writer().write(expression)[0]
+
+
+def statement_to_text(statement: Statement) -> str:
+    """A statement as text, which `read_equation` reads back."""
+    sides = [to_text(bare(side)) for side in statement.expressions]
+    if statement.relation in PREDICATES:
+        return f"{statement.relation}({', '.join(sides)})"
+    return f" {statement.relation} ".join(sides)
+
+
+def bare(side: Expression) -> Expression:
+    """A side of a statement; a number that was spread over the axes of the other side is that number."""
+    return side.argument if isinstance(side, Spread) and isinstance(side.argument, Number) else side
 
 
 def declarations(*expressions: Expression) -> str:

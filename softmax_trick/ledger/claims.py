@@ -12,11 +12,14 @@ the size of a network) by checks, statements about experiments by measurements. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from softmax_trick.ledger.formulas import Formula, fewest
 from softmax_trick.measurements.figure import Figure
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 Rung = Literal["sampled", "enclosed", "exact", "general", "kernel"]
 RUNGS: tuple[Rung, ...] = ("sampled", "enclosed", "exact", "general", "kernel")
+
+_PLACE = re.compile(r"\\formula\{(\d+)\}")
 
 Outcome = Literal["holds", "fails", "open", "gave up", "crashed"]
 
@@ -111,18 +116,23 @@ class Check:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement with its source, and the functions that produce evidence for or against it.
+    r"""A statement with its source, and the functions that produce evidence for or against it.
+
+    What it says in the language of formulas stands in `formulas`: from these texts follow what a reader sees, what is
+    decided and what is sampled. What the language cannot say is prose, text with LaTeX between dollar signs.
 
     Attributes:
         id: T1.* and A1.* for the theorems, E* for equations, S* for sections, Tab*, B.* for the listings of Appendix B,
             X.* for what is not in the paper; a trailing r marks a repair.
-        title: one line of plain text.
-        statement: what is decided: text with LaTeX between dollar signs, as printed (or as repaired).
+        title: one line of plain text; if it is empty, the formulas are the title.
+        statement: prose, in which \formula{1} stands for the first formula, \formula{2} for the second; if it is empty,
+            the statement is that all formulas hold.
         source: section, theorem and equation of the paper; or that it is ours.
         quote: the paper's own words, where the claim reads a sentence of its prose.
-        hypotheses: what the statement presupposes; text with LaTeX between dollar signs.
+        hypotheses: prose: what it presupposes besides `let` and `where`.
         proof: the steps of its proof, run for symbolic K and again for each given K. A claim that is false as printed
-            has one too if it is an equation: its last step then fails, at a witness.
+            has one too if it is an equation: its last step then fails, at a witness. An equation without steps of its
+            own is decided as it stands.
         counterexample: steps that end in a counterexample, for a printed claim that is an implication.
         checks: ways to decide a finite fact.
         measure: for a statement about experiments, what our own results say of it.
@@ -130,13 +140,16 @@ class Claim:
         remark: what else is to be said: another reading of the same words, which does not decide.
         repaired_by: the claim that says what is true instead.
         correction: what is true instead, in a sentence, where that is no claim of its own.
-        classes: the K for which the proof is repeated by explicit algebra.
+        classes: the K for which the proof is repeated by explicit algebra; from the least K of `where` on, up to 6.
+        formulas: what is claimed, in the language: each is decided, and the claim holds if all do.
+        let: declarations of the names in them, "x: K; t: K distribution; y = softmax(x)".
+        where: the conditions under which they are claimed: "K >= 2", "y != 0"; see `softmax_trick.ledger.formulas`.
     """
 
     id: str
-    title: str
-    statement: str
-    source: str
+    title: str = ""
+    statement: str = ""
+    source: str = ""
     quote: str = ""
     hypotheses: tuple[str, ...] = ()
     proof: Callable[[Proof], None] | None = None
@@ -147,7 +160,38 @@ class Claim:
     remark: str = ""
     repaired_by: str | None = None
     correction: str = ""
-    classes: Sequence[int] = range(1, 7)
+    classes: Sequence[int] = ()
+    formulas: tuple[str, ...] = ()
+    let: str = ""
+    where: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.classes:
+            object.__setattr__(self, "classes", range(fewest(self.where), 7))
+
+    @cached_property
+    def stated(self) -> tuple[Formula, ...]:
+        """The formulas, read."""
+        return tuple(Formula(text, self.let, self.where) for text in self.formulas)
+
+    @cached_property
+    def heading(self) -> str:
+        """The title as it is shown."""
+        return self.title or " and ".join(map(str, self.stated))
+
+    @cached_property
+    def says(self) -> str:
+        """The statement as it is shown: text with LaTeX between dollar signs."""
+        whole = self.statement or " and ".join(rf"$\formula{{{number}}}$" for number in range(1, len(self.stated) + 1))
+        return _PLACE.sub(lambda place: self.stated[int(place[1]) - 1].latex, whole)
+
+    @cached_property
+    def given(self) -> tuple[str, ...]:
+        """What the statement presupposes, as it is shown: domains, definitions, conditions, and what prose adds."""
+        declared: dict[str, str] = {}
+        for formula in self.stated:
+            declared |= formula.declared()
+        return (*(f"${latex}$" for latex in declared.values()), *self.hypotheses)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def libraries() -> dict[str, str]:
 
 
 def _statement(claim: Claim) -> tuple[Any, ...]:
-    return claim.id, claim.statement, claim.quote, claim.hypotheses, tuple(claim.classes)
+    said = claim.statement, *claim.formulas, claim.let, *claim.where
+    return claim.id, *said, claim.quote, claim.hypotheses, tuple(claim.classes)
 
 
 def _sources(claim: Claim) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ import sympy as sp
 
 from softmax_trick.ledger.claims import Check, Claim, Rung, Verdict
 from softmax_trick.ledger.proof import Comparable, Proof
-from softmax_trick.ledger.run import Ledger, Result
+from softmax_trick.ledger.run import Ledger, Result, concludes
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK, Matrix, Vector, index
 
 Kind = Literal["sign", "factor", "index", "transpose", "exponent", "quantifier", "hypothesis", "axis", "reduction"]
@@ -135,7 +135,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _says(result: Result) -> str:
     reason = result.judgement.reason or ", ".join(f"{name} = {value}" for name, value in (result.witness or {}).items())
-    return f"{result.claim.id} ({result.claim.statement}) is {result.verdict}" + (f": {reason}" if reason else "")
+    return f"{result.claim.id} ({result.claim.says}) is {result.verdict}" + (f": {reason}" if reason else "")
 
 
 # --- the equations of a proof -----------------------------------------------------------------------------------------
@@ -438,7 +438,7 @@ def differ(left: Comparable, right: Comparable, distributions: Sequence[Vector] 
 
 def made_from(claims: Iterable[Claim]) -> Iterator[Mutant]:
     """Mutants of those claims that have a proof and name nothing that is true instead; at most `MOST`."""
-    true = [claim for claim in claims if claim.proof and not claim.repaired_by and not claim.correction]
+    true = [claim for claim in claims if _has_steps(claim) and not claim.repaired_by and not claim.correction]
     for claim in true:
         yield from itertools.islice(mutants_of(claim), max(1, MOST // len(true)))
 
@@ -449,15 +449,33 @@ def mutants_of(claim: Claim) -> Iterator[Mutant]:
     Which one is taken, and in which order the kinds come, depends on the claim's ID alone: other claims come and go
     without changing it.
     """
-    if claim.proof is None:
+    if not _has_steps(claim):
         return
+    proof = _of(claim)
     given = tuple(k for k in claim.classes if k in CLASSES) or tuple(claim.classes)[:2]
     random = Random(claim.id)
     for kind in random.sample(KINDS, len(KINDS)):
-        for number in _changed(claim.proof, given):
-            if chosen := _choose(claim.proof, number, kind, GivenK(max(given)), random):
-                yield _mutant(claim, claim.proof, number, *chosen, given)
+        for number in _changed(proof, given):
+            if chosen := _choose(proof, number, kind, GivenK(max(given)), random):
+                yield _mutant(claim, proof, number, *chosen, given)
                 break
+
+
+def _has_steps(claim: Claim) -> bool:
+    equations_only = all(formula.statement.relation == "==" for formula in claim.stated)
+    return bool(claim.proof or (claim.formulas and equations_only and not claim.counterexample))
+
+
+@cache
+def _of(claim: Claim) -> Callable[[Proof], None]:
+    """The proof of a claim, which knows the claim's formulas."""
+    steps = claim.proof or concludes
+
+    def proof(p: Proof) -> None:
+        p.claim = claim
+        steps(p)
+
+    return proof
 
 
 def _choose(

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
+from softmax_trick.language.expression import LanguageError, Number
+from softmax_trick.language.text import bare
+from softmax_trick.ledger.formulas import Formula
 from softmax_trick.ledger.steps import Open, Refuted, Steps
 from softmax_trick.symbolic import (
     EVERY_K,
@@ -30,7 +34,12 @@ from softmax_trick.symbolic import (
 )
 from softmax_trick.symbolic.conditions import Condition
 from softmax_trick.symbolic.indexed import index_positions
+from softmax_trick.symbolic.reading import side
 from softmax_trick.symbolic.sign import Sign
+
+if TYPE_CHECKING:
+    from softmax_trick.language.grammar import Statement
+    from softmax_trick.ledger.claims import Claim
 
 Comparable = Any  # a scalar (sympy.Expr or int), a Vector or a Matrix
 
@@ -59,12 +68,71 @@ class Proof(Steps):
         algebra: the library's own, or a second opinion.
         fewest: for EVERY_K, the least K that the claim speaks of.
         presupposed: what the claim's hypotheses say is nowhere 0.
+        claim: whose proof it is, for what its formulas say.
+        concluded: the numbers of the formulas in which it has ended.
     """
 
     classes: Classes = EVERY_K
     algebra: Algebra = EXACT
     fewest: int = 1
     presupposed: tuple[Vector | sp.Expr, ...] = ()
+    claim: Claim | None = None
+    concluded: set[int] = field(default_factory=set)
+
+    def shows(self, *equations: str, words: str = "", let: str = "") -> None:
+        """Steps: equations of the language, in the names that the claim declares, hold under its conditions.
+
+        Args:
+            equations: such as "jacobian(y, x) == diag(y) - outer(y, y)".
+            words: what else is to be said of them: why, in what sense.
+            let: declarations of further names.
+
+        Raises:
+            Open: one is false (the message says where) or undecided.
+        """
+        claim = self._claim()
+        for equation in equations:
+            formula = Formula(equation, "; ".join(filter(None, [claim.let, let])), claim.where)
+            self.equal(f"{formula}, {words}" if words else str(formula), *self._read(formula))
+
+    def concludes(self, *numbers: int) -> None:
+        """The end of a proof: the claim's own equations, by number from 1; all of them if none is named.
+
+        Its inequalities are no business of SymPy's core: the canonical form decides them, or nothing does.
+
+        Raises:
+            Refuted: one is false, with the witness.
+            Open: one is undecided.
+        """
+        stated = self._claim().stated
+        for number in numbers or range(1, len(stated) + 1):
+            formula = stated[number - 1]
+            self.concluded.add(number)
+            if formula.statement.relation != "==":
+                continue
+            self.statement(str(formula), *self._read(formula))
+
+    def _claim(self) -> Claim:
+        if self.claim is None:
+            raise TypeError("this proof belongs to no claim: it has no formulas")
+        return self.claim
+
+    def _read(self, formula: Formula) -> tuple[Comparable, Comparable, list[Vector]]:
+        """The two sides of an equation as SymPy has them, and the vectors in it that sum to 1."""
+        if formula.statement.relation != "==":
+            raise Undecided(f"the step '{formula}' is no equation")
+        try:
+            left, right = (side(one, self.classes, formula.free) for one in formula.decided.expressions)
+            self.presupposes(*(one for condition in formula.conditions for one in self._nowhere_zero(condition)))
+            return left, right, [side(one, self.classes) for one in formula.distributions]
+        except LanguageError as error:
+            raise Undecided(f"the step '{formula}' is not read by SymPy: {error}") from error
+
+    def _nowhere_zero(self, condition: Statement) -> Iterator[Vector | sp.Expr]:
+        """What a condition says is not 0."""
+        left, right = condition.expressions
+        if condition.relation in ("!=", ">") and bare(right) == Number(Fraction(0)):
+            yield side(left, self.classes)
 
     def vector(self, name: str, positive: bool | None = None) -> Vector:
         """A vector of real symbols, positive ones if asked for."""

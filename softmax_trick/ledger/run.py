@@ -17,6 +17,7 @@ import softmax_trick
 from softmax_trick.ledger.cache import Cache
 from softmax_trick.ledger.claims import Check, Claim, Evidence, Judgement, Rung, Verdict, judge
 from softmax_trick.ledger.digests import Digest, digest, libraries
+from softmax_trick.ledger.evaluation import by_canonical_form, sampled
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import EXACT, Algebra, Proof
 from softmax_trick.ledger.steps import Open, Refuted, Steps
@@ -163,32 +164,47 @@ class Ledger:
     def _gather(self, claim: Claim) -> Iterator[Evidence]:
         if claim.proof:
             yield from self._proofs(claim, claim.proof)
+        elif claim.formulas and not claim.counterexample:
+            for evidence in self._proofs(claim, concludes):
+                yield replace(evidence, outcome="gave up") if evidence.outcome == "open" else evidence
+        if claim.formulas:
+            yield by_canonical_form(claim)
         if claim.counterexample:
             two = [GivenK(2)]
-            yield _symbolic(claim.counterexample, "explicit algebra", "exact", "a counterexample", two)
+            yield _symbolic(claim, claim.counterexample, "explicit algebra", "exact", "a counterexample", two)
         for check in claim.checks:
             yield _check(check)
         if claim.measure:
             yield _measured(claim.measure, claim.figures, self.results_of_experiments)
         else:
             yield from _sampled(claim)
+            if claim.formulas:
+                yield sampled(claim)
 
     def _proofs(self, claim: Claim, proof: Callable[[Proof], None]) -> Iterator[Evidence]:
         from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3
 
         fewest = min(claim.classes)
         every_k = "every K" if fewest == 1 else f"every K >= {fewest}"
-        yield replace(_symbolic(proof, "index calculus", "general", every_k, [EVERY_K], fewest=fewest), complete=True)
+        yield replace(
+            _symbolic(claim, proof, "index calculus", "general", every_k, [EVERY_K], fewest=fewest), complete=True
+        )
         listed = f"K = {fewest}..{max(claim.classes)}"
-        yield _symbolic(proof, "explicit algebra", "exact", listed, [GivenK(k) for k in claim.classes])
+        yield _symbolic(claim, proof, "explicit algebra", "exact", listed, [GivenK(k) for k in claim.classes])
         z3 = Algebra(decide_by_z3, sign_by_z3)
-        second = replace(_symbolic(proof, "z3", "general", every_k, [EVERY_K], z3, fewest), complete=True)
+        second = replace(_symbolic(claim, proof, "z3", "general", every_k, [EVERY_K], z3, fewest), complete=True)
         if second.outcome == "open":  # it refutes nothing; that there is no second opinion is said
             second = replace(second, outcome="gave up")
         yield second
 
 
+def concludes(proof: Proof) -> None:
+    """The proof of a claim without steps of its own: what it says is decided as it stands."""
+    proof.concludes()
+
+
 def _symbolic(
+    claim: Claim,
     argument: Callable[[Proof], None],
     engine: str,
     rung: Rung,
@@ -204,7 +220,12 @@ def _symbolic(
     conditions: dict[str, None] = {}
     unstated: dict[str, None] = {}
     for one in classes:
-        evidence = _attempt(argument, Proof(one, algebra, fewest), evidence)
+        proof = Proof(one, algebra, fewest, claim=claim)
+        evidence = _attempt(argument, proof, evidence)
+        missing = set(range(1, len(claim.formulas) + 1)) - proof.concluded
+        if missing and evidence.outcome == "holds" and argument is not claim.counterexample:
+            reason = f"the proof does not end in what the claim says: formula {min(missing)} is missing"
+            evidence = replace(evidence, outcome="open", reason=reason)
         uses += evidence.uses
         conditions |= dict.fromkeys(evidence.conditions)
         unstated |= dict.fromkeys(evidence.unstated)
@@ -330,14 +351,14 @@ def _claim_as_json(result: Result) -> dict[str, Any]:
     claim = result.claim
     return {
         "id": claim.id,
-        "title": claim.title,
+        "title": claim.heading,
         "source": claim.source,
-        "statement": claim.statement,
+        "statement": claim.says,
         "verdict": result.verdict.value,
         "rung": result.rung,
         "reason": result.judgement.reason or None,
         "quote": claim.quote or None,
-        "hypotheses": list(claim.hypotheses),
+        "hypotheses": list(claim.given),
         "witness": result.witness,
         "repaired_by": claim.repaired_by,
         "correction": claim.correction or None,

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from itertools import product
+from typing import Any
 
 import sympy as sp
 
 from softmax_trick.language.expression import Expression, Index, Kind, LanguageError, Numbered, Variable, size_of
+from softmax_trick.language.grammar import Statement
 from softmax_trick.language.interpreter import Reading
 from softmax_trick.readings.pointwise import Point, Positions
 
@@ -113,3 +116,25 @@ def symbol(variable: Variable, positions: Positions) -> sp.Symbol:
     """The symbol of an entry of a variable, with its domain as far as SymPy knows such."""
     name = "_".join((variable.name, *map(str, positions)))
     return sp.Symbol(name, **ASSUMPTIONS[variable.kind])
+
+
+def at_point(condition: Statement, sizes: Mapping[str, int], values: Mapping[str, Any]) -> bool:
+    """Whether a condition holds exactly at a point with rational values, in every entry; False if that is not seen.
+
+    Args:
+        condition: such as y != 0, y > 0 or sum(y) == 1.
+        sizes: of its axes.
+        values: of its variables, as nested lists.
+    """
+    left, right = condition.expressions
+    point = Point(dict(sizes), dict(values))
+    algebra = Algebraic(point)
+    given = {
+        symbol(one, at): sp.Rational(*point.value(one, at).as_integer_ratio())
+        for one in dict.fromkeys((*left.variables, *right.variables))
+        for at in product(*(range(1, sizes[size_of(axis)] + 1) for axis in one.axes))
+    }
+    places = list(product(*(range(1, sizes[size_of(axis)] + 1) for axis in left.axes)))
+    pairs = [(algebra.entry(left, at).subs(given), algebra.entry(right, at).subs(given)) for at in places]
+    compare = {"==": sp.Eq, "!=": sp.Ne, "<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}[condition.relation]
+    return all(compare(one, other) == sp.true for one, other in pairs)

@@ -32,13 +32,13 @@ def ledger_table(results: Sequence[Result]) -> RenderableType:
         table.add_row("", Text(group.title, style="bold italic"))
         for result in group.results:
             row = (_verdict_word(result), result.rung or "-", f"{result.seconds:.2f}")
-            table.add_row(result.claim.id, Text(result.claim.title), *row)
+            table.add_row(result.claim.id, Text(result.claim.heading), *row)
     parts: list[RenderableType] = [table, Text("")]
     if waiting := [result for result in results if not_run(result)]:
         apart = _table("claim", "statement about experiments", "verdict", "reason")
         for result in waiting:
             reason = result.judgement.reason.removeprefix("experiment: ")
-            apart.add_row(result.claim.id, Text(result.claim.title), _verdict_word(result), reason)
+            apart.add_row(result.claim.id, Text(result.claim.heading), _verdict_word(result), reason)
         parts += [apart, Text("")]
     parts.append(Text(counts(results)))
     if engines := {item.engine for result in results for item in result.evidence if item.rung == "kernel"}:
@@ -95,11 +95,11 @@ def claim_in_full(result: Result) -> RenderableType:
     """One claim: statement, source, verdict and witness, then each engine's evidence with the steps of the proof."""
     claim = result.claim
     lines: list[RenderableType] = [
-        Text.assemble((claim.id, "bold"), "  ", claim.title),
+        Text.assemble((claim.id, "bold"), "  ", claim.heading),
         Text(f"source      {claim.source}"),
         *([Text(f"quote       “{claim.quote}”")] if claim.quote else []),
-        Text(f"statement   {claim.statement}"),
-        *(Text(f"hypothesis  {hypothesis}") for hypothesis in claim.hypotheses),
+        Text(f"statement   {claim.says}"),
+        *(Text(f"hypothesis  {hypothesis}") for hypothesis in claim.given),
         Text.assemble("verdict     ", _verdict(result), f" ({result.rung})" if result.rung else ""),
     ]
     if result.judgement.reason:
@@ -154,7 +154,7 @@ def list_of_claims(results: Sequence[Result]) -> RenderableType:
     table = _table("claim", "statement", "source", "known")
     for result in results:
         known = _verdict_word(result) if result.evidence and result.cached else Text("-")
-        table.add_row(result.claim.id, Text(result.claim.title), Text(result.claim.source), known)
+        table.add_row(result.claim.id, Text(result.claim.heading), Text(result.claim.source), known)
     return table
 
 

@@ -172,7 +172,7 @@ def _counts(printed: Sequence[Result]) -> str:
 def _entry(result: Result, by_id: dict[str, Result]) -> str:
     claim = result.claim
     source = claim.source[0].upper() + claim.source[1:]
-    lines = [f"### {claim.id}: {_escaped(_papers(claim.title))}", "", f"*{_prose(source)}.*", ""]
+    lines = [f"### {claim.id}: {_escaped(_papers(claim.heading))}", "", f"*{_prose(source)}.*", ""]
     if claim.quote:
         lines += ["**Printed.**", "", f"> {_quotation(claim.quote)}", ""]
     lines += ["**Read as.**", "", *_statement(claim)]
@@ -185,13 +185,13 @@ def _entry(result: Result, by_id: dict[str, Result]) -> str:
 
 def _statement(claim: Claim) -> list[str]:
     """A statement and its hypotheses; one that is a single formula stands by itself."""
-    pieces = [piece for piece, _ in split_at_formulas(claim.statement)]
-    if len(pieces) == 1 and claim.statement.startswith("$"):
+    pieces = [piece for piece, _ in split_at_formulas(claim.says)]
+    if len(pieces) == 1 and claim.says.startswith("$"):
         lines = ["```math", pieces[0], "```", ""]
     else:
-        lines = [_prose(claim.statement), ""]
-    if claim.hypotheses:
-        lines += [f"where {'; '.join(map(_prose, claim.hypotheses))}.", ""]
+        lines = [_prose(claim.says), ""]
+    if claim.given:
+        lines += [f"where {'; '.join(map(_prose, claim.given))}.", ""]
     return lines
 
 

@@ -238,7 +238,7 @@ def _node(result: Result, place: tuple[float, float]) -> str:
     left, middle = place
     return (
         f'<a class="node {verdict}" href="#{escape(name)}">'
-        f"<title>{escape(f'{name}: {result.claim.title} ({verdict})')}</title>"
+        f"<title>{escape(f'{name}: {result.claim.heading} ({verdict})')}</title>"
         f'<rect x="{left:.1f}" y="{middle - HEIGHT / 2:.1f}" width="{_width(name):.1f}" height="{HEIGHT}" rx="4"/>'
         f'<text x="{left + 10:.1f}" y="{middle + 4:.1f}"><tspan class="mark">{MARKS[verdict]}</tspan> '
         f"{escape(name)}</text></a>"

@@ -200,7 +200,7 @@ def _entry(result: Result) -> str:
     claim, verdict = result.claim, result.verdict
     return (
         f'<li data-verdict="{verdict}" data-part="{part(claim)}"><a class="{verdict}" href="#{escape(claim.id)}" '
-        f'title="{escape(claim.title)} ({verdict})"><span class="mark">{MARKS[verdict]}</span> {escape(claim.id)}</a>'
+        f'title="{escape(claim.heading)} ({verdict})"><span class="mark">{MARKS[verdict]}</span> {escape(claim.id)}</a>'
         "</li>"
     )
 
@@ -236,8 +236,8 @@ class _Page:
         return f"""<article class="claim {verdict}" id="{name}" data-verdict="{verdict}" data-part="{part(claim)}">
 <div class="gutter"><a class="id" href="#{name}" aria-label="Permanent link to {name}">{name}</a>
 <p class="verdict">{_verdict_mark(verdict)}</p>{f'<p class="rung">{result.rung}</p>' if result.rung else ""}</div>
-<div class="entry"><h3>{escape(claim.title)}</h3>
-{quote}<p class="statement">{statement(claim.statement)}</p>
+<div class="entry"><h3>{escape(claim.heading)}</h3>
+{quote}<p class="statement">{statement(claim.says)}</p>
 {self._facts(result)}{_witness(result)}{self._arguments(result)}{_evidence(result)}</div></article>"""
 
     def _facts(self, result: Result) -> str:
@@ -246,7 +246,7 @@ class _Page:
         repaired = [claim.repaired_by] if claim.repaired_by else []
         terms = {
             "Source": escape(claim.source),
-            "Given": "; ".join(map(text, claim.hypotheses)),
+            "Given": "; ".join(map(text, claim.given)),
             "Undecided": "" if not_run(result) else escape(result.judgement.reason),
             "Stale": _stale(result),
             "Gathered": f"by an earlier run, at {escape(result.gathered)}" if result.cached else "",
@@ -262,7 +262,7 @@ class _Page:
     def _in_full(self, name: str) -> str:
         if name not in self.shown:
             return self._link(name)
-        return f"{self._link(name)}: {statement(self.shown[name].claim.statement)}"
+        return f"{self._link(name)}: {statement(self.shown[name].claim.says)}"
 
     def _links(self, names: Iterable[str]) -> str:
         return ", ".join(map(self._link, names))

@@ -42,7 +42,9 @@ def in_full(*results: Result) -> Shown:
 def in_brief(*results: Result) -> Shown:
     """A row a claim: ID, title, verdict, rung."""
     head = ["| claim | statement | verdict | rung |", "|:--|:--|:--|:--|"]
-    rows = [f"| {one.claim.id} | {escaped(one.claim.title)} | {_verdict(one)} | {one.rung or '-'} |" for one in results]
+    rows = [
+        f"| {one.claim.id} | {escaped(one.claim.heading)} | {_verdict(one)} | {one.rung or '-'} |" for one in results
+    ]
     return Shown("\n".join(head + rows), _verdicts(results))
 
 
@@ -57,9 +59,9 @@ def _claim(result: Result) -> str:
     claim = result.claim
     decisive, *others = sorted(result.evidence, key=lambda item: _weight(item, result.verdict), reverse=True)
     lines = [
-        f"**{claim.id}**: {escaped(claim.title)}. *{_verdict(result)}* ({result.rung}; {escaped(claim.source)})",
+        f"**{claim.id}**: {escaped(claim.heading)}. *{_verdict(result)}* ({result.rung}; {escaped(claim.source)})",
         "",
-        _formulas(claim.statement) + "".join(f"; {_formulas(hypothesis)}" for hypothesis in claim.hypotheses),
+        _formulas(claim.says) + "".join(f"; {_formulas(hypothesis)}" for hypothesis in claim.given),
         "",
         "```text",
         *_evidence(decisive),

@@ -1,0 +1,146 @@
+"""The formulas of a claim: texts of the language, read once, shown by its printers and decided by its readings.
+
+A formula is an equation, an inequality, psd(M) or conservative(F, x); docs/language.md has the grammar. Beside it stand
+declarations of its names, `let`, and conditions, `where`, under which it is claimed:
+
+    "K >= 2"         from how many classes on
+    "y != 0"         no entry of y vanishes; also "y > 0" and "y >= 0"
+    "sum(y) == 1"    y lies in the simplex's plane, and is differentiated as if it did not
+    "i != j"         two indices are different
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from softmax_trick.language.expression import (
+    Definition,
+    Delta,
+    Derivative,
+    Expression,
+    Index,
+    Number,
+    Variable,
+    entrywise,
+)
+from softmax_trick.language.grammar import Statement, read_equation
+from softmax_trick.language.latex import declaration_to_latex, statement_to_latex
+from softmax_trick.language.text import statement_to_text
+
+if TYPE_CHECKING:
+    from softmax_trick.deciding.points import Witness
+
+_FEWEST = re.compile(r"K >= (\d+)")
+_DIFFERENT = re.compile(r"(\w+) != (\w+)")
+
+
+def fewest(where: Sequence[str]) -> int:
+    """The least K of which conditions speak."""
+    return max([1, *(int(found[1]) for one in where if (found := _FEWEST.fullmatch(one)))])
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A statement in the language, the declarations of its names, and the conditions under which it is claimed.
+
+    Raises:
+        LanguageError: where it is read, if it is no statement; the message shows the place.
+    """
+
+    text: str
+    let: str = ""
+    where: tuple[str, ...] = ()
+
+    @cached_property
+    def statement(self) -> Statement:
+        """What it says."""
+        return read_equation(self.text, let=self.let)
+
+    @cached_property
+    def conditions(self) -> tuple[Statement, ...]:
+        """The conditions on values: all but those on K and on indices."""
+        return tuple(read_equation(one, let=self.let) for one in self.where if not self._is_on_indices(one))
+
+    @cached_property
+    def unequal(self) -> tuple[tuple[Index, Index], ...]:
+        """The pairs of indices that are different."""
+        free = {index.name: index for side in self.statement.expressions for index in side.free}
+        pairs = [found.groups() for one in self.where if (found := _DIFFERENT.fullmatch(one))]
+        return tuple((free[i], free[j]) for i, j in pairs if i in free and j in free)
+
+    def _is_on_indices(self, condition: str) -> bool:
+        found = _DIFFERENT.fullmatch(condition)
+        names = {index.name for pair in self.unequal for index in pair}
+        return bool(_FEWEST.fullmatch(condition) or (found and set(found.groups()) <= names))
+
+    @cached_property
+    def decided(self) -> Statement:
+        """What is decided of an equation: where its indices are different, as a factor 1 - delta on both sides."""
+        sides = self.statement.expressions
+        for i, j in self.unequal:
+            apart = entrywise("subtract", Number(1), Delta(i, j))
+            sides = tuple(entrywise("multiply", apart, side) for side in sides)
+        return replace(self.statement, expressions=sides)
+
+    @property
+    def free(self) -> tuple[Index, ...]:
+        """The indices that are free in it, in the order of their names."""
+        return tuple(sorted({i for side in self.decided.expressions for i in side.free}, key=lambda i: i.name))
+
+    @property
+    def distributions(self) -> tuple[Variable, ...]:
+        """The vectors that sum to 1."""
+        declared = [one for side in self.statement.expressions for one in side.variables if one.kind == "distribution"]
+        said = [one.expressions[0].variables[0] for one in self.conditions if one.relation == "=="]
+        return tuple(dict.fromkeys([*declared, *said]))
+
+    @property
+    def latex(self) -> str:
+        """It in the paper's notation, without dollar signs."""
+        return statement_to_latex(self.statement)
+
+    def __str__(self) -> str:
+        return statement_to_text(self.statement)
+
+    def declared(self) -> dict[str, str]:
+        """By name, what each of its variables is, and each of its definitions; then the conditions: as LaTeX."""
+        found: dict[str, str] = {}
+        for side in self.statement.expressions:
+            for node in _used(side):
+                found.setdefault(node.name, declaration_to_latex(node))
+        for one in self.where:
+            found[one] = _condition(one, self.let)
+        return found
+
+    def excluded_at(self, witness: Witness) -> str:
+        """The condition that a point does not fulfil; "" if it fulfils all, exactly."""
+        from softmax_trick.readings.algebraic import at_point
+
+        least = fewest(self.where)
+        if witness.sizes.get("K", least) < least:
+            return f"K >= {least}"
+        for condition in self.conditions:
+            if not at_point(condition, witness.sizes, witness.values):
+                return statement_to_text(condition)
+        return ""
+
+
+def _used(side: Expression) -> list[Variable | Definition]:
+    """The definitions and variables of an expression, variables first."""
+    nodes = list(dict.fromkeys(side.nodes()))
+    definitions = [node for node in nodes if isinstance(node, Definition)]
+    inner = [node for one in definitions for node in _used(one.meaning)]
+    by = [node.by for node in nodes if isinstance(node, Derivative)]
+    variables = [*side.variables, *by, *(node for node in inner if isinstance(node, Variable))]
+    return list(dict.fromkeys([*variables, *(one for one in inner if isinstance(one, Definition)), *definitions]))
+
+
+def _condition(text: str, let: str) -> str:
+    found = _DIFFERENT.fullmatch(text)
+    if found and re.search(rf"\b{found[1]}: index", let):
+        return rf"{found[1]} \ne {found[2]}"
+    return statement_to_latex(read_equation(text, let=let))
