@@ -294,7 +294,7 @@ def _statements(results: Results) -> tuple[Statement, ...]:
     statements = []
     for name, claim in ledger.claims.items():
         [evidence] = ledger.result(name).evidence
-        statements.append(Statement(name, claim.title, _outcome(evidence), evidence.figures))
+        statements.append(Statement(name, claim.heading, _outcome(evidence), evidence.figures))
     return tuple(statements)
 
 
