@@ -161,8 +161,8 @@ def _fails_at(formula: Formula, size: int, chance: Random) -> str:
         field, by = (tensors.value(one) for one in statement.expressions)
         rows = [torch.autograd.grad(entry, by, retain_graph=True, materialize_grads=True)[0] for entry in field]
         jacobian = torch.stack(rows)
-        gap = float((jacobian - jacobian.T).abs().max())
-        return "" if gap <= TOLERANCE else f"the Jacobian differs from its transpose by {gap:.3g}"
+        apart = float((jacobian - jacobian.T).abs().max())
+        return "" if apart <= TOLERANCE else f"the Jacobian differs from its transpose by {apart:.3g}"
     left, right = (tensors.value(one).detach() for one in statement.expressions)
     scale = max(1.0, float(left.abs().max()), float(right.abs().max()))
     gap = left - right

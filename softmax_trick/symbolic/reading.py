@@ -76,8 +76,8 @@ class _OverClasses:
             _of_classes(axis)
         match len(positions):
             case 0:
-                domain = {"nonnegative": True} if variable.kind == "unit" else {variable.kind: True}
-                return sp.Symbol(variable.name, **{"real": True, **domain})
+                domain = "nonnegative" if variable.kind == "unit" else variable.kind
+                return sp.Symbol(variable.name, **dict.fromkeys(("real", domain), True))
             case 1:  # that a distribution sums to 1 is for the decision to use
                 return self._classes.vector(variable.name, variable.kind == "positive" or None)[positions[0]]
             case 2:
