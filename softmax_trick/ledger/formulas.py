@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ class Formula:
         """What is decided of an equation: where its indices are different, as a factor 1 - delta on both sides."""
         sides = self.statement.expressions
         for i, j in self.unequal:
-            apart = entrywise("subtract", Number(1), Delta(i, j))
+            apart = entrywise("subtract", Number(Fraction(1)), Delta(i, j))
             sides = tuple(entrywise("multiply", apart, side) for side in sides)
         return replace(self.statement, expressions=sides)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import Any
 
 import sympy as sp
 
@@ -24,7 +25,7 @@ from softmax_trick.language.expression import (
 from softmax_trick.language.interpreter import Reading
 from softmax_trick.symbolic.vectors import Classes, GivenK, Matrix, Position, Vector, index
 
-Side = sp.Expr | Vector | Matrix
+Side = Any  # a scalar (SymPy's classes are untyped), a Vector or a Matrix
 AXIS = "K"
 
 
