@@ -1,0 +1,65 @@
+"""`softmax-trick mutants`: false neighbours of the claims are refuted, errors planted in the core noticed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from softmax_trick.commands.output import DIFFERENT, OK, progress_bar, width_of
+from softmax_trick.system.terminal import complain, say
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of the command line."""
+    mutants = commands.add_parser(
+        "mutants",
+        help="see that false neighbours of the claims are refuted",
+        description="Make false neighbours of the claims that are proved (a sign, a factor, an index, a transpose, a "
+        "missing hypothesis, ...), and beside each a true rewording. Each neighbour must be refuted with a witness, "
+        "each rewording proved, by the engines that decide the claims.",
+        epilog="Exit status: 0 if all were; 1 if a neighbour survived or a rewording was not proved.",
+    )
+    mutants.add_argument(
+        "--core", action="store_true", help="plant errors in the symbolic core instead; each must be noticed"
+    )
+    mutants.set_defaults(run=run, if_interrupted="")
+
+
+def _planted() -> int:
+    from softmax_trick.ledger.planted import PLANTED, noticed
+
+    unnoticed = 0
+    for error in PLANTED:
+        by = noticed(error)
+        unnoticed += by is None
+        say(f"{error.name}: {f'noticed by {by}' if by else 'NOT NOTICED'}")
+    say(f"{len(PLANTED)} errors planted in the core: {len(PLANTED) - unnoticed} noticed, {unnoticed} not")
+    return DIFFERENT if unnoticed else OK
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plant the errors; returns the exit status."""
+    if options.core:
+        return _planted()
+    from rich.console import Console
+
+    from softmax_trick.ledger.mutants import failures, run
+    from softmax_trick.proofs.mutants import catalogue
+    from softmax_trick.report.console import show
+    from softmax_trick.report.mutants import mutants_table
+
+    console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
+    with errors.status("making the mutants"):
+        mutants = catalogue()
+    outcomes = []
+    with progress_bar(errors) as progress:
+        task = progress.add_task("", total=len(mutants))
+        for outcome in run(mutants):
+            outcomes.append(outcome)
+            progress.update(task, advance=1, description=outcome.mutant.of)
+    show(console, mutants_table(outcomes))
+    failed = failures(outcomes)
+    for line in failed:
+        complain(f"softmax-trick: {line}")
+    return DIFFERENT if failed else OK
