@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softmax_trick import train
+from softmax_trick.commands import train
 from softmax_trick.ledger.cache import Cache
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.measurements.results import committed_results

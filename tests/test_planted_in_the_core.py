@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from softmax_trick import cli, planted
+from softmax_trick import cli
+from softmax_trick.ledger import planted
 from softmax_trick.ledger.planted import PLANTED, noticed
 
 ISSUE = (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from softmax_trick import train
+from softmax_trick.commands import train
 from softmax_trick.training import process
 
 GLIBC = platform.libc_ver()[0] == "glibc"

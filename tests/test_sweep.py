@@ -23,8 +23,8 @@ from distributed import KilledWorker, LocalCluster
 from distributed.scheduler import WorkerState
 
 import softmax_trick
-from softmax_trick import train as command
 from softmax_trick.cli import main
+from softmax_trick.commands import train as command
 from softmax_trick.experiments import definitions, work
 from softmax_trick.experiments import sweep as module
 from softmax_trick.experiments.sources import find

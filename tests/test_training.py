@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from softmax_trick import train
+from softmax_trick.commands import train
 from softmax_trick.isbe import isbe_error
 from softmax_trick.training import loop
 from softmax_trick.training.batches import Examples, seed_generators

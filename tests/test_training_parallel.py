@@ -20,7 +20,7 @@ import torch
 from conftest import noise
 from torch.nn.parallel import DistributedDataParallel
 
-from softmax_trick import train
+from softmax_trick.commands import train
 from softmax_trick.training import TrainingError, loop, parallel
 from softmax_trick.training.batches import Examples
 from softmax_trick.training.folder import RunFolder

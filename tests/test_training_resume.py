@@ -22,7 +22,7 @@ import torch
 from conftest import noise
 from torch import Tensor
 
-from softmax_trick import train
+from softmax_trick.commands import train
 from softmax_trick.training import TrainingError, loop
 from softmax_trick.training.data import DataSet
 from softmax_trick.training.folder import RunFolder
@@ -112,7 +112,13 @@ def trained_until(moment: str, *arguments: str) -> None:
 # Processes are forked from one that has imported what takes seconds to import, and has no threads.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["pytest", "torch._inductor", "softmax_trick.ledger.run", "softmax_trick.train", "softmax_trick.training.loop"]
+    [
+        "pytest",
+        "torch._inductor",
+        "softmax_trick.ledger.run",
+        "softmax_trick.commands.train",
+        "softmax_trick.training.loop",
+    ]
 )
 
 

