@@ -167,7 +167,7 @@ def _vector_bytes() -> int:
 
 
 def _torch_log_sum_exp(x: Tensor) -> Tensor:
-    from softmax_trick.eager import is_eager
+    from softmax_trick.system.eager import is_eager
 
     if not is_eager(x):
         return x.logsumexp(-1)

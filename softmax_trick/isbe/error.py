@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from softmax_trick.eager import is_eager
 from softmax_trick.isbe.kernel import fused_error, takes
 from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_inputs, explained, indices, rule_for, target_rows
 from softmax_trick.normalizers import Normalizer
+from softmax_trick.system.eager import is_eager
 
 BLOCK = 2**20
 """Scores in a block: 4 MB in float32, so that every further pass over a block finds it in a cache."""

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from softmax_trick.eager import is_eager
 from softmax_trick.isbe.error import textbook_error, write_error
 from softmax_trick.isbe.loss import apply_loss, check_choices, in_dtype_of
 from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_fit, check_weight, explained, rule_for
 from softmax_trick.isbe.values import Reduction, Value, denominator, no_value, reduce, row_scale, value_rows
 from softmax_trick.normalizers import Normalizer
+from softmax_trick.system.eager import is_eager
 
 CHUNK = 2**23
 """Scores in a chunk, unless told otherwise: 32 MB in float32. With smaller ones the gradient of the weight, into which

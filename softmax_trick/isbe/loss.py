@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from softmax_trick.eager import is_eager
 from softmax_trick.isbe.error import BLOCK, textbook_error, write_error
 from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_inputs, explained, rule_for
 from softmax_trick.isbe.values import (
@@ -34,6 +33,7 @@ from softmax_trick.isbe.values import (
     value_rows,
 )
 from softmax_trick.normalizers import Normalizer
+from softmax_trick.system.eager import is_eager
 
 NO_CLASS = -(2**63)
 """A label that torch is told to ignore, so that it ignores none."""

@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from softmax_trick.eager import is_eager
 from softmax_trick.isbe.error import BLOCK, blocks, textbook_error, widened, write_error
 from softmax_trick.isbe.targets import Rule, indices, target_rows
+from softmax_trick.system.eager import is_eager
 
 Value = Literal["implicit", "mse", "none"]
 VALUES: tuple[Value, ...] = ("implicit", "mse", "none")
