@@ -102,13 +102,11 @@ def _check_names(statement: Statement, variables: dict[str, Variable], x: str, e
             raise LanguageError(f"--let: {name} is a score, and scores are any real numbers; declare parameters only")
     for name, one in variables.items():
         if re.fullmatch(rf"{re.escape(x)}_?[0-9]+", name, re.IGNORECASE) and name not in statement.declared:
-            there = f"the entries of {x} are {x}[1], {x}[2], ..."
-            if entries:
-                there = (
-                    "the scores are "
-                    + (f"{x}1 to {entries[-1]}" if entries[1:] else f"{x}1 alone")
-                    + ", one for each component"
-                )
+            there = (
+                f"the scores are {' to '.join(dict.fromkeys((*entries[:1], *entries[-1:])))}, one for each component"
+            )
+            if not entries:
+                there = f"the entries of {x} are {x}[1], {x}[2], ..."
             raise _error(one, f"there is no score {name}: {there} (or declare a parameter: --let '{name}: real')")
 
 
@@ -127,4 +125,5 @@ def _roles(statement: Statement, variables: dict[str, Variable], x: str, entries
         return f"parameter, {reading}" if name in variables else reading
 
     found = {name: role(name, reading) for name, reading in statement.readings.items()}
-    return dict(sorted(found.items(), key=lambda one: not one[1].startswith("score")))
+    order = {name: place for place, name in enumerate((x, *entries))}
+    return dict(sorted(found.items(), key=lambda one: order.get(one[0], len(order))))

@@ -204,7 +204,7 @@ def _show_table(pairs: Sequence[Pair], decisions: Sequence[Decision], options: a
     from softmax_trick.language.text import to_text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("pair", "left", "right", "verdict", "scope, counterexample or reason"):
+    for heading in ("pair", "names", "left", "right", "verdict", "scope, counterexample or reason"):
         table.add_column(heading, no_wrap=heading == "verdict")
     table.add_column("seconds", justify="right")
     for number, (pair, decision) in enumerate(zip(pairs, decisions, strict=True), 1):
@@ -215,6 +215,7 @@ def _show_table(pairs: Sequence[Pair], decisions: Sequence[Decision], options: a
             verdict += f" (the table says {pair.truth})"
         cells = [
             pair.id or str(number),
+            names_in_words(pair.statement.readings),
             left,
             right,
             verdict,

@@ -42,6 +42,7 @@ from softmax_trick.language.expression import (
 )
 
 MOST_TERMS = 20_000  # of a product; beyond it the expression is too large to be written out
+MOST_DIGITS = 10_000  # of a power of a number
 MOST_TRIALS = 200  # ways of naming bound indices that no colour tells apart
 
 Place = tuple[Any, ...]
@@ -92,6 +93,13 @@ def _rational(value: Fraction | int) -> flint.fmpq:
 
 def _fraction(value: flint.fmpq) -> Fraction:
     return Fraction(int(value.p), int(value.q))
+
+
+def _number_to(base: flint.fmpq, exponent: int) -> flint.fmpq:
+    """base ** exponent, unless it fills the memory, as exp(10**9 log 2) would."""
+    if abs(exponent) * (max(abs(base.p), base.q).bit_length() - 1) > MOST_DIGITS * 10 // 3:
+        raise TooLarge(f"a number of more than {MOST_DIGITS} digits")
+    return base**exponent
 
 
 def _inside(place: Place) -> Iterator[Place]:
@@ -787,7 +795,8 @@ class Canonical:
         """A whole power of one term."""
         ((monomial, coefficient),) = base.items()
         power = self._normal({factor: e * exponent for factor, e in monomial})
-        return self._scaled({power: flint.fmpq(1)} if isinstance(power, tuple) else power, coefficient ** int(exponent))
+        powers = {power: flint.fmpq(1)} if isinstance(power, tuple) else power
+        return self._scaled(powers, _number_to(coefficient, int(exponent)))
 
     def _root_or_inverse(self, base: Polynomial, exponent: Fraction) -> Polynomial:
         if not base:
@@ -796,7 +805,7 @@ class Canonical:
             return {}
         content, factors = self._factored(base)
         if exponent.denominator == 1:
-            result = self.number(Fraction(content) ** int(exponent))
+            result: Polynomial = {(): _number_to(flint.fmpq(content.numerator, content.denominator), int(exponent))}
             for factor, n in factors:
                 result = self.multiply(result, self._factor_power(factor, n * exponent))
             return result
@@ -844,7 +853,7 @@ class Canonical:
         for prime, n in _primes(value):
             whole = floor(n * exponent)
             rest = _exponent(n * exponent - whole)
-            result = self._scaled(result, flint.fmpq(prime) ** whole)
+            result = self._scaled(result, _number_to(flint.fmpq(prime), whole))
             if rest:
                 result = self.multiply(result, self._single(self._factor("prime", prime), rest))
         return result
