@@ -464,7 +464,7 @@ def test_hostile_texts_are_refused(text):
 
 @pytest.mark.parametrize("text", HOSTILE, ids=[ascii(text)[:40] for text in HOSTILE])
 def test_hostile_texts_are_no_trouble_to_decide(text):
-    """Each takes a fraction of a second here too: refused, or found too large, unless there is nothing in it to fear."""
+    """Each takes a fraction of a second here too: refused, or found too large, but where there is nothing to fear."""
     with contextlib.suppress(LanguageError):
         found = decide_statement(read_equation(text, f"1*({text})"))
         assert found.verdict == ("proved" if text == "x1 @ x2" else "undecided")
