@@ -88,11 +88,23 @@ def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None 
         AxesError: the axes do not fit.
         LanguageError: an index is free on one side only.
     """
-    begin = time.perf_counter()
     given = dict(sizes or {})
     left, right = fitted_sides(left, right)
     _same_indices(left, right)
-    scope, conditions = scope_of(left, right, given), where_defined(left, right)
+    return decide_where(left, right, given, where_defined(left, right))
+
+
+def decide_where(left: Expression, right: Expression, given: Mapping[str, int], conditions: tuple[str, ...]) -> Decision:
+    """Whether two formulas with fitted axes are equal, where it is known under which conditions both are defined.
+
+    Args:
+        left: one side.
+        right: the other side.
+        given: sizes that are given.
+        conditions: the conditions, which become part of the decision.
+    """
+    begin = time.perf_counter()
+    scope = scope_of(left, right, given)
 
     def decided(verdict: Verdict, **found: object) -> Decision:
         return Decision(verdict, scope, conditions, seconds=time.perf_counter() - begin, **found)  # type: ignore[arg-type]

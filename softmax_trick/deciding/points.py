@@ -188,7 +188,7 @@ class _Statement:
 
     def scales(self) -> tuple[Fraction, ...]:
         """Scales of the values: a formula in pieces is tried beyond every number that occurs in it."""
-        numbers = [abs(node.value) for side in self._sides for node in side.nodes() if isinstance(node, Number)]
+        numbers = [abs(node.value) for side in self._sides for node in side.parts() if isinstance(node, Number)]
         largest = max((number for number in numbers if number < LARGE), default=Fraction(0))
         return (SCALES[0], max(SCALES[1], 2 * largest), *SCALES[2:])
 
@@ -446,7 +446,7 @@ def least_sizes(*expressions: Expression) -> dict[str, int]:
         for variable in expression.variables:
             for axis in (*variable.axes, *([variable.into] if variable.kind == "label" else [])):
                 occurs(axis)
-        for node in expression.nodes():
+        for node in expression.parts():
             for axis in (*node.axes, *([node.name] if isinstance(node, Size) else [])):
                 occurs(axis)
             for term in index_terms(node):

@@ -195,11 +195,22 @@ class Expression:
         for child in self.children:
             yield from child.nodes()
 
+    def parts(self) -> Iterator[Expression]:
+        """This expression and everything that it is made of, each object once, however often it occurs."""
+        seen: set[int] = set()
+        waiting: list[Expression] = [self]
+        while waiting:
+            node = waiting.pop()
+            if id(node) not in seen:
+                seen.add(id(node))
+                yield node
+                waiting += node.children
+
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
         """The variables that occur, labels included, by name."""
         found: set[Variable] = set()
-        for node in self.nodes():
+        for node in self.parts():
             if isinstance(node, Variable):
                 found.add(node)
             found |= {label for term in index_terms(node) for label in _labels(term)}
