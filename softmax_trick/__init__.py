@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from softmax_trick.isbe import ISBELoss, isbe_error, isbe_gradient, isbe_linear
     from softmax_trick.ledger.run import verify
     from softmax_trick.normalizers import NORMALIZERS, Normalizer, get_normalizer
+    from softmax_trick.proving.proof import prove_gradient
     from softmax_trick.statements.statement import decide
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ _HOME = {
     "certify": "softmax_trick.certification.certify",
     "decide": "softmax_trick.statements.statement",
     "derive": "softmax_trick.derivation.derivation",
+    "prove_gradient": "softmax_trick.proving.proof",
     "verify": "softmax_trick.ledger.run",
 }
 
@@ -52,6 +54,7 @@ __all__ = [
     "isbe_error",
     "isbe_gradient",
     "isbe_linear",
+    "prove_gradient",
     "verify",
 ]
 

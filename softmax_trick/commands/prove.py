@@ -1,4 +1,4 @@
-"""`softmax-trick prove`: whether the backward pass of torch code is the gradient of its forward pass, for every size."""
+"""`softmax-trick prove`: whether torch code computes the gradient of what it computes, from the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from softmax_trick.commands.output import (
     check_writable,
     write,
 )
-from softmax_trick.terminal import say
+from softmax_trick.system.terminal import say
 
 if TYPE_CHECKING:
     from softmax_trick.proving.result import Proof

@@ -94,7 +94,9 @@ def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None 
     return decide_where(left, right, given, where_defined(left, right))
 
 
-def decide_where(left: Expression, right: Expression, given: Mapping[str, int], conditions: tuple[str, ...]) -> Decision:
+def decide_where(
+    left: Expression, right: Expression, given: Mapping[str, int], conditions: tuple[str, ...]
+) -> Decision:
     """Whether two formulas with fitted axes are equal, where it is known under which conditions both are defined.
 
     Args:

@@ -1,12 +1,12 @@
 """What a function to be proved takes: `scores: n,K; targets: label n of K; gamma = 2`.
 
-    declarations := declaration (";" declaration)*
-    declaration  := NAME ":" [axes] [kind] ["constant"]            a tensor; no axes, or "scalar", for a scalar
-                  | NAME ":" "label" [axes] "of" AXIS ["or" NUMBER]  class indices from 0; or NUMBER, which is ignored
-                  | NAME ":" "mask" [axes]                          booleans
-                  | NAME "=" NUMBER                                 a number; or the size of an axis of that name
-    axes         := part ("," part)*;  part := AXIS | NUMBER | part "*" part
-    kind         := "real" | "positive" | "nonnegative" | "unit" | "distribution" ["over" AXIS]
+declarations := declaration (";" declaration)*
+declaration  := NAME ":" [axes] [kind] ["constant"]            a tensor; no axes, or "scalar", for a scalar
+              | NAME ":" "label" [axes] "of" AXIS ["or" NUMBER]  class indices from 0; or NUMBER, which is ignored
+              | NAME ":" "mask" [axes]                          booleans
+              | NAME "=" NUMBER                                 a number; or the size of an axis of that name
+axes         := part ("," part)*;  part := AXIS | NUMBER | part "*" part
+kind         := "real" | "positive" | "nonnegative" | "unit" | "distribution" ["over" AXIS]
 """
 
 from __future__ import annotations
@@ -142,14 +142,18 @@ def read_inputs(text: str) -> Declared:
             raise DeclarationError(f"{name} = {size}: a size is a whole number from 2 to {LARGEST}")
         given[name] = size
     if not any(one.is_differentiated for one in inputs):
-        raise DeclarationError("nothing to differentiate by: every input is a label, a mask, a distribution or constant")
+        raise DeclarationError(
+            "nothing to differentiate by: every input is a label, a mask, a distribution or constant"
+        )
     return Declared(tuple(inputs), numbers, given, tuple(axis for axis in used if axis not in given))
 
 
 def _split(part: str) -> tuple[str, str, str]:
     found = re.fullmatch(rf"({NAME.pattern})\s*([:=])\s*(.*)", part, re.DOTALL)
     if found is None:
-        raise DeclarationError(f"{part!r} is no declaration: write 'name: axes', 'name: label axes of axis' or 'name = 2'")
+        raise DeclarationError(
+            f"{part!r} is no declaration: write 'name: axes', 'name: label axes of axis' or 'name = 2'"
+        )
     return found[1], found[2], found[3]
 
 
@@ -182,8 +186,10 @@ def _input(name: str, words: list[str], part: str) -> Input:
         case ["distribution", *over]:
             dims = _dims(axes, part)
             along = over[1] if len(over) == 2 and over[0] == "over" else (dims[-1][-1] if dims and dims[-1] else "")
-            if over and (len(over) != 2 or over[0] != "over") or along not in [axis for dim in dims for axis in dim]:
-                raise DeclarationError(f"{part!r}: a distribution is over one of its axes: 't: n,K distribution over K'")
+            if (over and (len(over) != 2 or over[0] != "over")) or along not in [axis for dim in dims for axis in dim]:
+                raise DeclarationError(
+                    f"{part!r}: a distribution is over one of its axes: 't: n,K distribution over K'"
+                )
             return Input(name, dims, "distribution", along)
         case [one] if one in KINDS:
             kind = one
@@ -201,7 +207,7 @@ def _dims(axes: list[str], part: str) -> Dims:
     if not axes or axes == ["scalar"]:
         return ()
     dims = []
-    for dim in axes[0].strip(",").split(","):
+    for dim in axes[0].split(","):
         factors = [_axis(axis, part) for axis in dim.split("*")]
         dims.append(tuple(axis for axis in factors if axis != "1"))
     return tuple(dims)

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from softmax_trick.language.pointwise import Point
 from softmax_trick.proving.inputs import Declared, Dims, Input
 from softmax_trick.proving.reader import Opaque
+from softmax_trick.readings.pointwise import Point
 
 SIMPLE: dict[str, tuple[Fraction, ...]] = {
     "real": tuple(map(Fraction, (0, 1, -1, 2, -2, 3, -3))),
@@ -130,9 +130,8 @@ class Recorded(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
-        if n.op == "call_function" and "empty" in str(n.target) and isinstance(value, Tensor):
-            if value.is_floating_point():
-                value.fill_(float("nan"))  # what is read before it is written shows
+        if "empty" in str(n.target) and isinstance(value, Tensor) and value.is_floating_point():
+            value.fill_(float("nan"))  # what is read before it is written shows
         if n.op != "output":
             self.outputs.append(value)
         return value

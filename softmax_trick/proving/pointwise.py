@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import torch
@@ -175,7 +176,7 @@ def add(r: Reader, u: Any, v: Any, alpha: Any = 1) -> Real:
     u, v = real(r, u), real(r, v)
     dims = common(u, v)
     u, v = spread(u, dims), spread(v, dims)
-    infinite = _sum_infinite(u, v)  # type: ignore[arg-type]
+    infinite = _sum_infinite(u, v)
     if alpha != 1 and v.infinite:
         refuse("a multiple of values that are infinite where a mask is set")
     scaled = apply("multiply", r.scalar(alpha), v.expression)
@@ -195,7 +196,7 @@ def subtract(r: Reader, u: Any, v: Any, alpha: Any = 1) -> Real:
         dims = common(u, v)
         u = spread(u, dims)
         right = spread(Real(scaled, v.dims), dims)
-        return Real(apply("subtract", u.expression, right.expression), dims, u.infinite)  # type: ignore[union-attr]
+        return Real(apply("subtract", u.expression, right.expression), dims, u.infinite)
     return add(r, u, _neg(r, v), alpha)
 
 
@@ -213,7 +214,7 @@ def multiply(r: Reader, u: Any, v: Any) -> Real:
             if not (isinstance(other.expression, Number) and other.expression.value > 0 and not other.infinite):
                 refuse("a product with values that are infinite where a mask is set")
             scaled = apply("multiply", one.expression, other.expression)
-            return spread(Real(scaled, one.dims, one.infinite), common(one, other))  # type: ignore[return-value]
+            return spread(Real(scaled, one.dims, one.infinite), common(one, other))
     return entries(r, lambda a, b: apply("multiply", a, b), u, v)
 
 
@@ -222,7 +223,7 @@ def _div(r: Reader, u: Any, v: Any) -> Real:
     u, v = real(r, u), real(r, v)
     if u.infinite and r.is_positive(v.finite):
         dims = common(u, v)
-        u, v = spread(u, dims), spread(v, dims)  # type: ignore[assignment]
+        u, v = spread(u, dims), spread(v, dims)
         return Real(apply("divide", u.expression, v.expression), dims, u.infinite)
     return entries(r, lambda a, b: divide(r, a, b), u, v)
 
@@ -276,7 +277,7 @@ def _compared(r: Reader, which: str, u: Any, v: Any) -> Real:
                 return found
     u, v = real(r, u), real(r, v)
     dims = common(u, v)
-    u, v = spread(u, dims), spread(v, dims)  # type: ignore[assignment]
+    u, v = spread(u, dims), spread(v, dims)
     if v.infinite or u.infinite:
         return _compared_with_infinity(r, which, u, v, dims)
     a, b = u.expression, v.expression
@@ -289,20 +290,20 @@ def _compared(r: Reader, which: str, u: Any, v: Any) -> Real:
             return Real(r.positive(b, a), dims)
         case "le":
             return Real(r.positive(b, a, or_equal=True), dims)
-    same = _largest_entry(r)
-    if same is None:
+    largest = _largest_entry(r)
+    if largest is None:
         if not (isinstance(a, Number) and isinstance(b, Number)) and a is not b and not r.depends(a, b):
             own = r.mask(dims)  # of data: proved whether or not the two are equal
             return own if which == "eq" else Real(negated(own.expression), dims)
         same = r.equal(a, b)
     else:
-        same = spread(Real(*same), dims).expression  # type: ignore[union-attr, misc]
+        same = spread(Real(*largest), dims).expression
     return Real(same if which == "eq" else negated(same), dims)
 
 
 def _compared_with_infinity(r: Reader, which: str, u: Real, v: Real, dims: Any) -> Real:
     if which in ("eq", "ne") and v.infinite and v.infinite[0][0] is ONE and not r.depends():
-        same = ZERO
+        same: Expression = ZERO
         for condition, what in u.infinite:
             if what == v.infinite[0][1]:
                 same = apply("add", same, condition)
@@ -358,8 +359,8 @@ def _positions(r: Reader, which: str, one: Indices, other: Any) -> Real | None:
     dims = common(one, other)
     left, right = spread(one, dims), spread(other, dims)
     total: Expression = ZERO
-    for first, a in left.cases:  # type: ignore[union-attr]
-        for second, b in right.cases:  # type: ignore[union-attr]
+    for first, a in left.cases:
+        for second, b in right.cases:
             both = apply("multiply", first, second)
             found = _one_position(r, which, a, b, dims)
             if found is None:
@@ -388,7 +389,7 @@ def _one_position(r: Reader, which: str, a: Any, b: Any, dims: Any) -> Expressio
         return ONE
     below: Expression = ZERO
     for n in range(least):
-        below = apply("add", below, tabulated(dims, lambda _, n=n: is_equal(a, n)))
+        below = apply("add", below, tabulated(dims, partial(_is_at, a, n)))
     return negated(below)
 
 
@@ -400,6 +401,10 @@ def _enter_comparison(which: str) -> None:
 
 for _which in TURNED:
     _enter_comparison(_which)
+
+
+def _is_at(term: Any, n: int, _: Any) -> Expression:
+    return is_equal(term, n)
 
 
 def _truth(r: Reader, u: Any) -> Real:
@@ -440,9 +445,7 @@ def _and(r: Reader, u: Any, v: Any) -> Real:
 
 @reads("logical_or.default", "bitwise_or.Tensor", "__or__.Tensor")
 def _or(r: Reader, u: Any, v: Any) -> Real:
-    return entries(
-        r, lambda a, b: negated(apply("multiply", negated(a), negated(b))), _boolean(r, u), _boolean(r, v)
-    )
+    return entries(r, lambda a, b: negated(apply("multiply", negated(a), negated(b))), _boolean(r, u), _boolean(r, v))
 
 
 @reads("logical_xor.default", "bitwise_xor.Tensor")
@@ -471,14 +474,14 @@ def choose(r: Reader, condition: Any, u: Any, v: Any) -> Value:
     u, v = real(r, u), real(r, v)
     dims = common(condition, u, v)
     c, a, b = (spread(one, dims) for one in (condition, u, v))
-    truth = c.finite  # type: ignore[union-attr]
-    infinite = [(apply("multiply", truth, where), what) for where, what in a.infinite]  # type: ignore[union-attr]
-    infinite += [(apply("multiply", negated(truth), where), what) for where, what in b.infinite]  # type: ignore[union-attr]
+    truth = c.finite
+    infinite = [(apply("multiply", truth, where), what) for where, what in a.infinite]
+    infinite += [(apply("multiply", negated(truth), where), what) for where, what in b.infinite]
     kept = tuple((where, what) for where, what in infinite if not (isinstance(where, Number) and where.value == 0))
     if isinstance(truth, Number):
         chosen = a if truth.value else b
-        return Real(chosen.expression, dims, kept)  # type: ignore[union-attr]
-    return Real(apply("where", truth, a.expression, b.expression), dims, kept)  # type: ignore[union-attr]
+        return Real(chosen.expression, dims, kept)
+    return Real(apply("where", truth, a.expression, b.expression), dims, kept)
 
 
 def _is_index(u: Any, v: Any) -> bool:
@@ -500,7 +503,7 @@ def _choose_indices(condition: Real, u: Any, v: Any) -> Indices:
     u, v = as_indices(None, u), as_indices(None, v)  # type: ignore[arg-type]
     dims = common(condition, u, v)
     c, a, b = (spread(one, dims) for one in (condition, u, v))
-    truth = c.finite  # type: ignore[union-attr]
+    truth = c.finite
     cases = [(apply("multiply", truth, where), term) for where, term in a.cases]  # type: ignore[union-attr]
     cases += [(apply("multiply", negated(truth), where), term) for where, term in b.cases]  # type: ignore[union-attr]
     return Indices(tuple((where, term) for where, term in cases if where is not ZERO), dims)

@@ -16,11 +16,8 @@ import sympy
 import torch
 from torch import Tensor
 
-import softmax_trick.proving.pointwise
-import softmax_trick.proving.reductions
-import softmax_trick.proving.shapes  # the readings enter themselves
-from softmax_trick.language.decision import decide_where, fitted_sides
-from softmax_trick.language.enclosure import Enclosure
+from softmax_trick.deciding.decision import decide_where, fitted_sides
+from softmax_trick.deciding.points import least_sizes
 from softmax_trick.language.expression import (
     Chosen,
     Expression,
@@ -32,8 +29,7 @@ from softmax_trick.language.expression import (
     gradient,
     vjp,
 )
-from softmax_trick.language.points import least_sizes
-from softmax_trick.language.pointwise import Point, Undefined
+from softmax_trick.proving import normalisations, pointwise, reductions, shapes  # noqa: F401 - the readings enter themselves
 from softmax_trick.proving.inputs import Declared, Dims, Input, read_inputs
 from softmax_trick.proving.points import Ambiguous, Recorded, Sample, chosen, nested, sample
 from softmax_trick.proving.reader import NoReading, Reader
@@ -43,11 +39,11 @@ from softmax_trick.proving.tracing import (
     Line,
     Meta,
     Operation,
+    Recorder,
     Ref,
     SizeFixed,
     Trace,
     TracingError,
-    Recorder,
     line_of,
     operations_of,
     recorded,
@@ -55,6 +51,8 @@ from softmax_trick.proving.tracing import (
     trace,
 )
 from softmax_trick.proving.values import Indices, Real, Value, flat
+from softmax_trick.readings.enclosure import Enclosure
+from softmax_trick.readings.pointwise import Point, Undefined
 
 DEPTH = 100_000  # of recursion: expressions are as deep as the code is long
 CHECKED_ENTRIES = 3  # of each operation, in the self-check
@@ -118,7 +116,9 @@ class _Prover:
         for axis, size in fixed.items():
             line = error.fixed[axis]
             where = f" at {line}" if line else ""
-            self._notes.append(f"the code turns the size {axis} into a number{where}: what is said is for {axis} = {size}")
+            self._notes.append(
+                f"the code turns the size {axis} into a number{where}: what is said is for {axis} = {size}"
+            )
         given = {**declared.given, **fixed}
         axes = tuple(axis for axis in declared.axes if axis not in fixed)
         self._declared = Declared(declared.inputs, declared.numbers, given, axes)
@@ -211,9 +211,7 @@ def _formula(text: str, declared: Declared) -> Expression:
     found = statement.expressions[0]
     unknown = sorted({one.name for one in found.variables} - names)
     if unknown:
-        raise LanguageError(
-            f"{', '.join(unknown)} in --like is no input: the inputs are {', '.join(sorted(names))}"
-        )
+        raise LanguageError(f"{', '.join(unknown)} in --like is no input: the inputs are {', '.join(sorted(names))}")
     return found
 
 
@@ -249,7 +247,7 @@ class _Case:
         declared = self._declared
         sizes = declared.traced_sizes()
         by_size = {size: axis for axis, size in reversed(sizes.items())}
-        dims = []
+        dims: list[tuple[str, ...]] = []
         for size in self._output_shape:
             if size == 1:
                 dims.append(())
@@ -328,7 +326,7 @@ class _Case:
         """Where the operations have the meaning that they are read with."""
         found = dict(self._reader.conditions)
         for condition, line in self._trace.conditions:
-            text = _open_condition(condition, self._trace)
+            text = _open_condition(condition)
             if text:
                 found[text + (f" ({line.short})" if line else "")] = None
         return found
@@ -336,7 +334,7 @@ class _Case:
     @property
     def _given(self) -> dict[str, int]:
         """The sizes that are given, literal ones among them."""
-        found = {axis: size for axis, size in self._declared.given.items()}
+        found = dict(self._declared.given)
         for value in self._reader.values:
             for one in value if isinstance(value, tuple | list) else (value,):
                 if isinstance(one, Real | Indices):
@@ -478,7 +476,9 @@ class _Case:
         if self._failure is not None:
             return self._unread(formula)
         if self._checked:
-            return [Finding("gradient", "undecided", f"a reading disagrees with torch, please report it: {self._checked}")]
+            return [
+                Finding("gradient", "undecided", f"a reading disagrees with torch, please report it: {self._checked}")
+            ]
         self._note_family()
         value = self._value(0)
         grad_output = Variable("grad_output", flat(self._output_dims))
@@ -505,7 +505,8 @@ class _Case:
             for axis, line in self._trace.fixed.items():
                 where = f" at {line}" if line else ""
                 self.notes.append(
-                    f"the code turns the size {axis} into a number{where}: traced at three sizes, each number solved for"
+                    f"the code turns the size {axis} into a number{where}: traced at three sizes, each number is "
+                    "solved for"
                 )
 
     def _absent(self, one: Input, value: Real) -> Finding:
@@ -778,15 +779,12 @@ def _why_not(error: BaseException) -> str:
     return f"torch cannot trace it: {kind}: {first}"
 
 
-def _open_condition(condition: sympy.Basic, found: Trace) -> str:
+def _open_condition(condition: sympy.Basic) -> str:
     """A condition on sizes in words; "" if it holds for all sizes from 2."""
     shifted = condition
     for symbol in condition.free_symbols:
         shifted = shifted.subs(symbol, 2 + sympy.Symbol(f"{symbol}_", integer=True, nonnegative=True))
-    if sympy.simplify(shifted) == sympy.true:
-        return ""
-    named = {s: sympy.Symbol(axis) for s, axis in found.symbols.items()}
-    return str(condition.subs(named)) if condition.free_symbols & set(named) else ""
+    return "" if sympy.simplify(shifted) == sympy.true else str(condition)
 
 
 def _same_operations(found: Trace, other: Sequence[Operation], sizes: Mapping[str, int]) -> bool:
@@ -894,5 +892,3 @@ def _place(term: IndexTerm, position: tuple[int, ...], point: Point) -> int:
         case Chosen(label, inner):
             return int(point.value(label, tuple(_place(one, position, point) for one in inner)))
     raise TypeError(f"no place of {term!r}")
-
-

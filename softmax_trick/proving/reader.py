@@ -43,7 +43,18 @@ READINGS: dict[str, Callable[..., Any]] = {}
 """How each operation of aten is read: from the reader and the operation's arguments to a value, or several."""
 
 MOST_PIECES = 8  # of a piecewise value that is compared
-SAME_ENTRIES = ("expand", "view", "_unsafe_view", "unsqueeze", "squeeze", "detach", "alias", "clone", "_to_copy", "reshape")
+SAME_ENTRIES = (
+    "expand",
+    "view",
+    "_unsafe_view",
+    "unsqueeze",
+    "squeeze",
+    "detach",
+    "alias",
+    "clone",
+    "_to_copy",
+    "reshape",
+)
 
 
 def reads(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -106,7 +117,9 @@ class Reader:
         conditions: where the operations have the meaning that they are read with.
     """
 
-    def __init__(self, trace: Trace, declared: Declared, extra: Sequence[Value], held: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, trace: Trace, declared: Declared, extra: Sequence[Value], held: frozenset[int] = frozenset()
+    ) -> None:
         self.trace, self.declared, self._held = trace, declared, held
         self.values: list[Any] = []
         self.opaque: list[Opaque] = []
@@ -350,7 +363,9 @@ class Reader:
         total: Expression = ZERO
         for first, a in self._pieces(left):
             for second, b in self._pieces(right):
-                total = apply("add", total, apply("multiply", apply("multiply", first, second), self._above(a, b, or_equal)))
+                total = apply(
+                    "add", total, apply("multiply", apply("multiply", first, second), self._above(a, b, or_equal))
+                )
         return total
 
     def _above(self, a: Expression, b: Expression, or_equal: bool) -> Expression:
@@ -405,7 +420,9 @@ class Reader:
                         return whole
                 found = [(c, apply(function, *leaves)) for c, leaves in cases]
             case Spread(argument, axis, place):
-                found = [(_along(c, axis, place), _along(leaf, axis, place)) for c, leaf in self._split(argument, depth + 1)]
+                found = [
+                    (_along(c, axis, place), _along(leaf, axis, place)) for c, leaf in self._split(argument, depth + 1)
+                ]
             case Comprehension(indices, Entry(argument, terms)):
 
                 def at(one: Expression) -> Expression:

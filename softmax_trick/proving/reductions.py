@@ -80,7 +80,7 @@ def _var(r: Reader, u: Any, dim: Any = None, unbiased: Any = True, keepdim: Any 
     correction = (1 if unbiased else 0) if correction is None else correction
     which = chosen_dims(u.dims, dim)
     centre = mean(r, u, list(which), True)
-    deviation = apply("subtract", u.finite, spread(centre, u.dims).finite)  # type: ignore[union-attr]
+    deviation = apply("subtract", u.finite, spread(centre, u.dims).finite)
     squares = total(Real(apply("multiply", deviation, deviation), u.dims), which, bool(keepdim))
     found = Real(divide(r, squares.expression, apply("subtract", count(u, which), r.scalar(correction))), squares.dims)
     if r.operation.name.startswith("aten.std"):
@@ -358,7 +358,7 @@ def _nll_parts(r: Reader, x: Any, target: Any, weight: Any, ignored: int) -> tup
     if len(into) != 1:
         refuse("classes along merged axes")
     dims = without(x.dims, [axis], False)
-    labels = spread(labels, dims)  # type: ignore[assignment]
+    labels = spread(labels, dims)
     safe = tuple((where, 0 if isinstance(t, int) and t == ignored else t) for where, t in labels.cases)
 
     def cases(indices: tuple[Index, ...]) -> Any:
@@ -402,8 +402,6 @@ def _nll_loss_backward(
     if int(reduction) == 1:
         g = Real(divide(r, g.finite, total(weights, list(range(len(dims))), False).expression), ())
     scaled = multiply(r, factor, g)
-    scaled = with_dims(scaled, (*dims[:axis], (), *dims[axis:]))  # type: ignore[assignment]
+    scaled = with_dims(scaled, (*dims[:axis], (), *dims[axis:]))
     labels = spread(as_indices(r, target), dims)
-    return multiply(r, scaled, Real(_matches(r, labels, x.dims, starts(x.dims)[axis]), x.dims))  # type: ignore[arg-type]
-
-
+    return multiply(r, scaled, Real(_matches(r, labels, x.dims, starts(x.dims)[axis]), x.dims))

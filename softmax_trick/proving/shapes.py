@@ -153,7 +153,6 @@ def at_position(r: Reader, u: Value, dim: int, position: int) -> Value:
 @reads("select.int")
 def _select(r: Reader, u: Value, dim: Any, position: Any) -> Value:
     dim = where_is(dim, u.dims)
-    axes = u.dims[dim]
     position = sympy.sympify(position)
     if not position.is_Integer:
         return refuse(f"the entry {r.in_words(position)}, which is no given number")
@@ -397,9 +396,7 @@ def _slice_scatter(
         refuse("a write into a part of an axis: declare its size as a number, or as a product such as 4*m")
     begin = int(start) % size if start < 0 else int(start)
     inside = {begin + n * int(step): n for n in range(count)}
-    rows = [
-        at_position(r, source, dim, inside[n]) if n in inside else at_position(r, u, dim, n) for n in range(size)
-    ]
+    rows = [at_position(r, source, dim, inside[n]) if n in inside else at_position(r, u, dim, n) for n in range(size)]
     return stacked(r, rows, dim)
 
 
@@ -542,7 +539,7 @@ def gather(r: Reader, u: Value, dim: Any, index: Any, *_: Any, **__: Any) -> Val
             return spread(u, labels.dims)
         refuse("a choice along merged axes")
     dims = labels.dims
-    begin, own = starts(dims), starts(u.dims)
+    begin = starts(dims)
     for n, (mine, other) in enumerate(zip(u.dims, dims, strict=True)):
         if n != dim and mine != other and other:
             refuse("a choice from fewer rows than there are")
@@ -559,7 +556,6 @@ def gather(r: Reader, u: Value, dim: Any, index: Any, *_: Any, **__: Any) -> Val
                     terms += [Numbered(1, axis) for axis in axes]
             yield entry(condition, indices), terms
 
-    _ = own
     return chosen_entries(u, dims, cases)
 
 
@@ -596,7 +592,7 @@ def at_indices(r: Reader, u: Value, index: Sequence[Any]) -> Value:
     def cases(indices: tuple[Index, ...]) -> Any:
         chosen = indices[begin[spots[0]] : begin[spots[0]] + len(flat(tuple(dims[n] for n in spots)))] if spots else ()
         kept = iter([n for n in range(len(dims)) if n not in spots])
-        rest = []
+        rest: list[Any] = []
         for n, axes in enumerate(u.dims):
             if n < len(index) and index[n] is not None:
                 rest.append(None)
@@ -607,7 +603,7 @@ def at_indices(r: Reader, u: Value, index: Sequence[Any]) -> Value:
             found: list[IndexTerm] = []
             for n, axes in enumerate(u.dims):
                 if rest[n] is not None:
-                    found += rest[n]  # type: ignore[arg-type]
+                    found += rest[n]
                 elif axes:
                     found.append(_inside(terms[n], axes[0]))
             yield condition, found
@@ -617,7 +613,7 @@ def at_indices(r: Reader, u: Value, index: Sequence[Any]) -> Value:
 
 def _labels_at(r: Reader, u: Indices, index: Sequence[Any]) -> Value:
     """Labels at positions along their own axes: targets[rows]."""
-    labels, dims, spots = _positions(r, u, index)
+    labels, dims, _ = _positions(r, u, index)
     if len(u.dims) != 1 or len(labels) != 1 or len(u.cases) != 1:
         refuse("class indices at class indices")
     ((condition, term),) = labels[0].cases
@@ -636,7 +632,7 @@ def _positions(r: Reader, u: Value, index: Sequence[Any]) -> tuple[dict[int, Ind
         if len(u.dims[n]) > 1:
             refuse("a choice along merged axes")
     shared = common(*labels.values())
-    labels = {n: spread(one, shared) for n, one in labels.items()}  # type: ignore[misc]
+    labels = {n: spread(one, shared) for n, one in labels.items()}
     which = sorted(labels)
     together = which == list(range(which[0], which[-1] + 1))
     first = which[0] if together else 0
@@ -749,7 +745,7 @@ def _scatter(r: Reader, u: Value, dim: Any, index: Any, src: Any, reduce: Any = 
         return refuse("a scatter along a dimension of 1")
     if len(u.dims[dim]) > 1 or len(labels.dims[dim]) > 1:
         refuse("a scatter along merged axes")
-    old, new = real(r, u).finite, source.finite  # type: ignore[union-attr]
+    old, new = real(r, u).finite, source.finite
     begin = starts(u.dims)[dim]
     many = bool(labels.dims[dim])
     if many and not adds:

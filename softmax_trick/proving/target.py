@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from softmax_trick.proving.inputs import Declared, DeclarationError, Input
+from softmax_trick.proving.inputs import DeclarationError, Declared, Input
 from softmax_trick.proving.tracing import Line, line_of
 
 
@@ -165,7 +165,7 @@ class _function:
         names = [one.name for one in self._declared.inputs]
         numbers = self._declared.numbers
         if self._signature is None:
-            return inspect.BoundArguments(inspect.Signature(), {})  # type: ignore[arg-type]
+            return inspect.BoundArguments(inspect.Signature(), {})
         if self._by_name:
             return self._signature.bind(**dict(zip(names, tensors, strict=True)), **numbers)
         return self._signature.bind(*tensors, **numbers)

@@ -103,7 +103,7 @@ class Trace:
         operations: in order.
         results: the operations that are returned: the value, then the gradients.
         symbols: the axis that each symbol is the size of.
-        conditions: on sizes, under which the code takes the same path, with the line that asks for it.
+        conditions: on sizes, by the names of the axes, under which the code takes the same path, with the line.
         fixed: axes whose size the code turned into a number, with the line, if known.
         module: the recorded code, which can be run.
         tracing: "symbolic", or "family" for the traces at several sizes.
@@ -243,8 +243,11 @@ def trace(
 
 
 def _symbolic(
-    first: fx.GraphModule, module: fx.GraphModule, dims: Sequence[tuple[tuple[str, ...], ...]],
-    axes: Sequence[str], given: Mapping[str, int],
+    first: fx.GraphModule,
+    module: fx.GraphModule,
+    dims: Sequence[tuple[tuple[str, ...], ...]],
+    axes: Sequence[str],
+    given: Mapping[str, int],
 ) -> Trace:
     fixed: dict[str, Line | None] = {}
     conditions: list[tuple[sympy.Basic, Line | None]] = []
@@ -277,11 +280,12 @@ def _symbolic(
         environment = graph.shape_env
         for guard in getattr(environment, "guards", ()):
             line = _line_of_guard(guard)
-            names = {symbols[s] for s in guard.expr.free_symbols if s in symbols}
+            named = guard.expr.subs(products).subs({s: sympy.Symbol(axis) for s, axis in symbols.items()})
+            names = {symbol.name for symbol in named.free_symbols}
             for axis in fixed:
-                if axis in names or not names:
+                if axis in names or not names & set(axes):
                     fixed[axis] = fixed[axis] or line
-            conditions.append((guard.expr, line))
+            conditions.append((named, line))
 
     def number(size: Any) -> Any:
         found = sympy_of(size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from softmax_trick.language.expression import (
     Apply,
@@ -29,7 +29,8 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.proving.inputs import Dims
 
-ZERO, ONE = Number(Fraction(0)), Number(Fraction(1))
+ZERO: Expression = Number(Fraction(0))
+ONE: Expression = Number(Fraction(1))
 
 
 class Unreadable(Exception):
@@ -120,7 +121,9 @@ class Indices:
     cases: tuple[tuple[Expression, IndexTerm | int], ...]
     dims: Dims
 
-    def each(self, change: Callable[[Expression], Expression], term: Callable[[IndexTerm], IndexTerm], dims: Dims) -> Indices:
+    def each(
+        self, change: Callable[[Expression], Expression], term: Callable[[IndexTerm], IndexTerm], dims: Dims
+    ) -> Indices:
         """The same change of axes for conditions and terms."""
         return Indices(
             tuple((change(where), one if isinstance(one, int) else term(one)) for where, one in self.cases), dims
@@ -128,6 +131,7 @@ class Indices:
 
 
 Value = Real | Indices
+One = TypeVar("One", bound=Value)
 
 
 def own_indices(axes: Sequence[str]) -> tuple[Index, ...]:
@@ -150,7 +154,7 @@ def entry(expression: Expression, terms: Sequence[IndexTerm]) -> Expression:
     return Entry(expression, tuple(terms)) if expression.axes else expression
 
 
-def moved(value: Value, dims: Dims, terms: Sequence[IndexTerm]) -> Value:
+def moved(value: One, dims: Dims, terms: Sequence[IndexTerm]) -> One:
     """The tensor over new dimensions whose entry at i0, i1, ... is the entry of the old one at these terms."""
     axes = flat(dims)
     indices = own_indices(axes)
@@ -169,11 +173,11 @@ def moved(value: Value, dims: Dims, terms: Sequence[IndexTerm]) -> Value:
         return Comprehension(indices, Entry(expression, tuple(terms)))
 
     if isinstance(value, Indices):
-        return value.each(change, lambda term: substituted(term, terms), dims)
-    return value.each(change, dims)
+        return value.each(change, lambda term: substituted(term, terms), dims)  # type: ignore[return-value]
+    return value.each(change, dims)  # type: ignore[return-value]
 
 
-def spread(value: Value, dims: Dims) -> Value:
+def spread(value: One, dims: Dims) -> One:
     """A value repeated along the dimensions that it lacks or has with size 1, as torch broadcasts."""
     own = ((),) * (len(dims) - len(value.dims)) + value.dims
     if own == dims:
@@ -204,7 +208,7 @@ def common(*values: Value) -> Dims:
 def broadcast(*values: Real) -> tuple[list[Expression], Dims]:
     """The expressions of finite values, with common axes."""
     dims = common(*values)
-    return [spread(value, dims).finite for value in values], dims  # type: ignore[union-attr]
+    return [spread(value, dims).finite for value in values], dims
 
 
 def summed(expression: Expression, axes: Sequence[str], places: Sequence[int]) -> Expression:

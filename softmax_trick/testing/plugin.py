@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures `check_loss` and `check_normalizer`, and a marker for their arguments.
+"""The pytest plugin: fixtures `check_loss`, `check_normalizer` and `prove_gradient`, and a marker for the first two.
 
     @pytest.mark.softmax_trick(reduction="mean", features=["ignore_index"])
     def test_my_loss(check_loss):
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from softmax_trick.proving import Proof
     from softmax_trick.testing import Checked
 
 MARKER = "softmax_trick"
@@ -44,6 +45,20 @@ def check_normalizer(request: pytest.FixtureRequest) -> Callable[..., Checked]:
     from softmax_trick import testing
 
     return _with_marker(request, testing.check_normalizer)
+
+
+@pytest.fixture
+def prove_gradient() -> Callable[..., Proof]:
+    """`softmax_trick.prove_gradient`; a test fails unless all is proved."""
+    from softmax_trick.proving.proof import prove_gradient
+
+    def proved(function: Any, inputs: str, **options: Any) -> Proof:
+        proof = prove_gradient(function, inputs, **options)
+        if proof.verdict != "proved":
+            pytest.fail(f"{proof.function}: {proof.verdict}\n{proof}", pytrace=False)
+        return proof
+
+    return proved
 
 
 def _with_marker(request: pytest.FixtureRequest, check: Callable[..., Checked]) -> Callable[..., Checked]:

@@ -1,0 +1,187 @@
+"""The gradients of torch code: right and wrong backward passes, each judged right."""
+
+from __future__ import annotations
+
+import losses_with_backward as losses
+import pytest
+import torch
+import torch.nn.functional as F
+
+from softmax_trick import prove_gradient
+from softmax_trick.proving import DeclarationError, Proof, TargetError
+
+pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize(
+    ("loss", "inputs", "verdict"), losses.JUDGED, ids=[f"{one[0].__name__}-{one[2]}" for one in losses.JUDGED]
+)
+def test_each_is_judged_right(loss, inputs, verdict):
+    proof = prove_gradient(loss, inputs, second=False)
+    assert proof.verdict == verdict, str(proof)
+    if verdict == "refuted":
+        assert any(finding.counterexample is not None for finding in proof.findings)
+
+
+def findings(proof: Proof) -> dict[str, str]:
+    return {finding.what: finding.verdict for finding in (*proof.findings, *proof.second)}
+
+
+def test_a_counterexample_is_one():
+    (finding,) = prove_gradient(losses.DoubledOneHot, losses.LABELLED, second=False).findings
+    witness = finding.counterexample
+    assert witness is not None
+    assert witness.sizes == {"n": 2, "K": 2}
+    x = torch.tensor(witness.inputs["x"], dtype=torch.float64, requires_grad=True)
+    t, g = torch.tensor(witness.inputs["t"]), torch.tensor(witness.inputs["grad_output"], dtype=torch.float64)
+    (found,) = torch.autograd.grad(losses.DoubledOneHot.apply(x, t), x, g)
+    (right,) = torch.autograd.grad(F.cross_entropy(x, t), x, g)
+    assert float(found[witness.entry]) == pytest.approx(float(witness.found))
+    assert float(right[witness.entry]) == pytest.approx(float(witness.right))
+
+
+def test_second_derivatives():
+    right = prove_gradient(losses.ByRows, "x: n,K; t: label n of K")
+    assert findings(right)["second derivative by x"] == "proved"
+    silent = prove_gradient(losses.CrossEntropy, losses.LABELLED)
+    assert silent.verdict == "proved"
+    assert findings(silent)["second derivative by x"] == "refuted"
+    assert "silently 0" in str(silent)
+
+
+def test_a_size_that_the_code_turns_into_a_number_is_said():
+    def loss(x):
+        return sum(x[:, k].exp().sum() * (k + 1) for k in range(x.shape[1]))
+
+    proof = prove_gradient(loss, "x: n,K", second=False)
+    assert proof.verdict == "proved"
+    assert proof.scope == "for every n >= 1 and for K = 3"
+    assert "turns the size K into a number at test_proving.py" in str(proof)
+
+
+def test_a_branch_on_a_size_is_a_condition():
+    def loss(x):
+        return (x if x.shape[0] < 100 else 2 * x.detach()).square().sum()
+
+    proof = prove_gradient(loss, "x: n", second=False)
+    assert proof.verdict == "proved"
+    assert any("n < 100" in condition and "test_proving.py" in condition for condition in proof.conditions)
+
+
+def test_what_is_detached_is_named():
+    text = str(prove_gradient(losses.detached_weight, losses.LABELLED, second=False))
+    assert "held constant" in text
+    assert "losses_with_backward.py" in text
+
+
+LIKE = "mean(logsumexp(x, K) - pick(x, t))"
+
+
+@pytest.mark.parametrize(
+    ("formula", "verdict"),
+    [
+        (LIKE, "proved"),
+        ("mean(-log(pick(softmax(x, K), t)))", "proved"),
+        ("sum(logsumexp(x, K) - pick(x, t))", "refuted"),
+        (f"{LIKE} + 1", "refuted"),
+    ],
+)
+def test_like_a_formula(formula, verdict):
+    proof = prove_gradient(F.cross_entropy, "x: n,K; t: label n of K", like=formula, second=False)
+    assert proof.verdict == verdict, str(proof)
+
+
+def test_masks_and_ignored_labels():
+    def masked(x, t, mask):
+        return F.cross_entropy(x.masked_fill(mask, float("-inf")), t)
+
+    proof = prove_gradient(masked, "x: n,K; t: label n of K; mask: mask n,K", second=False)
+    assert proof.verdict == "proved", str(proof)
+    proof = prove_gradient(F.cross_entropy, "x: n,K; t: label n of K or -100", second=False)
+    assert proof.verdict == "proved", str(proof)
+
+
+def test_modules_have_their_parameters_differentiated():
+    proof = prove_gradient(torch.nn.LayerNorm(6), "x: n,D; D = 6", second=False)
+    assert findings(proof) == {
+        "gradient by x": "proved",
+        "gradient by weight": "proved",
+        "gradient by bias": "proved",
+    }, str(proof)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "x: n,K wide",
+        "x: n,0",
+        "t: label n of K",
+        "x: n; x: n",
+        "x: n distribution over K",
+        "x: n; n = 0",
+        "x:: n",
+    ],
+)
+def test_declarations_that_mean_nothing(text):
+    with pytest.raises(DeclarationError):
+        prove_gradient(F.cross_entropy, text)
+
+
+def adds_in_place(x):
+    x += 1
+    return x.sum()
+
+
+def test_what_a_function_must_not_do():
+    with pytest.raises(TargetError, match="changes its input x"):
+        prove_gradient(lambda x: x.detach().add_(1).sum() + x.sum(), "x: n")
+    with pytest.raises(TargetError, match="returns float"):
+        prove_gradient(lambda x: float(x.sum()), "x: n")
+    with pytest.raises(TargetError, match="does not take the declared inputs"):
+        prove_gradient(lambda x, y: x.sum(), "x: n")
+    with pytest.raises(TargetError, match="fails at inputs as declared"):
+        prove_gradient(adds_in_place, "x: n")
+    with pytest.raises(TargetError, match="no function"):
+        prove_gradient(3, "x: n")
+
+
+def branches(x):
+    if x.sum() > 0:
+        return x.sum()
+    return -x.sum()
+
+
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        (branches, "branches on the values"),
+        (lambda x: x.sum().item() * x.sum(), "branches on the values"),
+        (lambda x: F.dropout(x).sum(), "not read"),
+        (lambda x: x.sort().values.cumsum(0).sum(), "not read"),
+        (lambda x: x[x > 0].sum(), "their number depends on the data"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_line(function, why):
+    proof = prove_gradient(function, "x: n", second=False)
+    assert proof.verdict == "undecided"
+    assert why in str(proof)
+    assert "test_proving.py" in str(proof)
+    assert "check_loss" in str(proof)
+
+
+def test_the_fixture(pytester):
+    pytester.makepyfile(
+        """
+        def test_right(prove_gradient):
+            prove_gradient(lambda x: x.square().sum(), "x: n")
+
+        def test_wrong(prove_gradient):
+            prove_gradient(lambda x: (x.detach() * x).sum(), "x: n")
+        """
+    )
+    result = pytester.runpytest("-p", "no:xdist")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*gradient by x: wrong*"])
