@@ -158,6 +158,10 @@ def test_statements_beside_equality(text, let, verdict):
     assert (found.witness is not None) == (verdict == "refuted")
 
 
+def test_a_scalar_is_not_taken_for_a_vector_in_the_search_for_a_nearest_formula():
+    assert decide_statement(read_equation("log(sum(exp(x))) == sum(x)", let="x: K")).verdict == "refuted"
+
+
 @pytest.mark.parametrize(
     ("left", "right", "let", "nearest"),
     [

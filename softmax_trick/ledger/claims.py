@@ -174,6 +174,11 @@ class Claim:
         """The formulas, read."""
         return tuple(Formula(text, self.let, self.where) for text in self.formulas)
 
+    @property
+    def states_equations(self) -> bool:
+        """Whether its formulas are equations only, which proofs decide."""
+        return all(formula.statement.relation == "==" for formula in self.stated)
+
     @cached_property
     def heading(self) -> str:
         """The title as it is shown."""

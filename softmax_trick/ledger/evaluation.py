@@ -71,11 +71,11 @@ def _decision(formula: Formula) -> Decision:
     from softmax_trick.statements.statement import decide_statement
 
     try:
-        decision = decide_statement(formula.decided)
+        decision = decide_statement(formula.decided, repair=False)
         if decision.witness is None or not (excluded := formula.excluded_at(decision.witness)):
             return decision
         given = {"K": max(2, fewest(formula.where))}
-        at_size = decide_statement(replace(formula.decided, sizes=given))
+        at_size = decide_statement(replace(formula.decided, sizes=given), repair=False)
         if at_size.witness is not None and not formula.excluded_at(at_size.witness):
             return at_size
     except LanguageError as error:

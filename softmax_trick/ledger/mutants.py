@@ -462,8 +462,7 @@ def mutants_of(claim: Claim) -> Iterator[Mutant]:
 
 
 def _has_steps(claim: Claim) -> bool:
-    equations_only = all(formula.statement.relation == "==" for formula in claim.stated)
-    return bool(claim.proof or (claim.formulas and equations_only and not claim.counterexample))
+    return bool(claim.proof or (claim.formulas and claim.states_equations and not claim.counterexample))
 
 
 @cache
@@ -524,3 +523,13 @@ def beside(kind: Kind, of: str, name: str, false: Stated, true: Stated, classes:
         return Claim(id, text, text, source, proof=proof, checks=checks, classes=classes)
 
     return Mutant(kind, of, replace(claim(name, false), repaired_by=f"{name}.r"), claim(f"{name}.r", true))
+
+
+def of_formulas(kind: Kind, name: str, true: str, false: str, let: str, false_let: str = "") -> Mutant:
+    """A mutant written as two formulas of the language, with the declarations of the false one where they differ."""
+    source = f"beside {name}.r"
+    right = Claim(f"{name}.r", formulas=(true,), let=let, source=f"beside {name}", classes=CLASSES)
+    wrong = replace(right, id=name, formulas=(false,), let=false_let or let, source=source, repaired_by=right.id)
+    if true == false:  # they differ in their declarations, and are told apart by them
+        right, wrong = (replace(one, title=f"{one.formulas[0]}, {one.let}") for one in (right, wrong))
+    return Mutant(kind, name.partition(".")[0], wrong, right)

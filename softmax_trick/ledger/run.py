@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import softmax_trick
+from softmax_trick.language.expression import LanguageError
 from softmax_trick.ledger.cache import Cache
 from softmax_trick.ledger.claims import Check, Claim, Evidence, Judgement, Rung, Verdict, judge
 from softmax_trick.ledger.digests import Digest, digest, libraries
@@ -164,7 +165,7 @@ class Ledger:
     def _gather(self, claim: Claim) -> Iterator[Evidence]:
         if claim.proof:
             yield from self._proofs(claim, claim.proof)
-        elif claim.formulas and not claim.counterexample:
+        elif claim.formulas and claim.states_equations and not claim.counterexample:
             for evidence in self._proofs(claim, concludes):
                 yield replace(evidence, outcome="gave up") if evidence.outcome == "open" else evidence
         if claim.formulas:
@@ -187,12 +188,15 @@ class Ledger:
         fewest = min(claim.classes)
         every_k = "every K" if fewest == 1 else f"every K >= {fewest}"
         yield replace(
-            _symbolic(claim, proof, "index calculus", "general", every_k, [EVERY_K], fewest=fewest), complete=True
+            _symbolic(claim, proof, "index calculus", "general", every_k, [EVERY_K], fewest=fewest),
+            complete=claim.states_equations,
         )
         listed = f"K = {fewest}..{max(claim.classes)}"
         yield _symbolic(claim, proof, "explicit algebra", "exact", listed, [GivenK(k) for k in claim.classes])
         z3 = Algebra(decide_by_z3, sign_by_z3)
-        second = replace(_symbolic(claim, proof, "z3", "general", every_k, [EVERY_K], z3, fewest), complete=True)
+        second = replace(
+            _symbolic(claim, proof, "z3", "general", every_k, [EVERY_K], z3, fewest), complete=claim.states_equations
+        )
         if second.outcome == "open":  # it refutes nothing; that there is no second opinion is said
             second = replace(second, outcome="gave up")
         yield second
@@ -262,6 +266,8 @@ def _attempt(run: Callable[[Any], None], argument: Steps, evidence: Evidence) ->
         ended = replace(evidence, outcome="fails", rung="exact", witness=refutation.witness, reason=str(refutation))
     except Open as gap:
         ended = replace(evidence, outcome="open", reason=str(gap))
+    except LanguageError as error:  # entries are read when they are decided
+        ended = replace(evidence, outcome="open", reason=f"a formula is not read by SymPy: {error}")
     except Exception as error:
         ended = replace(evidence, outcome="crashed", reason=f"{type(error).__name__}: {error}")
     unstated = tuple(condition for condition, stated in argument.conditions.items() if not stated)

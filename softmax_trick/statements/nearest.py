@@ -114,6 +114,7 @@ class _Trial:
         variables = {one.name: one for side in (truth, wrong) for one in side.variables}.values()
         free = sorted(truth.free | wrong.free, key=lambda index: index.name)
         least = {**least_sizes(truth), **least_sizes(wrong)}
+        self._shape = [size_of(axis) for axis in truth.axes or wrong.axes]
         self._values: list[tuple[Enclosure, tuple[int, ...], flint.arb]] = []
         for number, pattern in enumerate(SIZES):
             sizes = {name: max(size, n) for (name, size), n in zip(sorted(least.items()), pattern * 2, strict=False)}
@@ -129,7 +130,9 @@ class _Trial:
                 self._values.append((enclosure, position, value))
 
     def agrees(self, candidate: Expression) -> bool:
-        """Whether a formula has the right values at all the points, and at one at least."""
+        """Whether a formula has the right axes, and the right values at all the points, and at one at least."""
+        if candidate.axes and [size_of(axis) for axis in candidate.axes] != self._shape:
+            return False
         try:
             return bool(self._values) and all(
                 enclosure.entry(candidate, position if candidate.axes else ()).overlaps(value)

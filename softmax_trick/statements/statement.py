@@ -46,10 +46,10 @@ def decide(left: Expression | str, right: Expression | str | int | None = None, 
     return decide_statement(Statement((left, as_expression(right)), "=="))
 
 
-def decide_statement(statement: Statement) -> Decision:
+def decide_statement(statement: Statement, repair: bool = True) -> Decision:
     """Whether a statement holds, for every size: an equation, an inequality, psd(M) or conservative(F, x).
 
-    Of an equation that is refuted, the decision has the nearest right formula, if one is found.
+    Of an equation that is refuted, the decision has the nearest right formula, if it is asked for and found.
 
     Raises:
         LanguageError: it is no statement, or says nothing that can be decided.
@@ -60,7 +60,7 @@ def decide_statement(statement: Statement) -> Decision:
     match statement.expressions:
         case (left, right) if relation == "==":
             found = decision.decide(left, right, sizes)
-            if found.verdict == "refuted":
+            if found.verdict == "refuted" and repair:
                 near = nearest(left, right, sizes) or _derived(left, right, sizes)
                 if near is not None:
                     found = replace(found, nearest=near.formula, slip=near.slip)
