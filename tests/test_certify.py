@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from softmax_trick import certify
 from softmax_trick.certification import extent, loss, softmax_type, subject
-from softmax_trick.certification.certify import _decided
+from softmax_trick.certification.given_size import _decided
 from softmax_trick.symbolic.enclosure import enclose
 
 SCHEMA = json.loads(files("softmax_trick.certification").joinpath("certificate.schema.json").read_text())
@@ -337,7 +337,7 @@ def test_the_time_limit_ends_it_undecided(monkeypatch):
         while True:
             pass
 
-    monkeypatch.setattr(importlib.import_module("softmax_trick.certification.certify"), "_decided", stuck)
+    monkeypatch.setattr(importlib.import_module("softmax_trick.certification.given_size"), "_decided", stuck)
     found = certify(softmax(2), X[:2], time_limit=0.5)
     assert found.unity.holds is True
     assert found.trick.holds is None
@@ -349,14 +349,14 @@ def test_the_worker_ends_with_its_parent(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(
         "import importlib, os, sympy as sp\n"
-        "module = importlib.import_module('softmax_trick.certification.certify')\n"
+        "module = importlib.import_module('softmax_trick.certification.given_size')\n"
         "def stuck(*args):\n"
         "    print(os.getpid(), flush=True)\n"
         "    while True: pass\n"
         "    yield\n"
         "module._decided = stuck\n"
         "x = sp.Symbol('x1', real=True)\n"
-        "module.certify([x], [x], time_limit=600)\n"
+        "module.certify_components([x], [x], 600)\n"
     )
     parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
@@ -387,10 +387,10 @@ def test_a_process_that_dies_is_not_taken_for_the_time_limit(monkeypatch):
         yield "unity", subject.property_of(subject.YES)
         os._exit(1)
 
-    monkeypatch.setattr(importlib.import_module("softmax_trick.certification.certify"), "_decided", dies)
+    monkeypatch.setattr(importlib.import_module("softmax_trick.certification.given_size"), "_decided", dies)
     found = certify(softmax(2), X[:2])
     assert found.unity.holds is True
-    assert found.trick.reason == "the process that decides it died"
+    assert found.trick.reason == "the process that works on it died (of memory, perhaps)"
 
 
 def test_a_crash_is_undecided_and_named(monkeypatch):

@@ -1,10 +1,11 @@
 """Certificates of normalizers: their properties, decided exactly from a formula, or sampled from code.
 
-certify       `softmax_trick.certify`: all properties of a formula, in a process of its own with a time limit
+certify       `softmax_trick.certify`: of a formula, for every K or at a given one
 certificate   what is found: properties, with witnesses and reasons
-formula       components as text
-black_box     certificates of what is only there as torch code
+normalizer    a normalizer as text; `components`, its components in SymPy
 every_size    properties of one formula in x, a vector over K, for every K
+given_size    properties of components, in a process of its own with a time limit
+black_box     certificates of what is only there as torch code
 domain        what a formula asks for as it is written: denominators, roots, logarithms, a piece for every point
 subject       F, x, the Jacobian, and the question that all properties ask: can these conditions hold together?
 pieces        Piecewise expressions, their smooth pieces and their regions

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from softmax_trick.certification.certificate import PROPERTIES, Certificate, Property
+from softmax_trick.certification.given_size import certify_components
 from softmax_trick.certification.normalizer import Normalizer, check
 from softmax_trick.deciding.decision import Decision, decide, where_defined
 from softmax_trick.deciding.points import Witness
@@ -378,11 +379,11 @@ def _point(witness: Witness | None) -> dict[str, str] | None:
 
 def _components_certified(formula: Expression, x: Variable, k: int, seconds: float) -> Certificate | None:
     """The certificate of the components at a given K, which is exact."""
-    from softmax_trick.certification.certify import certify_components
     from softmax_trick.certification.components import components_of
 
     sizes = {size_of(axis): k for one in formula.variables for axis in one.axes}
     try:
-        return certify_components(components_of(Normalizer((formula,), x, sizes, {})), seconds)
+        given = components_of(Normalizer((formula,), x, sizes, {}))
+        return certify_components(given.components, given.scores, seconds, needs=given.needs)
     except (ValueError, TypeError, ArithmeticError):
         return None

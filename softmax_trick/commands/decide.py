@@ -11,7 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.commands import limited
 from softmax_trick.commands.output import (
     DIFFERENT,
     FILES,
@@ -24,6 +23,7 @@ from softmax_trick.commands.output import (
 )
 from softmax_trick.deciding.words import counterexample, verdict_in_words, where
 from softmax_trick.language.inference import names_in_words
+from softmax_trick.system import limited
 from softmax_trick.system.terminal import say
 
 if TYPE_CHECKING:
