@@ -6,7 +6,6 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.commands.limited import Trouble, within
 from softmax_trick.commands.output import (
     DIFFERENT,
     FILES,
@@ -16,6 +15,7 @@ from softmax_trick.commands.output import (
     check_writable,
     write,
 )
+from softmax_trick.system.limited import Trouble, within
 from softmax_trick.system.terminal import say
 
 if TYPE_CHECKING:
