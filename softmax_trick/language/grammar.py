@@ -112,7 +112,7 @@ def read_equation(left: str, right: str | None = None, let: str = "") -> Stateme
         let: declarations, see `parse`.
 
     Raises:
-        LanguageError: see `parse`; an index that is free on one side only.
+        LanguageError: see `parse`; an index that is free on one side only, and not declared.
         AxesError: see `parse`; the sides have different axes.
     """
     if right is None:
@@ -439,7 +439,7 @@ class _Builder:
     # --- two sides ---
 
     def _two_sides(self, sides: list[Expression]) -> list[Expression]:
-        """Sides with the same axes; a constant is spread, and only the same indices are free."""
+        """Sides with the same axes; a constant is spread, and indices that nobody declares are free on both."""
         left, right = sides
         if ex.fitted(right, left.axes) is None and ex.fitted(left, right.axes) is None:
             if _is_constant(left):
@@ -453,7 +453,7 @@ class _Builder:
         right = _first(ex.fitted(right, left.axes), right)
         free = [_free(tree, frozenset()) & set(self._names.indices) for tree in self._trees]
         for own, other, tree, against in zip(free, free[::-1], self._trees, (right, left), strict=True):
-            alone = sorted(own - other)
+            alone = sorted(own - other - self._declared)
             if alone and not _is_constant(against):
                 place = next(node for node in tree.nodes() if node.kind in ("index", "name") and node.text == alone[0])
                 raise place.error(f"the index {alone[0]} is free on this side only: it must stand on both")

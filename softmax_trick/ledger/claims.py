@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Rung = Literal["sampled", "enclosed", "exact", "general", "kernel"]
 RUNGS: tuple[Rung, ...] = ("sampled", "enclosed", "exact", "general", "kernel")
 
-_PLACE = re.compile(r"\\formula\{(\d+)\}")
+_PLACE = re.compile(r"\\formula\{([^{}]+)\}")
 
 Outcome = Literal["holds", "fails", "open", "gave up", "crashed"]
 
@@ -125,8 +125,9 @@ class Claim:
         id: T1.* and A1.* for the theorems, E* for equations, S* for sections, Tab*, B.* for the listings of Appendix B,
             X.* for what is not in the paper; a trailing r marks a repair.
         title: one line of plain text; if it is empty, the formulas are the title.
-        statement: prose, in which \formula{1} stands for the first formula, \formula{2} for the second; if it is empty,
-            the statement is that all formulas hold.
+        statement: prose, in which \formula{1} stands for the first formula, \formula{2} for the second, and
+            \formula{y == softmax(x)} for one that is only spoken of, such as a hypothesis; if it is empty, the
+            statement is that all formulas hold.
         source: section, theorem and equation of the paper; or that it is ours.
         quote: the paper's own words, where the claim reads a sentence of its prose.
         hypotheses: prose: what it presupposes besides `let` and `where`.
@@ -188,7 +189,10 @@ class Claim:
     def says(self) -> str:
         """The statement as it is shown: text with LaTeX between dollar signs."""
         whole = self.statement or " and ".join(rf"$\formula{{{number}}}$" for number in range(1, len(self.stated) + 1))
-        return _PLACE.sub(lambda place: self.stated[int(place[1]) - 1].latex, whole)
+        return _PLACE.sub(lambda place: self._formula(place[1]).latex, whole)
+
+    def _formula(self, place: str) -> Formula:
+        return self.stated[int(place) - 1] if place.isdigit() else Formula(place, self.let)
 
     @cached_property
     def given(self) -> tuple[str, ...]:

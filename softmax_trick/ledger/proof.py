@@ -8,6 +8,7 @@ reduction, and once more for symbolic K with that reduction left to z3.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -42,6 +43,16 @@ if TYPE_CHECKING:
     from softmax_trick.ledger.claims import Claim
 
 Comparable = Any  # a scalar (sympy.Expr or int), a Vector or a Matrix
+
+_DECLARED = re.compile("[:=]")
+
+# By relation, whether right - left is meant, and which signs it may have.
+_SIGNS = {
+    ">": (False, ("positive",)),
+    ">=": (False, ("positive", "nonnegative")),
+    "<": (True, ("positive",)),
+    "<=": (True, ("positive", "nonnegative")),
+}
 
 
 class Undecided(Open):
@@ -79,21 +90,33 @@ class Proof(Steps):
     claim: Claim | None = None
     concluded: set[int] = field(default_factory=set)
 
-    def shows(self, *equations: str, words: str = "", let: str = "") -> None:
-        """Steps: equations of the language, in the names that the claim declares, hold under its conditions.
+    def shows(self, *formulas: str, words: str = "", let: str = "", where: Sequence[str] = ()) -> None:
+        """Steps: equations and inequalities of the language, in the names that the claim declares, hold.
 
         Args:
-            equations: such as "jacobian(y, x) == diag(y) - outer(y, y)".
+            formulas: such as "jacobian(y, x) == diag(y) - outer(y, y)", "softmax(x) > 0".
             words: what else is to be said of them: why, in what sense.
-            let: declarations of further names.
+            let: declarations of further names, and of names that mean something else here than in the claim.
+            where: conditions besides those of the claim.
 
         Raises:
             Open: one is false (the message says where) or undecided.
         """
         claim = self._claim()
-        for equation in equations:
-            formula = Formula(equation, "; ".join(filter(None, [claim.let, let])), claim.where)
-            self.equal(f"{formula}, {words}" if words else str(formula), *self._read(formula))
+        for text in formulas:
+            formula = Formula(text, _declarations(claim.let, let), (*claim.where, *where))
+            said = f"{formula}, {words}" if words else str(formula)
+            if formula.statement.relation in _SIGNS:
+                self._ordered(said, formula)
+            else:
+                self.equal(said, *self._read(formula))
+
+    def _ordered(self, text: str, formula: Formula) -> None:
+        """A step: an inequality, entry by entry, by the sign of the difference."""
+        turned, wanted = _SIGNS[formula.statement.relation]
+        left, right, _ = self._read(formula)
+        differences = (difference for _, difference in self._differences(left, right))
+        self._sign(text, wanted, *(-one if turned else one for one in differences))
 
     def concludes(self, *numbers: int) -> None:
         """The end of a proof: the claim's own equations, by number from 1; all of them if none is named.
@@ -110,7 +133,10 @@ class Proof(Steps):
             self.concluded.add(number)
             if formula.statement.relation != "==":
                 continue
-            self.statement(str(formula), *self._read(formula))
+            decision = self._decide(*self._read(formula))
+            if decision.witness and not _in_domain(decision.witness, formula):
+                raise Undecided(f"{formula} is false, but no counterexample was found in the domain")
+            self._conclude(str(formula), decision)
 
     def _claim(self) -> Claim:
         if self.claim is None:
@@ -118,9 +144,9 @@ class Proof(Steps):
         return self.claim
 
     def _read(self, formula: Formula) -> tuple[Comparable, Comparable, list[Vector]]:
-        """The two sides of an equation as SymPy has them, and the vectors in it that sum to 1."""
-        if formula.statement.relation != "==":
-            raise Undecided(f"the step '{formula}' is no equation")
+        """The two sides of a relation as SymPy has them, and the vectors in it that sum to 1."""
+        if formula.statement.relation not in ("==", *_SIGNS):
+            raise Undecided(f"the step '{formula}' is no relation between two formulas")
         try:
             left, right = (side(one, self.classes, formula.free) for one in formula.decided.expressions)
             self.presupposes(*(one for condition in formula.conditions for one in self._nowhere_zero(condition)))
@@ -153,18 +179,20 @@ class Proof(Steps):
             Refuted: it is false, with the witness.
             Open: it is undecided.
         """
-        decision = self._decide(left, right, distributions)
+        self._conclude(text, self._decide(left, right, distributions))
+
+    def _conclude(self, text: str, decision: Decision) -> None:
         if decision.status == "nonzero":
             raise Refuted(text, _readable(decision.witness))
         self._accept(text, decision)
 
     def positive(self, text: str, expression: sp.Expr) -> None:
         """A step: the expression is positive for every value that the assumptions on its symbols allow."""
-        self._sign(text, expression, ("positive",))
+        self._sign(text, ("positive",), expression)
 
     def nonnegative(self, text: str, expression: sp.Expr) -> None:
         """A step: the expression is not negative for any value that the assumptions on its symbols allow."""
-        self._sign(text, expression, ("positive", "nonnegative"))
+        self._sign(text, ("positive", "nonnegative"), expression)
 
     def inconsistent(self, text: str, equations: Sequence[sp.Expr], unknowns: Sequence[sp.Symbol]) -> None:
         """A step: whatever the values of the other symbols in them, these expressions have no common zero.
@@ -203,20 +231,28 @@ class Proof(Steps):
                 return True
         return False
 
-    def _sign(self, text: str, expression: sp.Expr, wanted: tuple[str, ...]) -> None:
-        found = self.algebra.sign(expression)
-        if found not in wanted:
-            error = Open if found else Undecided
-            sign_found = found or "undecided"
-            raise error(f"the step '{text}' is not established: the sign of {expression} is {sign_found}")
-        self.established(text, f"{expression} is {found}")
+    def _sign(self, text: str, wanted: tuple[str, ...], *expressions: sp.Expr) -> None:
+        found = [self.algebra.sign(expression) for expression in expressions]
+        for sign_found, expression in zip(found, expressions, strict=True):
+            if sign_found not in wanted:
+                error = Open if sign_found else Undecided
+                said = sign_found or "undecided"
+                raise error(f"the step '{text}' is not established: the sign of {expression} is {said}")
+        self.established(text, *map("{} is {}".format, expressions, found))
+
+    def _differences(self, left: Comparable, right: Comparable) -> Iterator[tuple[Position, sp.Expr]]:
+        """What is to be decided, entry by entry."""
+        try:
+            yield from _entries(self.classes, left, right)
+        except LanguageError as error:  # vectors are read where their entries are asked for
+            raise Undecided(f"not read by SymPy: {error}") from error
 
     def _decide(self, left: Comparable, right: Comparable, distributions: Sequence[Vector]) -> Decision:
         """Decide left - right in every entry; the first that is not zero, if there is one."""
         reductions: list[str] = []
         conditions: dict[Condition, None] = {}
         replays: dict[str, None] = {}
-        for position, difference in _entries(self.classes, left, right):
+        for position, difference in self._differences(left, right):
             if isinstance(self.classes, GivenK):
                 decision = _decide_on_simplex(self.classes, position, difference, distributions)
             else:
@@ -229,6 +265,25 @@ class Proof(Steps):
         return Decision(
             "zero", tuple(reductions), conditions=tuple(conditions), replay="; ".join(filter(None, replays))
         )
+
+
+def _declarations(claims: str, own: str) -> str:
+    """The declarations of a claim, but for the names that a step declares itself."""
+    names = {_DECLARED.split(one)[0].strip() for one in own.split(";")}
+    kept = (one for one in claims.split(";") if _DECLARED.split(one)[0].strip() not in names)
+    return "; ".join(filter(str.strip, (*kept, own)))
+
+
+def _in_domain(witness: Witness, formula: Formula) -> bool:
+    """Whether a counterexample has each variable where it is declared: SymPy's symbols know reals and positive ones."""
+    values = {str(symbol): value for symbol, value in witness.point.items()}
+    for variable in {one for expression in formula.statement.expressions for one in expression.variables}:
+        entries = [value for name, value in values.items() if re.fullmatch(rf"{re.escape(variable.name)}\d*", name)]
+        low = variable.kind in ("nonnegative", "unit", "distribution")
+        high = variable.kind in ("unit", "distribution")
+        if any((low and value.is_negative) or (high and (1 - value).is_negative) for value in entries):
+            return False
+    return True
 
 
 Position = dict[sp.Symbol, int]

@@ -1,0 +1,68 @@
+"""Formulas in claims: in prose, in the steps of proofs, and where a counterexample counts."""
+
+import pytest
+
+from softmax_trick.language.expression import LanguageError
+from softmax_trick.ledger.claims import Claim
+from softmax_trick.ledger.proof import Proof
+from softmax_trick.ledger.run import Ledger
+from softmax_trick.ledger.steps import Open
+from softmax_trick.symbolic import EVERY_K, GivenK
+
+BOTH = pytest.mark.parametrize("classes", [EVERY_K, GivenK(3)], ids=str)
+
+
+def claim(*formulas: str, **more) -> Claim:
+    return Claim(id="X", source="here", formulas=formulas, **more)
+
+
+def test_prose_prints_what_is_claimed_and_what_is_only_spoken_of():
+    one = claim("sum(y) == 1", let="x: K; y = softmax(x)", statement=r"$\formula{y == softmax(x)}$ gives $\formula{1}$")
+    assert one.says == r"$y = \text{SoftMax}(x)$ gives $\sum_{k} y_{k} = 1$"
+    with pytest.raises(LanguageError):
+        _ = claim(statement=r"$\formula{y == softmax(}$").says
+
+
+@BOTH
+def test_an_inequality_is_a_step_if_it_is_true(classes):
+    p = Proof(classes, claim=claim("x == x", let="x: K; y = softmax(x, slack=1)"))
+    p.shows("y > 0", "sum(y) < 1", "0 <= x**2", words="at every x")
+    assert [step.text for step in p.steps] == [f"{one}, at every x" for one in ("y > 0", "sum(y) < 1", "0 <= x**2")]
+    for wrong in ("y < 0", "sum(y) > 1", "x**2 > 0", "x >= 0"):
+        with pytest.raises(Open, match="not established"):
+            p.shows(wrong)
+
+
+@BOTH
+def test_a_step_may_mean_something_else_by_a_name_and_has_conditions_of_its_own(classes):
+    p = Proof(classes, claim=claim("y == y", let="x: K; y = softmax(x)"))
+    p.shows("sum(y) == 1")
+    p.shows("1/y + 1 == (1 + y)/y", let="y: K", where=("y != 0",))
+    assert set(p.conditions.values()) == {True}
+    with pytest.raises(Open):
+        p.shows("sum(y) == 1", let="y: K")
+
+
+def test_a_counterexample_outside_the_domain_counts_for_nothing():
+    """SymPy does not know that the entries are at most 1; the canonical form does."""
+    evidence = Ledger({"X": claim("sum(t) == 1", let="t: K unit")}).result("X").evidence
+    found = {item.engine: item.witness for item in evidence}
+    assert found["explicit algebra"] is None
+    assert found["canonical form"]["t"] == "(0)"
+
+
+def test_a_declared_index_may_be_free_on_one_side():
+    let = "x: K; y = softmax(x); i: index K; j: index K"
+    true, false = (
+        claim(f"grad(y[j] + {extra}, x)[i] == -y[i]*y[j] + {extra}", let=let, where=("i != j",)) for extra in ("0", "1")
+    )
+    assert Ledger({"X": true}).result("X").verdict == "proved"
+    assert Ledger({"X": false}).result("X").verdict == "refuted"
+    one_sided = claim("(jacobian(log(y), x) + outer(ones(K), y))[j,i] == 0*y[i]", let=let, where=("i != j",))
+    assert Ledger({"X": one_sided}).result("X").verdict == "proved"
+
+
+def test_a_label_that_sympy_cannot_place_is_no_crash():
+    one = claim("grad(logsumexp(x) - x[c], x) == softmax(x) - onehot(c)", let="x: K; c: label K")
+    result = Ledger({"X": one}).result("X")
+    assert (result.verdict, result.evidence[1].outcome) == ("proved", "gave up")
