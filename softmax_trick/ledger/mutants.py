@@ -160,7 +160,7 @@ class _Recorder(Proof):
         self.equal(text, left, right, distributions)
         self.statements.append(self.equations[-1])
 
-    def _sign(self, text: str, expression: sp.Expr, wanted: tuple[str, ...]) -> None:
+    def _sign(self, text: str, wanted: tuple[str, ...], *expressions: sp.Expr) -> None:
         pass  # signs have no witnesses: a step about a sign is not changed
 
     def inconsistent(self, text: str, equations: Sequence[sp.Expr], unknowns: Sequence[sp.Symbol]) -> None:
