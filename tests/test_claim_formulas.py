@@ -12,7 +12,7 @@ from softmax_trick.symbolic import EVERY_K, GivenK
 BOTH = pytest.mark.parametrize("classes", [EVERY_K, GivenK(3)], ids=str)
 
 
-def claim(*formulas: str, **more) -> Claim:
+def claim(*formulas, **more):
     return Claim(id="X", source="here", formulas=formulas, **more)
 
 
@@ -46,9 +46,9 @@ def test_a_step_may_mean_something_else_by_a_name_and_has_conditions_of_its_own(
 def test_a_counterexample_outside_the_domain_counts_for_nothing():
     """SymPy does not know that the entries are at most 1; the canonical form does."""
     evidence = Ledger({"X": claim("sum(t) == 1", let="t: K unit")}).result("X").evidence
-    found = {item.engine: item.witness for item in evidence}
-    assert found["explicit algebra"] is None
-    assert found["canonical form"]["t"] == "(0)"
+    found = {item.engine: item.witness or {} for item in evidence}
+    assert not found["explicit algebra"]
+    assert "(0)" in found["canonical form"].values()
 
 
 def test_a_declared_index_may_be_free_on_one_side():
