@@ -41,10 +41,6 @@ def _both(*pairs: Sides) -> Sides:
 # --- the functions, as torch has them ---------------------------------------------------------------------------------
 
 
-def _slack_softmax(x: Tensor, slack: Tensor) -> Tensor:
-    return torch.softmax(torch.cat([x, slack.log()]), -1)[:-1]
-
-
 def _sparsemax(x: Tensor) -> Tensor:
     """By sorting: the threshold that leaves a sum of one above it (Martins, Astudillo, ICML 2016, Algorithm 1)."""
     ordered = x.sort(descending=True).values
@@ -80,78 +76,7 @@ def _gradient(potential: Function, function: Function) -> Callable[[Generator, i
     return test
 
 
-def _with_temperature(g: Generator, classes: int) -> Sides:
-    c, delta = normal(g, classes), float(normal(g, 1)) + 0.01
-    return _gradient(lambda x: (delta * x - c).logsumexp(-1) / delta, lambda x: (delta * x - c).softmax(-1))(g, classes)
-
-
-def _with_slack(g: Generator, classes: int) -> Sides:
-    slack = positive(g, 1)
-    return _gradient(lambda x: (slack + x.exp().sum()).log().sum(), lambda x: _slack_softmax(x, slack))(g, classes)
-
-
-def _binary_cross_entropy(g: Generator, classes: int) -> Sides:
-    x, t = normal(g, classes, 3), torch.rand(classes, generator=g, dtype=torch.float64)
-    loss = grad(lambda score: functional.binary_cross_entropy_with_logits(score, t, reduction="sum"))(x)
-    return loss, x.sigmoid() - t
-
-
-def _binary_cross_entropy_at_2x(g: Generator, classes: int) -> Sides:
-    x, t = normal(g, classes, 3), torch.rand(classes, generator=g, dtype=torch.float64)
-    loss = grad(lambda score: functional.binary_cross_entropy_with_logits(2 * score, t, reduction="sum"))(x)
-    implicit = grad(lambda score: score.cosh().log().sum() - score.dot(2 * t - 1))(x)
-    return _both((loss, x.tanh() - (2 * t - 1)), (implicit, x.tanh() - (2 * t - 1)))
-
-
-def _asymmetric_norm(g: Generator, classes: int) -> Sides:
-    """x / ||x||_p has an asymmetric Jacobian for p = 1, 3 and 4, and a symmetric one for p = 2."""
-    x = torch.arange(1, classes + 1, dtype=torch.float64) + torch.rand(classes, generator=g, dtype=torch.float64) / 2
-
-    def asymmetry(order: float) -> Tensor:
-        j = jacrev(lambda score: functional.normalize(score, order, dim=-1))(x)
-        return (j - j.T).abs().max()
-
-    return _so(*(asymmetry(order) > 1e-6 for order in (1, 3, 4)), asymmetry(2) < 1e-12)
-
-
-def _normalize(g: Generator, classes: int) -> Sides:
-    jump = normal(g, classes)
-    jump /= jump.norm()
-    far = functional.normalize(1e-6 * jump, dim=-1) - functional.normalize(-1e-6 * jump, dim=-1)
-    away = _gradient(lambda x: x.norm(), lambda x: functional.normalize(x, dim=-1))(g, classes)
-    return _both(away, (far, 2 * jump))
-
-
-def _unequal_dilation(g: Generator, classes: int) -> Sides:
-    x, c, d, t = (normal(g, classes) for _ in range(4))
-    y = (d * x - c).softmax(-1)
-    j = jacrev(lambda score: (d * score - c).softmax(-1))(x)
-    loss = grad(lambda score: (d * score - c).logsumexp(-1) - score.dot(d * t))(x)
-    return _both((j - j.T, (d[:, None] - d) * y.outer(y)), (loss, d * (y - t)))
-
-
 # --- convexity and Lipschitz constants --------------------------------------------------------------------------------
-
-
-def _variance(g: Generator, classes: int) -> Sides:
-    x, v = normal(g, classes, 2), normal(g, classes)
-    y = x.softmax(-1)
-    return v @ jacrev(lambda score: score.softmax(-1))(x) @ v, (y * (v - y.dot(v)) ** 2).sum()
-
-
-def _variance_with_slack(g: Generator, classes: int) -> Sides:
-    x, v, slack = normal(g, classes, 2), normal(g, classes), positive(g, 1)
-    y = _slack_softmax(x, slack)
-    form = v @ jacrev(lambda score: _slack_softmax(score, slack))(x) @ v
-    return _both((form, (y * (v - y.dot(v)) ** 2).sum() + (1 - y.sum()) * y.dot(v) ** 2), _so(form > 0))
-
-
-def _diagonal(name: str, slope: Function) -> Callable[[Generator, int], Sides]:
-    def test(g: Generator, classes: int) -> Sides:
-        x = normal(g, classes)
-        return jacrev(ELEMENTWISE[name])(x), slope(ELEMENTWISE[name](x)).diag()
-
-    return test
 
 
 def _monotone(g: Generator, classes: int) -> Sides:
@@ -188,11 +113,6 @@ def _lipschitz_softmax(g: Generator, classes: int) -> Sides:
 def _norm_of_softmax(g: Generator, classes: int) -> Sides:
     norm = torch.linalg.matrix_norm(jacrev(lambda x: x.softmax(-1))(normal(g, classes)), 2)
     return _so(norm < 0.5)
-
-
-def _norm_at_the_origin(g: Generator, classes: int) -> Sides:
-    j = jacrev(lambda x: x.softmax(-1))(torch.zeros(classes, dtype=torch.float64))
-    return torch.linalg.matrix_norm(j, 2), torch.tensor(1 / classes, dtype=torch.float64)
 
 
 def _lipschitz_sparsemax(g: Generator, classes: int) -> Sides:
@@ -339,30 +259,6 @@ def _adam(scale: Callable[[int], float], epsilon: float, same: bool) -> Callable
     return test
 
 
-def _at_rest(g: Generator, classes: int) -> Sides:
-    """W - W_0 after a step over one image of each class, at one input, with the errors 1 - K t."""
-    w, u = normal(g, 3 * classes).view(classes, 3).requires_grad_(), normal(g, 3)
-    for error in 1 - classes * torch.eye(classes, dtype=torch.float64):
-        (w @ u).backward(error)
-    if w.grad is None:
-        raise RuntimeError("no gradient has arrived")
-    return w.grad, torch.zeros(classes, 3, dtype=torch.float64)
-
-
-def _linear(g: Generator, classes: int) -> Sides:
-    e, x, u = normal(g, classes), normal(g, classes), normal(g, classes)
-    by_weights = grad(lambda w: e.dot(w @ u))(normal(g, classes).outer(x))
-    return _both((grad(lambda score: e.dot(score))(x), e), (by_weights, e.outer(u)))
-
-
-def _mean_square(g: Generator, classes: int) -> Sides:
-    x, t = normal(g, classes), _unit(classes, 0)
-    y = x.sigmoid()
-    plotted = grad(lambda score: ((score.sigmoid() - t) ** 2).sum() / 5)(x)
-    apart = (plotted - (y - t)).norm() > 1e-3
-    return _both((plotted, 2 / 5 * jacrev(torch.sigmoid)(x).T @ (y - t)), _so(apart))
-
-
 def _information(g: Generator, classes: int) -> Sides:
     """The bound on a random joint distribution of three inputs and K labels."""
     joint = distribution(g, 3 * classes).view(3, classes)
@@ -379,26 +275,13 @@ def _information(g: Generator, classes: int) -> Sides:
 
 # Claim -> (test, fewest classes for which it is stated).
 SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
-    "X.gradient.softmax": (_gradient(lambda x: x.logsumexp(-1), lambda x: x.softmax(-1)), 1),
-    "X.gradient.temperature": (_with_temperature, 1),
-    "X.gradient.slack": (_with_slack, 1),
-    "X.gradient.sigmoid": (_binary_cross_entropy, 1),
-    "X.gradient.tanh": (_binary_cross_entropy_at_2x, 1),
     "X.gradient.hardtanh": (_gradient(_huber, functional.hardtanh), 1),
     "X.gradient.hardsigmoid": (_gradient(lambda x: _huber(x / 2) + x.sum() / 2, ELEMENTWISE["hardsigmoid"]), 1),
     "X.gradient.hardsigmoid-torch": (_gradient(lambda x: 1.5 * _huber(x / 3) + x.sum() / 2, functional.hardsigmoid), 1),
-    "X.gradient.normalize": (_normalize, 2),
-    "X.gradient.normalize-p": (_asymmetric_norm, 2),
     "X.gradient.sparsemax": (_gradient(lambda x: (x.dot(x) - ((x - _sparsemax(x)) ** 2).sum()) / 2, _sparsemax), 1),
-    "X.gradient.unequal-dilation": (_unequal_dilation, 2),
-    "X.convex.softmax": (_variance, 1),
-    "X.convex.slack": (_variance_with_slack, 1),
-    "X.convex.sigmoid": (_diagonal("sigmoid", lambda y: y * (1 - y)), 1),
-    "X.convex.tanh": (_diagonal("tanh", lambda y: 1 - y * y), 1),
     "X.convex.hard": (_monotone, 1),
     "X.lipschitz.softmax": (_lipschitz_softmax, 2),
     "X.lipschitz.softmax-reached": (_norm_of_softmax, 3),
-    "X.lipschitz.softmax-origin": (_norm_at_the_origin, 2),
     "X.lipschitz.sigmoid": (_lipschitz("sigmoid", 1 / 4), 1),
     "X.lipschitz.tanh": (_lipschitz("tanh", 1), 1),
     "X.lipschitz.hardtanh": (_lipschitz("hardtanh", 1), 1),
@@ -423,8 +306,5 @@ SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
     "X.adam.mean": (_adam(lambda step: 1 / 64, 0.0, same=True), 2),
     "X.adam.epsilon": (_adam(lambda step: 2.0, 1.0, same=False), 2),
     "X.adam.last-batch": (_adam(lambda step: 1 + step % 2, 0.0, same=False), 2),
-    "X.label-only": (_linear, 1),
-    "X.label-only.at-rest": (_at_rest, 2),
-    "X.mse": (_mean_square, 1),
     "X.information": (_information, 1),
 }

@@ -19,7 +19,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from softmax_trick.ledger.formulas import Formula, fewest
+from softmax_trick.ledger.formulas import Formula, condition_to_latex, fewest
 from softmax_trick.measurements.figure import Figure
 
 if TYPE_CHECKING:
@@ -200,6 +200,7 @@ class Claim:
         declared: dict[str, str] = {}
         for formula in self.stated:
             declared |= formula.declared()
+        declared |= {one: condition_to_latex(one, self.let) for one in self.where}
         return (*(f"${latex}$" for latex in declared.values()), *self.hypotheses)
 
 

@@ -50,8 +50,8 @@ def by_canonical_form(claim: Claim) -> Evidence:
             steps.pop()
             break
         if decision.verdict != "proved":
-            # Equations are SymPy's, too; nothing else decides the others.
-            outcome: Outcome = "gave up" if formula.statement.relation == "==" else "open"
+            # Equations over the classes are SymPy's, too; nothing else decides the others.
+            outcome: Outcome = "gave up" if formula.is_over_classes else "open"
             evidence = replace(evidence, outcome=outcome, reason=f"{formula}: {decision.reason}", complete=False)
             steps.pop()
             if outcome == "open":

@@ -27,6 +27,7 @@ from softmax_trick.language.expression import (
     Number,
     Variable,
     entrywise,
+    size_of,
 )
 from softmax_trick.language.grammar import Statement, read_equation
 from softmax_trick.language.latex import declaration_to_latex, statement_to_latex
@@ -87,6 +88,12 @@ class Formula:
             sides = tuple(entrywise("multiply", apart, side) for side in sides)
         return replace(self.statement, expressions=sides)
 
+    @cached_property
+    def is_over_classes(self) -> bool:
+        """Whether it is an equation over the classes alone, the one axis of SymPy's core."""
+        nodes = [node for side in self.statement.expressions for node in side.nodes()]
+        return self.statement.relation == "==" and all(size_of(axis) == "K" for node in nodes for axis in node.axes)
+
     @property
     def free(self) -> tuple[Index, ...]:
         """The indices that are free in it, in the order of their names."""
@@ -108,13 +115,11 @@ class Formula:
         return statement_to_text(self.statement)
 
     def declared(self) -> dict[str, str]:
-        """By name, what each of its variables is, and each of its definitions; then the conditions: as LaTeX."""
+        """By name, what each of its variables is, and each of its definitions, as LaTeX."""
         found: dict[str, str] = {}
         for side in self.statement.expressions:
             for node in _used(side):
                 found.setdefault(node.name, declaration_to_latex(node))
-        for one in self.where:
-            found[one] = _condition(one, self.let)
         return found
 
     def excluded_at(self, witness: Witness) -> str:
@@ -140,7 +145,8 @@ def _used(side: Expression) -> list[Variable | Definition]:
     return list(dict.fromkeys([*variables, *(one for one in inner if isinstance(one, Definition)), *definitions]))
 
 
-def _condition(text: str, let: str) -> str:
+def condition_to_latex(text: str, let: str) -> str:
+    """A condition in the paper's notation, without dollar signs."""
     found = _DIFFERENT.fullmatch(text)
     if found and re.search(rf"\b{found[1]}: index", let):
         return rf"{found[1]} \ne {found[2]}"

@@ -121,7 +121,8 @@ class Proof(Steps):
     def concludes(self, *numbers: int) -> None:
         """The end of a proof: the claim's own equations, by number from 1; all of them if none is named.
 
-        Its inequalities are no business of SymPy's core: the canonical form decides them, or nothing does.
+        Its inequalities, and equations over other axes than the classes, are no business of SymPy's core: the canonical
+        form decides them, or nothing does.
 
         Raises:
             Refuted: one is false, with the witness.
@@ -131,7 +132,7 @@ class Proof(Steps):
         for number in numbers or range(1, len(stated) + 1):
             formula = stated[number - 1]
             self.concluded.add(number)
-            if formula.statement.relation != "==":
+            if not formula.is_over_classes:
                 continue
             decision = self._decide(*self._read(formula))
             if decision.witness and not _in_domain(decision.witness, formula):

@@ -203,7 +203,13 @@ class Ledger:
 
 
 def concludes(proof: Proof) -> None:
-    """The proof of a claim without steps of its own: what it says is decided as it stands."""
+    """The proof of a claim without steps of its own: what it says is decided as it stands.
+
+    Raises:
+        Open: none of its formulas is an equation over the classes: there is nothing to decide in SymPy.
+    """
+    if proof.claim and not any(formula.is_over_classes for formula in proof.claim.stated):
+        raise Open("no formula of the claim is an equation over the classes")
     proof.concludes()
 
 
