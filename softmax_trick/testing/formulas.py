@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from numbers import Real
 
+from softmax_trick.emission.stable_forms import stable
 from softmax_trick.language.expression import Expression, LanguageError, Number, Variable, size_of
 from softmax_trick.language.grammar import read
-from softmax_trick.language.stable_forms import stable
 
 Parameters = Mapping[str, float | int | Fraction]
 
@@ -245,7 +245,7 @@ def _equal(forms: Sequence[Expression], texts: Sequence[str]) -> None:
     Raises:
         ValueError: they are not proved equal.
     """
-    from softmax_trick.language.decision import decide
+    from softmax_trick.deciding.decision import decide
 
     for form, text in zip(forms[1:], texts[1:], strict=True):
         decision = decide(forms[0], form)

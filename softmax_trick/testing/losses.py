@@ -7,9 +7,9 @@ are run. The right answers, and how far rounding may lead away from them: `softm
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from hypothesis import assume
@@ -18,8 +18,12 @@ from torch import Tensor
 
 from softmax_trick.isbe import REDUCTIONS, Reduction
 from softmax_trick.normalizers import SOFTMAX, Normalizer, get_normalizer
-from softmax_trick.testing.reference import HALF_TYPES, Problem, smooth_at
-from softmax_trick.testing.running import Checked, Draw, Mismatch, compare, run_checks
+from softmax_trick.testing.answers import compare
+from softmax_trick.testing.formulas import Formula, Parameters, formula
+from softmax_trick.testing.frameworks import FRAMEWORKS, Framework
+from softmax_trick.testing.like import FormulaLoss, FormulaProblem
+from softmax_trick.testing.reference import HALF_TYPES, Problem
+from softmax_trick.testing.running import Checked, Draw, Mismatch, run_checks
 from softmax_trick.testing.strategies import ScoreKind, TargetKind, scores, shapes, targets
 
 LossFunction = Callable[..., Tensor]
@@ -34,31 +38,54 @@ def check_loss(
     loss_fn: LossFunction,
     normalizer: str | Normalizer = "softmax",
     reduction: Reduction = "sum",
-    targets: TargetForm = "index",
+    targets: TargetForm | None = None,
     features: Iterable[Feature] = (),
     *,
+    like: str | Sequence[str] | None = None,
+    let: str = "",
+    parameters: Parameters | None = None,
+    by: str = "x",
+    half: Literal["eager", "strict"] = "eager",
+    axis: int = -1,
+    framework: Framework = "torch",
     checks: Iterable[str] | None = None,
 ) -> Checked:
-    """Check a loss against its formula: P(x) - <x, t> with grad P = F, reduced; its gradient is F(x) - t.
+    """Check a loss against its formula, value and gradients, on drawn examples.
 
-    For "softmax" that is the cross-entropy after SoftMax, for "sigmoid" the binary cross-entropy with logits, summed
-    over the classes; the others are those of `softmax_trick.isbe.ISBELoss`, constants included. The examples are drawn
-    by Hypothesis, the same ones every time; the first sub-check that fails is named, with its smallest example.
+    The formula is that of a normalizer F, P(x) - <x, t> with grad P = F, and the gradient F(x) - t; or it is given by
+    `like`. For "softmax" that is the cross-entropy after SoftMax, for "sigmoid" the binary cross-entropy with logits,
+    summed over the classes; the others are those of `softmax_trick.isbe.ISBELoss`, constants included. The examples are
+    drawn by Hypothesis, the same ones every time; the first sub-check that fails is named, with its smallest example.
+
+    With `like`, right is an enclosure by Arb at the exact inputs, and what rounding explains is derived for the
+    formula, entry by entry: `softmax_trick.testing.rounding`.
 
     Args:
         loss_fn: called as loss_fn(scores, targets), with scores of shape (n, K) on torch's default device. Options are
             given only where a feature names them, by keyword as to torch's losses: `ignore_index=`, `weight=` (shape
-            (K,), the dtype of the scores), `label_smoothing=`.
+            (K,), the dtype of the scores), `label_smoothing=`. Inputs of a formula beside x and its targets are given
+            by keyword under their names; a formula without targets is called with the scores alone.
         normalizer: a name in `softmax_trick.normalizers.NORMALIZERS`, or a `Normalizer` of your own.
         reduction: what loss_fn returns: the "sum" over the rows, their "mean" (over the n rows, also where torch would
             divide by n K; with ignored rows and weights as F.cross_entropy), or a value for each row, "none".
-        targets: "index", class indices of shape (n,), int64; or "soft", rows of shape (n, K) in the dtype of the
-            scores, anywhere in [0, 1]; or "simplex", where the loss asks for rows that sum to 1. Where they do not, a
-            loss after SoftMax may be the implicit loss P(x) - <x, t> or the cross-entropy -sum t log y, which is then
-            another: the value settles it, and the gradient has to be that of the same one.
+        targets: "index", class indices of shape (n,), int64, the default; or "soft", rows of shape (n, K) in the dtype
+            of the scores, anywhere in [0, 1]; or "simplex", where the loss asks for rows that sum to 1. Where they do
+            not, a loss after SoftMax may be the implicit loss P(x) - <x, t> or the cross-entropy -sum t log y, which is
+            then another: the value settles it, and the gradient has to be that of the same one. With `like`, the
+            formula says what the targets are.
         features: what else is promised: "ignore_index", "weights" (softmax only), "label_smoothing", "soft_targets" or
             "simplex_targets" (beside class indices), "masks" (softmax only: scores of -inf for some classes, never for
-            the target).
+            the target). With `like`: "ignore_index" and "masks".
+        like: the formula of a row, "logsumexp(x) - x[c] + z*logsumexp(x)**2" (docs/language.md), of several forms that
+            are equal a list, or the name of one in `softmax_trick.testing.formulas.READY`. With x declared as a matrix
+            it is that of the whole batch.
+        let: with `like`, declarations of its names.
+        parameters: with `like`, the values of names that are constants of the loss, {"z": 1e-4}.
+        by: with `like`, the name of the scores.
+        half: with `like`, how half types are used: "strict", float32 inside and one rounding of the result; or "eager",
+            every intermediate rounded, where some faults cannot be seen.
+        axis: where the classes are: -1, scores (n, K); 1, scores (n, K, d) and labels (n, d); 0, scores (K, n).
+        framework: "torch", or what loss_fn is a function of: see `softmax_trick.testing.frameworks`.
         checks: the names of the sub-checks to run, among `LOSS_CHECKS` and the features; all by default. To be used
             where a sub-check makes no sense, such as gradients of a loss that has none.
 
@@ -68,19 +95,118 @@ def check_loss(
 
     Raises:
         CheckFailed: a sub-check failed; it is an AssertionError.
-        ValueError: an argument is unknown, or a feature does not go with the other arguments.
+        ValueError: an argument is unknown, or a feature does not go with the other arguments; the formula is none.
     """
     __tracebackhide__ = True
     if isinstance(features, str):
         features = (features,)  # type: ignore[assignment]
-    loss = Loss(loss_fn, usable(get_normalizer(normalizer)), reduction, targets, tuple(features))
-    every: dict[str, Callable[[Loss, Draw], None]] = dict(LOSS_CHECKS)
-    if loss.normalizer is SOFTMAX and (targets == "soft" or "soft_targets" in loss.features):
+    function = along(adapted(loss_fn, framework), axis)
+    if like is None:
+        for name, given in (("let", let), ("parameters", parameters), ("by", by != "x"), ("half", half != "eager")):
+            if given:
+                raise ValueError(f"{name}= belongs to like=, a formula: give one, or leave it")
+        loss: Examined = Loss(
+            function, usable(get_normalizer(normalizer)), reduction, targets or "index", tuple(features)
+        )
+    else:
+        loss = _like(
+            function, normalizer, reduction, targets, tuple(features), half, formula(like, let, parameters, by)
+        )
+    every = _sub_checks(loss, framework)
+    passed = run_checks(loss, every, checks)
+    notes = _on_half_types(loss) if isinstance(loss, FormulaLoss) else ()
+    return Checked(passed, tuple(sorted(loss.refused)), tuple(sorted(loss.unjudged)), notes)
+
+
+def _like(
+    function: LossFunction,
+    normalizer: str | Normalizer,
+    reduction: Reduction,
+    targets: TargetForm | None,
+    features: tuple[Feature, ...],
+    half: str,
+    wanted: Formula,
+) -> FormulaLoss:
+    """A loss that ought to be a formula."""
+    if normalizer != "softmax":
+        raise ValueError("give a normalizer or like=, not both: each says what the loss ought to be")
+    if targets is not None:
+        raise ValueError("targets= is for normalizers: with like=, the formula says what its targets are")
+    _known("reduction", reduction, REDUCTIONS)
+    _known("half", half, ("eager", "strict"))
+    for feature in features:
+        if feature not in ("ignore_index", "masks"):
+            raise ValueError(f"feature {feature!r} does not go with like=: write it into the formula")
+    if "ignore_index" in features and (wanted.target is None or wanted.target.kind != "label" or wanted.by_batch):
+        raise ValueError("feature 'ignore_index' needs a formula of a row with a label")
+    return FormulaLoss(function, wanted, reduction, features, half == "strict")
+
+
+def _sub_checks(loss: Examined, framework: str) -> dict[str, Callable[[Any, Draw], None]]:
+    """The sub-checks that make sense for a loss, by name."""
+    every: dict[str, Callable[[Any, Draw], None]] = dict(LOSS_CHECKS)
+    for name in FRAMEWORKS[framework].without:
+        del every[name]
+    if isinstance(loss, FormulaLoss) and loss.formula.by_batch:
+        for name in ("one class", *(("many classes", "many rows") if loss.square else ())):
+            every.pop(name, None)
+    if (
+        isinstance(loss, Loss)
+        and loss.normalizer is SOFTMAX
+        and (loss.targets == "soft" or "soft_targets" in loss.features)
+    ):
         every["off the simplex"] = check_off_the_simplex
     every |= {name: check for name, check in FEATURE_CHECKS.items() if name in loss.features}
     if len(loss.keywords) > 1:
         every["features together"] = check_features_together
-    return Checked(run_checks(loss, every, checks), tuple(sorted(loss.refused)))
+    return every
+
+
+def _on_half_types(loss: FormulaLoss) -> tuple[str, ...]:
+    """What was assumed of half types."""
+    if loss.strict or not loss.eager:
+        return ()
+    return (
+        f"{' and '.join(sorted(loss.eager))}: beyond what one rounding of a float32 result explains, so that every "
+        "intermediate was taken to be rounded; smaller faults cannot be seen",
+    )
+
+
+def adapted(function: LossFunction, framework: str) -> LossFunction:
+    """A loss of another framework as one of torch."""
+    _known("framework", framework, tuple(FRAMEWORKS))
+    if not callable(function):
+        raise ValueError(f"loss_fn is a {type(function).__name__}, not a function")
+    return FRAMEWORKS[framework].adapt(function)
+
+
+def along(function: LossFunction, axis: int) -> LossFunction:
+    """A loss with the classes along another axis, as one of scores (n, K)."""
+    _known("axis", axis, (-1, 0, 1))
+    if axis == -1:
+        return function
+
+    def by_rows(x: Tensor, *rest: Tensor, **options: Any) -> Tensor:
+        n = x.shape[0]
+        d = next(d for d in (3, 2, 1) if n % d == 0) if axis == 1 else 1
+        lead = (n // d, d) if axis == 1 else (n,)
+
+        def placed(tensor: Tensor) -> Tensor:
+            if tensor.dim() < 2:
+                return tensor.reshape(lead)
+            moved = tensor.reshape(*lead, tensor.shape[1]).movedim(-1, axis)
+            return moved.contiguous() if tensor.is_contiguous() else moved
+
+        value = function(placed(x), *map(placed, rest), **options)
+        right_shape = isinstance(value, Tensor) and value.shape == lead
+        return value.reshape(n) if right_shape and len(lead) > 1 else value
+
+    return by_rows
+
+
+def _known(what: str, value: object, known: Sequence[object]) -> None:
+    if value not in known:
+        raise ValueError(f"unknown {what} {value!r}: choose one of {', '.join(map(str, known))}")
 
 
 @dataclass(frozen=True)
@@ -97,11 +223,11 @@ class Loss:
     targets: str
     features: tuple[str, ...]
     refused: set[str] = field(default_factory=set)
+    unjudged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, value, known in (("reduction", self.reduction, REDUCTIONS), ("targets", self.targets, _FORMS)):
-            if value not in known:
-                raise ValueError(f"unknown {name} {value!r}: choose one of {', '.join(known)}")
+        _known("reduction", self.reduction, REDUCTIONS)
+        _known("targets", self.targets, _FORMS)
         for feature in self.features:
             if feature not in FEATURES:
                 raise ValueError(f"unknown feature {feature!r}: choose among {', '.join(FEATURES)}")
@@ -138,8 +264,15 @@ class Loss:
         forms: tuple[TargetKind, ...] = ("index",) if self.targets == "index" else self.soft_kinds()
         return Problem(self.normalizer, self.reduction, draw(scores(shape, kinds)), draw(targets(shape, forms)))
 
+    def posed(self, x: Tensor, labels: Tensor) -> Problem:
+        """These scores with these labels, or with one-hot targets."""
+        soft = labels if self.targets == "index" else torch.nn.functional.one_hot(labels, x.shape[1]).double()
+        return Problem(self.normalizer, self.reduction, x, soft)
+
 
 _FORMS: tuple[TargetForm, ...] = get_args(TargetForm)
+Examined = Loss | FormulaLoss
+Posed = Problem | FormulaProblem
 
 
 def usable(normalizer: Normalizer) -> Normalizer:
@@ -175,19 +308,19 @@ def here(tensor: Tensor) -> Tensor:
     return tensor.detach().clone().to(torch.get_default_device())
 
 
-def forward(loss: Loss, problem: Problem, x: Tensor | None = None, t: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def forward(loss: Examined, problem: Posed, x: Tensor | None = None, t: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The scores, as a leaf that requires a gradient, and the value of the loss; x and t, if given, in their place."""
     x = here(problem.scores).requires_grad_() if x is None else x
-    t = here(problem.targets) if t is None else t
-    options = {
-        name: here(value).to(x.dtype) if name == "weight" else value for name, value in problem.options().items()
-    }
+    t = here(problem.targets) if t is None and problem.targets is not None else t
+    given = problem.options()
+    options = {name: here(one).to(x.dtype) if isinstance(one, Tensor) else one for name, one in given.items()}
     try:
-        value = loss.function(x, t, **options)
+        value = loss.function(*(x,) if t is None else (x, t), **options)
     except Exception as error:
         raise Raised(f"the loss raises {described(error)}", problem.example(), right=problem.value()) from error
-    if problem.weight is not None and not torch.equal(options["weight"], here(problem.weight).to(x.dtype)):
-        raise Mismatch("weight was written into", problem.example(), options["weight"], problem.weight)
+    for name, one in given.items():
+        if isinstance(one, Tensor) and not torch.equal(options[name], here(one).to(x.dtype)):
+            raise Mismatch(f"{name} was written into", problem.example(), options[name], one)
     if not isinstance(value, Tensor):
         raise Mismatch(
             f"the loss is a {type(value).__name__}, not a tensor (what numpy computes needs a torch.autograd.Function)",
@@ -196,7 +329,7 @@ def forward(loss: Loss, problem: Problem, x: Tensor | None = None, t: Tensor | N
     return x, value
 
 
-def backward(problem: Problem, value: Tensor, x: Tensor, grad_output: Tensor, **options: bool) -> Tensor:
+def backward(problem: Posed, value: Tensor, x: Tensor, grad_output: Tensor, **options: bool) -> Tensor:
     """The gradient in the scores, for this grad_output."""
     example, right = problem.example() | {"grad_output": grad_output}, problem.gradient(grad_output.detach().cpu())
     try:
@@ -213,35 +346,34 @@ def described(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
-def compare_value(problem: Problem, value: Tensor) -> None:
+def compare_value(problem: Posed, value: Tensor) -> None:
     """Hold a value against the right one; the mean of no rows may be NaN, as torch's is, or 0."""
     if problem.denominator == 0 and value.shape == ():
         if not (value.isnan() or value == 0):
             raise Mismatch("the mean of no rows is wrong", problem.example(), value, "nan or 0")
         return
-    compare("the value", value, problem.value(), problem.value_allowed(), problem.example())
+    compare("the value", value, problem.answer_value(), problem.example())
 
 
-def compare_gradient(problem: Problem, found: Tensor, grad_output: Tensor, what: str = "the gradient") -> None:
+def compare_gradient(problem: Posed, found: Tensor, grad_output: Tensor, what: str = "the gradient") -> None:
     """Hold a gradient against the right one."""
-    right, allowed = problem.gradient(grad_output), problem.gradient_allowed(grad_output)
-    compare(what, found, right, allowed, problem.example() | {"grad_output": grad_output})
+    compare(what, found, problem.answer_gradient(grad_output), problem.example() | {"grad_output": grad_output})
 
 
-def draw_grad_output(problem: Problem, draw: Draw) -> Tensor:
+def draw_grad_output(problem: Posed, draw: Draw) -> Tensor:
     """A grad_output of the shape of the value: ones, zeros, and others; 65536 is a usual loss scale."""
     entries = st.sampled_from([1.0, 0.0, 2.5, -0.5, 65536.0]) | st.floats(-3, 3, allow_subnormal=False)
-    if problem.reduction != "none":
+    if not problem.shape:
         return problem.x.new_tensor(draw(entries))
-    return problem.x.new_tensor(draw(st.lists(entries, min_size=problem.n, max_size=problem.n)))
+    return problem.x.new_tensor(draw(st.lists(entries, min_size=problem.shape[0], max_size=problem.shape[0])))
 
 
-def ones(problem: Problem) -> Tensor:
+def ones(problem: Posed) -> Tensor:
     """The grad_output that `loss.backward()` would send, or `loss.sum().backward()`."""
-    return problem.x.new_ones(problem.n if problem.reduction == "none" else ())
+    return problem.x.new_ones(problem.shape)
 
 
-def verify(loss: Loss, problem: Problem, grad_output: Tensor) -> None:
+def verify(loss: Examined, problem: Posed, grad_output: Tensor) -> None:
     """Value and gradient."""
     x, value = forward(loss, problem)
     compare_value(problem, value)
@@ -251,7 +383,7 @@ def verify(loss: Loss, problem: Problem, grad_output: Tensor) -> None:
 # --- the sub-checks ---------------------------------------------------------------------------------------------------
 
 
-def check_value(loss: Loss, draw: Draw) -> None:
+def check_value(loss: Examined, draw: Draw) -> None:
     """The value, on scores without extremes; the same where no gradient is wanted."""
     problem = loss.problem(draw)
     compare_value(problem, forward(loss, problem)[1])
@@ -259,20 +391,21 @@ def check_value(loss: Loss, draw: Draw) -> None:
         compare_value(problem, forward(loss, problem)[1])
 
 
-def check_gradient(loss: Loss, draw: Draw) -> None:
+def check_gradient(loss: Examined, draw: Draw) -> None:
     """The gradient is F(x) - t, reduced, for a grad_output of ones."""
     problem = loss.problem(draw)
     x, value = forward(loss, problem)
     compare_gradient(problem, backward(problem, value, x, ones(problem)), ones(problem))
 
 
-def check_inputs_unmodified(loss: Loss, draw: Draw) -> None:
+def check_inputs_unmodified(loss: Examined, draw: Draw) -> None:
     """Neither pass writes into scores, targets or grad_output; nor does a call that wants no gradient."""
     problem = loss.problem(draw)
     grad_output = draw_grad_output(problem, draw)
-    leaf, t, sent = here(problem.scores).requires_grad_(), here(problem.targets), here(grad_output)
+    leaf, sent = here(problem.scores).requires_grad_(), here(grad_output)
+    t = None if problem.targets is None else here(problem.targets)
     x = leaf * 1  # as a network's output: into a leaf, autograd would forbid to write
-    inputs = {"scores": x, "targets": t, "grad_output": sent}
+    inputs = {"scores": x, "grad_output": sent} | ({} if t is None else {"targets": t})
     before = {name: (tensor.detach().clone(), tensor._version) for name, tensor in inputs.items()}
 
     def unmodified(after: str) -> None:
@@ -291,7 +424,7 @@ def check_inputs_unmodified(loss: Loss, draw: Draw) -> None:
     unmodified("the backward pass")
 
 
-def check_grad_output(loss: Loss, draw: Draw) -> None:
+def check_grad_output(loss: Examined, draw: Draw) -> None:
     """The gradient is proportional to grad_output, row by row for "none"."""
     problem = loss.problem(draw)
     grad_output = draw_grad_output(problem, draw)
@@ -299,7 +432,7 @@ def check_grad_output(loss: Loss, draw: Draw) -> None:
     compare_gradient(problem, backward(problem, value, x, here(grad_output)), grad_output)
 
 
-def check_repeated_backward(loss: Loss, draw: Draw) -> None:
+def check_repeated_backward(loss: Examined, draw: Draw) -> None:
     """A retained graph answers again, and for another grad_output, and leaves the earlier answers alone."""
     problem = loss.problem(draw)
     x, value = forward(loss, problem)
@@ -313,36 +446,38 @@ def check_repeated_backward(loss: Loss, draw: Draw) -> None:
         compare_gradient(problem, found, grad_output, "a gradient, after further backward passes,")
 
 
-def check_second_derivative(loss: Loss, draw: Draw) -> None:
+def check_second_derivative(loss: Examined, draw: Draw) -> None:
     """The derivatives of <gradient, v> in scores and grad_output are right, or refused by an exception.
 
     A gradient that is a constant of the graph is neither: it makes a gradient penalty silently 0.
     """
     problem = loss.problem(draw, kinds=("generic",))
-    assume(smooth_at(problem.normalizer, problem.x))
+    problem.assume_smooth()
     grad_output = draw_grad_output(problem, draw).clamp(-3, 3)
     entries = st.sampled_from([1.0, 0.0, -1.0, 0.5])
     v = problem.x.new_tensor(draw(st.lists(entries, min_size=problem.x.numel(), max_size=problem.x.numel())))
     v = v.reshape(problem.x.shape)
     x, value = forward(loss, problem)
     sent = here(grad_output).requires_grad_()
-    right, allowed = problem.second(grad_output, v), problem.second_allowed(grad_output, v)
+    answers = problem.answer_second(grad_output, v)
     example = problem.example() | {"grad_output": grad_output, "v": v}
     try:
         (first,) = torch.autograd.grad(value, x, sent.to(value), create_graph=True)
         if not first.requires_grad:
-            raise Mismatch("the gradient has no graph, so that second derivatives are silently 0", example, 0, right[0])
+            raise Mismatch(
+                "the gradient has no graph, so that second derivatives are silently 0", example, 0, answers[0].right
+            )
         # Not by autograd.grad: it takes no path that a refusal stands on, and answers None.
         first.backward(here(v).to(first))
     except RuntimeError:
         loss.refused.add("second derivative")
         return
-    for what, leaf, expected, off in zip(("scores", "grad_output"), (x, sent), right, allowed, strict=True):
-        got = torch.zeros_like(expected) if leaf.grad is None else leaf.grad
-        compare(f"the derivative of <gradient, v> in the {what}", got, expected, off, example)
+    for what, leaf, answer in zip(("scores", "grad_output"), (x, sent), answers, strict=True):
+        got = torch.zeros_like(answer.right) if leaf.grad is None else leaf.grad
+        compare(f"the derivative of <gradient, v> in the {what}", got, answer, example)
 
 
-def check_memory_formats(loss: Loss, draw: Draw) -> None:
+def check_memory_formats(loss: Examined, draw: Draw) -> None:
     """Scores, targets and grad_output need not be contiguous; expanded ones have strides of 0."""
     problem = loss.problem(draw)
     layout = draw(st.sampled_from(list(LAYOUTS)))
@@ -350,10 +485,11 @@ def check_memory_formats(loss: Loss, draw: Draw) -> None:
         problem = replace(problem, scores=problem.scores[:1].expand_as(problem.scores))
     grad_output = draw_grad_output(problem, draw)
     x = LAYOUTS[layout](here(problem.scores)).requires_grad_()
-    t = here(problem.targets)
-    t = t.repeat_interleave(2)[::2] if t.dim() == 1 else _transposed(t)
+    t = None if problem.targets is None else here(problem.targets)
+    if t is not None:
+        t = t.repeat_interleave(2)[::2] if t.dim() == 1 else _transposed(t)
     sent = here(grad_output)
-    if problem.reduction == "none":
+    if problem.shape:
         if draw(st.booleans()):  # as sum() sends back
             sent = sent[:1].expand_as(sent)
             grad_output = grad_output[:1].expand_as(grad_output)
@@ -394,33 +530,33 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def check_saturation(loss: Loss, draw: Draw) -> None:
+def check_saturation(loss: Examined, draw: Draw) -> None:
     """Value and gradient where scores are saturated, huge or subnormal, in float64 and float32."""
     problem = loss.problem(draw, kinds=("saturated", "subnormal", "huge"))
     for dtype in (torch.float64, torch.float32):
         verify(loss, problem.to(dtype), ones(problem))
 
 
-def check_batch_sizes(loss: Loss, draw: Draw) -> None:
+def check_batch_sizes(loss: Examined, draw: Draw) -> None:
     """No rows at all, and a single one."""
     problem = loss.problem(draw, rows=(0, 1))
     verify(loss, problem, ones(problem))
 
 
-def check_one_class(loss: Loss, draw: Draw) -> None:
+def check_one_class(loss: Examined, draw: Draw) -> None:
     """K = 1."""
     problem = loss.problem(draw, rows=(1, 3), classes=(1, 1))
     verify(loss, problem, ones(problem))
 
 
-def check_dtypes(loss: Loss, draw: Draw) -> None:
+def check_dtypes(loss: Examined, draw: Draw) -> None:
     """Value and gradient in float32, bfloat16 and float16; a half type may be refused by an exception."""
     problem = loss.problem(draw)
     for dtype in (torch.float32, *HALF_TYPES):
         verify_in(loss, problem.to(dtype))
 
 
-def check_many_classes(loss: Loss, draw: Draw) -> None:
+def check_many_classes(loss: Examined, draw: Draw) -> None:
     """K beyond 1024, 4096 and 65,536, and prime: what is left over by blocks of any size counts.
 
     In row 0 the last three classes have as much of P(x) as all others; in row 1 the scores are alike, and where a sum
@@ -428,8 +564,7 @@ def check_many_classes(loss: Loss, draw: Draw) -> None:
     """
     k = draw(st.sampled_from(MANY))
     x, labels = many_scores(k), torch.tensor([k - 1, 1], device="cpu")
-    soft = labels if loss.targets == "index" else torch.nn.functional.one_hot(labels, k).double()
-    problem = Problem(loss.normalizer, loss.reduction, x, soft)
+    problem = loss.posed(x, labels)
     for dtype in (torch.float64, torch.float32, *HALF_TYPES):
         try:
             verify_in(loss, problem.to(dtype))
@@ -459,13 +594,12 @@ def many_scores(k: int) -> Tensor:
     return torch.stack([quarters + tail, quarters])
 
 
-def check_many_rows(loss: Loss, draw: Draw) -> None:
+def check_many_rows(loss: Examined, draw: Draw) -> None:
     """n beyond 1024 and 4096, and prime, K = 3: what is left over by blocks of rows counts."""
     n = draw(st.sampled_from(MANY[:2]))
     x = many_scores(n)[1].reshape(n, 1) * torch.tensor([1.0, -1.0, 0.5], dtype=torch.float64, device="cpu")
     labels = torch.arange(n, device="cpu") % 3
-    soft = labels if loss.targets == "index" else torch.nn.functional.one_hot(labels, 3).double()
-    problem = Problem(loss.normalizer, loss.reduction, x, soft)
+    problem = loss.posed(x, labels)
     try:
         verify(loss, problem, ones(problem))
     except Mismatch as mismatch:
@@ -473,7 +607,7 @@ def check_many_rows(loss: Loss, draw: Draw) -> None:
         raise
 
 
-def verify_in(loss: Loss, problem: Problem) -> None:
+def verify_in(loss: Examined, problem: Posed) -> None:
     """Value and gradient in the dtype of the scores."""
     if problem.scores.dtype not in HALF_TYPES:
         return verify(loss, problem, ones(problem))
@@ -486,20 +620,22 @@ def verify_in(loss: Loss, problem: Problem) -> None:
         raise
     grad_output = ones(problem)
     try:
-        value_allowed, gradient_allowed = problem.half_allowed(grad_output)
+        value_answer, gradient_answer = problem.half_answers(grad_output)
     except (RuntimeError, TypeError, ValueError):  # of a normalizer of the user's own: there is nothing to go by
         loss.refused.add(str(problem.scores.dtype).removeprefix("torch."))
         return None
-    compare("the value", value, problem.value(), value_allowed, problem.example())
+    compare("the value", value, value_answer, problem.example())
     found = backward(problem, value, x, grad_output)
-    compare("the gradient", found, problem.gradient(grad_output), gradient_allowed, problem.example())
+    compare("the gradient", found, gradient_answer, problem.example())
+    if isinstance(loss, FormulaLoss) and isinstance(problem, FormulaProblem):
+        loss.look_at_half(problem, value, found, grad_output)
     return None
 
 
 # --- features ---------------------------------------------------------------------------------------------------------
 
 
-def with_option(feature: str, problem: Problem, draw: Draw) -> Problem:
+def with_option(feature: str, problem: Posed, draw: Draw) -> Problem:
     """The problem with the option that belongs to a feature, drawn."""
     if feature == "label_smoothing":
         return replace(problem, label_smoothing=draw(st.sampled_from([0.1, 0.5, 1.0])))
@@ -526,7 +662,7 @@ def check_option(feature: str) -> Callable[[Loss, Draw], None]:
     return check
 
 
-def check_off_the_simplex(loss: Loss, draw: Draw) -> None:
+def check_off_the_simplex(loss: Examined, draw: Draw) -> None:
     """For targets in [0, 1] that do not sum to 1, value and gradient are those of one loss.
 
     Of P(x) - <x, t>, with gradient y - t; or of the cross-entropy -sum t log y, with gradient (sum t) y - t.
@@ -555,21 +691,21 @@ def check_off_the_simplex(loss: Loss, draw: Draw) -> None:
     return None
 
 
-def check_soft_targets(loss: Loss, draw: Draw) -> None:
+def check_soft_targets(loss: Examined, draw: Draw) -> None:
     """Value and gradient for soft targets."""
     problem = loss.problem(draw)
     soft = replace(problem, targets=draw(targets((problem.n, problem.k), loss.soft_kinds())))
     verify(loss, soft, draw_grad_output(soft, draw))
 
 
-def check_masks(loss: Loss, draw: Draw) -> None:
+def check_masks(loss: Examined, draw: Draw) -> None:
     """A class of score -inf has probability 0: it changes nothing, and gets a gradient of 0."""
     problem = loss.problem(draw, kinds=("masked",))
     open_target = replace(problem, scores=problem.scores.where(problem.one_hot == 0, 1.0))
     verify(loss, open_target, draw_grad_output(problem, draw))
 
 
-def check_features_together(loss: Loss, draw: Draw) -> None:
+def check_features_together(loss: Examined, draw: Draw) -> None:
     """All options at once."""
     problem = loss.problem(draw)
     for feature in loss.keywords:
@@ -578,7 +714,7 @@ def check_features_together(loss: Loss, draw: Draw) -> None:
     verify(loss, problem, draw_grad_output(problem, draw))
 
 
-LOSS_CHECKS: Mapping[str, Callable[[Loss, Draw], None]] = {
+LOSS_CHECKS: Mapping[str, Callable[[Any, Draw], None]] = {
     "value": check_value,
     "gradient": check_gradient,
     "inputs unmodified": check_inputs_unmodified,
@@ -593,7 +729,7 @@ LOSS_CHECKS: Mapping[str, Callable[[Loss, Draw], None]] = {
     "many classes": check_many_classes,
     "many rows": check_many_rows,
 }
-FEATURE_CHECKS: Mapping[str, Callable[[Loss, Draw], None]] = {
+FEATURE_CHECKS: Mapping[str, Callable[[Any, Draw], None]] = {
     **{feature: check_option(feature) for feature in KEYWORDS},
     "soft_targets": check_soft_targets,
     "simplex_targets": check_soft_targets,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from softmax_trick.normalizers import SOFTMAX, Normalizer, get_normalizer
+from softmax_trick.testing.answers import Answer, compare
 from softmax_trick.testing.losses import LAYOUTS, MANY, Raised, described, here, lacks_memory, many_scores, usable
 from softmax_trick.testing.reference import (
     HALF_FACTOR,
@@ -32,7 +33,7 @@ from softmax_trick.testing.reference import (
     sums_to_one,
     unit_roundoff,
 )
-from softmax_trick.testing.running import Checked, Draw, Mismatch, compare, run_checks
+from softmax_trick.testing.running import Checked, Draw, Mismatch, run_checks
 from softmax_trick.testing.strategies import GAPS, ScoreKind, scores, shapes
 
 NormalizerFunction = Callable[[Tensor], Tensor]
@@ -92,6 +93,13 @@ def forward(subject: Subject, x: Tensor) -> Tensor:
         raise Raised(f"the normalizer raises {described(error)}", example, right=right_value(subject, x)) from error
     if not isinstance(y, Tensor):
         raise Mismatch(f"the normalizer gives a {type(y).__name__}, not a tensor", example, y, right_value(subject, x))
+    if y.dim() == 0 and x.dim() == 2:
+        raise Mismatch(
+            "one number, not a tensor of the scores' shape: is it a loss? check_loss is for those",
+            example,
+            y,
+            right_value(subject, x),
+        )
     return y
 
 
@@ -109,7 +117,7 @@ def verify_value(subject: Subject, x: Tensor, y: Tensor) -> None:
     """Hold the values y at the scores x against the right ones."""
     u, exact = unit_roundoff(x.dtype), x.detach().cpu().double()
     allowed = 4 * growth(subject.like, exact) * u * value_size(subject, x) + torch.finfo(x.dtype).tiny
-    compare("the value", y, right_value(subject, x), allowed, {"scores": x})
+    compare("the value", y, Answer(right_value(subject, x), allowed), {"scores": x})
 
 
 def verify_gradient(subject: Subject, x: Tensor, y: Tensor, v: Tensor, relative: Tensor | None = None) -> None:
@@ -140,7 +148,8 @@ def verify_gradient(subject: Subject, x: Tensor, y: Tensor, v: Tensor, relative:
         residue = sums_to_one(soft) * mean
         size = soft * (sent.abs() + mean) + at_maximum(exact) * residue
         shared = at_shared_maximum(exact) * (relative * residue).sum()
-    compare("the gradient", found, right, steep * (relative * size + shared) + torch.finfo(x.dtype).tiny, example)
+    allowed = steep * (relative * size + shared) + torch.finfo(x.dtype).tiny
+    compare("the gradient", found, Answer(right, allowed), example)
 
 
 def draw_scores(
@@ -187,7 +196,7 @@ def check_range(subject: Subject, draw: Draw) -> None:
     if not (within | (right < low) | (right > high)).all():  # the range of the targets need not be that of F
         raise Mismatch(f"a value is outside [{low}, {high}]", {"scores": x}, y, right)
     if subject.like is SOFTMAX:
-        compare("the sum of a row", y.sum(-1), torch.ones_like(y[:, 0]), slack[:, 0], {"scores": x})
+        compare("the sum of a row", y.sum(-1), Answer(torch.ones_like(y[:, 0]), slack[:, 0]), {"scores": x})
 
 
 def check_value(subject: Subject, draw: Draw) -> None:
@@ -319,7 +328,8 @@ def verify_in(subject: Subject, x: Tensor, v: Tensor | None) -> None:
     off = (own.double() - right_value(subject, x)).abs()
     relative = off / size.clamp_min(torch.finfo(x.dtype).tiny)
     relative = HALF_FACTOR * torch.maximum(relative.amax(), u * exponent(subject.like, exact))
-    compare("the value", y, right_value(subject, x), relative * size + torch.finfo(x.dtype).tiny, {"scores": x})
+    allowed = relative * size + torch.finfo(x.dtype).tiny
+    compare("the value", y, Answer(right_value(subject, x), allowed), {"scores": x})
     if v is not None:
         verify_gradient(subject, leaf, y, v, relative)
 
@@ -331,7 +341,7 @@ def check_shift_invariance(subject: Subject, draw: Draw) -> None:
     shifted = here(x + c)
     y = forward(subject, shifted)
     allowed = 4 * growth(subject.like, x + c) * unit_roundoff(x.dtype) * right_value(subject, x)
-    compare("the value at shifted scores", y, right_value(subject, x), allowed, {"scores": x, "shift": c})
+    compare("the value at shifted scores", y, Answer(right_value(subject, x), allowed), {"scores": x, "shift": c})
 
 
 def check_masks(subject: Subject, draw: Draw) -> None:

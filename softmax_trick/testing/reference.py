@@ -44,9 +44,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from hypothesis import assume
 from torch import Tensor
 
 from softmax_trick.normalizers import SIGMOID, SOFTMAX, Normalizer
+from softmax_trick.testing.answers import Answer
+from softmax_trick.testing.hints import hint
 
 HALF_FACTOR = 4
 HALF_TYPES = (torch.bfloat16, torch.float16)
@@ -351,6 +354,38 @@ class Problem:
         if self.normalizer is SIGMOID:
             return F.binary_cross_entropy_with_logits(x, self.a.to(x.dtype), reduction="none").sum(-1)
         return self.normalizer.torch_potential(x) - (x * self.a.to(x.dtype)).sum(-1)
+
+    # --- right answers, with what is allowed ---
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return (self.n,) if self.reduction == "none" else ()
+
+    def assume_smooth(self) -> None:
+        """Discard the example if F has a kink there."""
+        assume(smooth_at(self.normalizer, self.x))
+
+    def _answer(self, right: Tensor, allowed: Tensor, what: str = "") -> Answer:
+        return Answer(right, allowed, hint=lambda found: hint(found, right, what, self.n, self.k))
+
+    def answer_value(self) -> Answer:
+        """The reduced loss."""
+        return self._answer(self.value(), self.value_allowed(), "value")
+
+    def answer_gradient(self, grad_output: Tensor) -> Answer:
+        """The gradient in the scores for this grad_output."""
+        return self._answer(self.gradient(grad_output), self.gradient_allowed(grad_output), "gradient")
+
+    def answer_second(self, grad_output: Tensor, v: Tensor) -> tuple[Answer, Answer]:
+        """The gradient of <gradient(grad_output), v> in the scores and in grad_output."""
+        right, allowed = self.second(grad_output, v), self.second_allowed(grad_output, v)
+        return self._answer(right[0], allowed[0]), self._answer(right[1], allowed[1])
+
+    def half_answers(self, grad_output: Tensor) -> tuple[Answer, Answer]:
+        """Value and gradient in a half type."""
+        value_allowed, gradient_allowed = self.half_allowed(grad_output)
+        return self._answer(self.value(), value_allowed), self._answer(self.gradient(grad_output), gradient_allowed)
 
     def half_allowed(self, grad_output: Tensor) -> tuple[Tensor, Tensor]:
         """How far value and gradient may be off in a half type."""

@@ -111,19 +111,6 @@ FUNCTIONS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Bound:
-    """How far entries of a node may be off.
-
-    Attributes:
-        allowed: for each entry; infinite where nothing is said.
-        parts: the nodes that contribute most to the entry asked for, and how much, largest first.
-    """
-
-    allowed: Floats
-    parts: tuple[tuple[Node, float], ...] = ()
-
-
 class Rounding:
     """The nodes that some outputs are computed from, in float64, and bounds on what rounding does to the outputs."""
 
@@ -138,10 +125,10 @@ class Rounding:
         """The value of a node in float64."""
         return self._values[node.serial]
 
-    def bound(self, output: Node, precision: Precision, most: int = 64, also: Places | None = None) -> Bound:
-        """How far each entry of an output may be off; of more than `most` entries, these and those of `also` exactly.
+    def bound(self, output: Node, precision: Precision, most: int = 64, also: Places | None = None) -> Floats:
+        """How far each entry of an output may be off; infinite where nothing is said.
 
-        The others have the running error, which is larger.
+        Of more than `most` entries, as many and those of `also` have B; the others the running error, which is larger.
         """
         with np.errstate(all="ignore"):
             own, running = self._forward_errors(precision)
@@ -155,7 +142,7 @@ class Rounding:
             for start in range(0, len(entries), step):
                 chosen = entries[start : start + step]
                 allowed[chosen] = np.minimum(self._weighed(output, chosen, own)[0], allowed[chosen])
-        return Bound(np.where(np.isnan(allowed), np.inf, allowed))
+        return np.where(np.isnan(allowed), np.inf, allowed)
 
     def parts(self, output: Node, precision: Precision, entry: int, most: int = 3) -> tuple[tuple[Node, float], ...]:
         """The nodes whose rounding contributes most to an entry, with what they contribute."""

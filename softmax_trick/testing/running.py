@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import FlakyFailure
+from hypothesis.errors import FlakyFailure, Unsatisfiable
 from torch import Tensor
 
 Example = TypeVar("Example")
@@ -65,10 +65,14 @@ class Checked:
         passed: the names of the sub-checks that were run.
         refused: what the function under test refuses by an exception where a refusal is no fault: "second derivative",
             "bfloat16", "float16", "K = 65539" for want of memory.
+        unjudged: what had entries of which rounding explains anything, so that only NaN and infinity were looked for.
+        notes: what else was seen, such as how a half type is used.
     """
 
     passed: tuple[str, ...]
     refused: tuple[str, ...]
+    unjudged: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Mismatch(Exception):
@@ -129,35 +133,14 @@ def _failure(name: str, subject: Subject, check: Callable[[Subject, Draw], None]
         if not found:
             raise
         mismatch, flaky = found[0], ", and not every time the example is tried"
+    except Unsatisfiable:
+        raise ValueError(f"{name}: what is right has no value at any of the examples that were drawn") from None
     else:
         return None
     example = {key: shown(value) for key, value in mismatch.example.items()}
     failure = CheckFailed(name, mismatch.what + flaky, example, shown(mismatch.found), shown(mismatch.right))
     failure.__cause__ = mismatch.__cause__  # what the function under test raised, if it did
     return failure
-
-
-def compare(what: str, found: Tensor, right: Tensor, allowed: Tensor, example: Mapping[str, Any]) -> None:
-    """Hold a tensor against the right one, entry by entry; NaN is never right, but for an answer that has none either.
-
-    Where the right answer is no finite number of the dtype, any that is not finite will do.
-
-    Raises:
-        Mismatch: the shapes differ, or an entry differs by more than is allowed; the worst entry is named.
-    """
-    got = found.detach().to(device="cpu", dtype=torch.float64)
-    if got.shape != right.shape:
-        raise Mismatch(f"{what} has shape {tuple(got.shape)}, not {tuple(right.shape)}", example, found, right)
-    off, allowed = (got - right).abs(), allowed.expand_as(right)
-    largest = torch.finfo(found.dtype if found.is_floating_point() else torch.float64).max
-    beyond = ~(right.abs() <= largest)
-    wrong = torch.where(beyond, got.isfinite(), ~(off <= allowed))
-    if wrong.any():
-        excess = torch.where(wrong, (off / allowed).nan_to_num(nan=torch.inf, posinf=torch.inf), -1)
-        entry = tuple(int(place) for place in torch.unravel_index(excess.argmax(), excess.shape))
-        where = f" at entry {list(entry)}" if entry else ""
-        by = f"off by {float(off[entry]):.3g}, where rounding explains {float(allowed[entry]):.3g}"
-        raise Mismatch(f"{what} is wrong{where}: {by}", example, found, right)
 
 
 def shown(value: Any) -> str:
