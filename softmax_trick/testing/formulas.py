@@ -102,6 +102,7 @@ READY: Mapping[str, Ready] = {
         "binary cross-entropy with weights and pos_weight, summed over the classes",
         (
             "sum(weight*((1 - t)*x + (1 + (pos_weight - 1)*t)*softplus(-x)))",
+            "sum(weight*((1 + (pos_weight - 1)*t)*softplus(x) - pos_weight*t*x))",
             "-sum(weight*(pos_weight*t*log_sigmoid(x) + (1 - t)*log_sigmoid(-x)))",
         ),
         "x: K; t: K unit; weight: K positive; pos_weight: K positive",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -32,6 +32,7 @@ PRECISIONS: Mapping[torch.dtype, Precision] = {
 }
 NARROW = 2.0**-8  # of what is allowed; a wider ball is computed with more bits
 MOST = 64  # entries of a gradient that are judged by their own bound; those beyond by a running error, which is larger
+LONG = 2**14  # scores from which on they are fewer
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,26 @@ class Unfolded:
     grad_output: Node
     value: Node
     gradient: Node
+
+
+class Computed:
+    """The nodes of an answer, one for each form of the formula, and what is known of them at the exact inputs."""
+
+    def __init__(self, outputs: Sequence[Node]) -> None:
+        self.outputs = outputs
+        self.roundings = [Rounding([output]) for output in outputs]
+        self._balls: dict[int, tuple[Floats, Floats, Floats]] = {}
+        self.answers: dict[Any, Answer] = {}  # by dtype, and whether strict
+
+    def right(self, allowed: Floats) -> tuple[Floats, Floats, Floats]:
+        """The answer as two doubles and a radius, with as many bits as make it narrow beside what is allowed."""
+        for bits in balls.PRECISIONS:
+            if bits not in self._balls:
+                self._balls[bits] = balls.midpoints(balls.enclose([self.outputs[0]], bits)[0])
+            radius = self._balls[bits][2]
+            if bool((radius <= NARROW * allowed).all()):
+                break
+        return self._balls[bits]
 
 
 @dataclass(frozen=True)
@@ -57,6 +78,7 @@ class FormulaProblem:
         ignore_index: the class index of rows that do not count, or None.
         strict: whether in half types everything but inputs and results is promised to be in float32.
         unjudged: what was met of which rounding explains anything.
+        known: what was computed, shared by problems of the same numbers in other dtypes.
     """
 
     formula: Formula
@@ -67,16 +89,24 @@ class FormulaProblem:
     ignore_index: int | None = None
     strict: bool = False
     unjudged: set[str] = field(default_factory=set, compare=False)
+    known: dict[Any, Computed] = field(default_factory=dict, compare=False)
 
     def to(self, dtype: torch.dtype) -> FormulaProblem:
         """The same problem with floating-point inputs rounded to another dtype."""
 
+        exact = True
+
         def cast(tensor: Tensor) -> Tensor:
-            return tensor.to(dtype) if tensor.is_floating_point() else tensor
+            nonlocal exact
+            if not tensor.is_floating_point():
+                return tensor
+            exact = exact and torch.equal(tensor.to(dtype).to(tensor.dtype), tensor)
+            return tensor.to(dtype)
 
         targets = None if self.targets is None else cast(self.targets)
         others = {name: cast(one) for name, one in self.others.items()}
-        return replace(self, scores=cast(self.scores), targets=targets, others=others)
+        scores = cast(self.scores)
+        return replace(self, scores=scores, targets=targets, others=others, known=self.known if exact else {})
 
     def options(self) -> dict[str, Any]:
         """The inputs that are given by keyword; scalars as numbers."""
@@ -173,48 +203,59 @@ class FormulaProblem:
         sent = graph.leaf(grad_output.double().numpy())
         return Unfolded(x, sent, value, graph.pullback(value, x, sent))
 
-    def _answer(self, outputs: Sequence[Node], shape: tuple[int, ...], what: str) -> Answer:
+    def _computed(self, key: Any, outputs: Callable[[], Sequence[Node]]) -> Computed:
+        if key not in self.known:
+            self.known[key] = Computed(outputs())
+        return self.known[key]
+
+    def _answer(self, computed: Computed, shape: tuple[int, ...], what: str) -> Answer:
         """The answer that the first node is, with what rounding explains on the way to any of them."""
+        kind = (self.scores.dtype, self.strict)
+        if kind not in computed.answers:
+            computed.answers[kind] = self._answered(computed, shape, what)
+        return computed.answers[kind]
+
+    def _answered(self, computed: Computed, shape: tuple[int, ...], what: str) -> Answer:
         precision = PRECISIONS[self.scores.dtype]
-        roundings = [Rounding([output]) for output in outputs]
-        allowed = self._allowed(outputs, roundings, precision)
-        for bits in balls.PRECISIONS:
-            right, rest, radius = balls.midpoints(balls.enclose([outputs[0]], bits)[0])
-            if bool((radius <= NARROW * np.where(np.isfinite(allowed), allowed, np.inf)).all()):
-                break
+        allowed = self._allowed(computed, precision)
+        right, rest, radius = computed.right(allowed)
         assume(not np.isnan(right).any())  # the formula has no value here
         if not np.isfinite(allowed).all():
             self.unjudged.add(f"{what} in {str(self.scores.dtype).removeprefix('torch.')}")
 
         def why(entry: int) -> str:
-            return explained(outputs, roundings, precision, entry)
+            return explained(computed, precision, entry)
 
         def looks_like(found: Tensor) -> str:
             return hint(found, tensor(right, shape), what, self.n, self.k)
 
         return Answer(tensor(right, shape), tensor(allowed + radius, shape), tensor(rest, shape), why, looks_like)
 
-    def _allowed(self, outputs: Sequence[Node], roundings: Sequence[Rounding], precision: Precision) -> Floats:
-        also = self._telling()
-        if precision.half and self.strict:
-            inside = rounding.with_blocked_sums(FLOAT32)
-            bounds = [
-                rounding.strict(one.bound(output, inside, MOST, also), one.value(output), precision)
-                for one, output in zip(roundings, outputs, strict=True)
-            ]
-        else:
-            bounds = [one.bound(output, precision, MOST, also) for one, output in zip(roundings, outputs, strict=True)]
-        return np.max(bounds, axis=0) if len(bounds) > 1 else bounds[0]
+    def _allowed(self, computed: Computed, precision: Precision) -> Floats:
+        entries, strict = self._judged(computed.outputs[0].size), precision.half and self.strict
+        inside = rounding.with_blocked_sums(FLOAT32) if strict else precision
+        bounds = []
+        for one, output in zip(computed.roundings, computed.outputs, strict=True):
+            bound = one.bound(output, inside, entries)
+            bounds.append(rounding.strict(bound, one.value(output), precision) if strict else bound)
+        return np.maximum.reduce(bounds)
+
+    def _judged(self, size: int) -> graph.Places:
+        """The entries of an output that are judged by their own bound."""
+        most = MOST if self.scores.numel() <= LONG else 4
+        if size <= most:
+            return np.arange(size)
+        spread = np.arange(size)[:: -(-size // most)]
+        return np.unique(np.concatenate([spread, self._telling()[:most]])) if size == self.scores.numel() else spread
 
     def _telling(self) -> graph.Places:
-        """Places in the scores that are judged by their own bound in long rows too: around the label, and the last."""
+        """Places in the scores that are judged by their own bound in long rows too: the label's, and the last."""
         n, k = self.scores.shape
         found = [np.arange(n) * k + k - 1]
-        if self.targets is not None and not self.targets.is_floating_point() and self.targets.dim() == 1:
-            labels = self.targets.where(self.kept, 0).numpy()
-            found += [np.arange(n) * k + (labels + step) % k for step in (-1, 0, 1)]
-        places: graph.Places = np.concatenate(found)
-        return places[:MOST] if n < MOST else places[:: -(-n // 16)]
+        if self.targets is not None and not self.targets.is_floating_point():
+            found.append(np.arange(n) * k + self.targets.where(self.kept, 0).numpy())
+        places: graph.Places = np.stack(found, axis=-1).reshape(-1)
+        return places
 
     # --- answers ---
 
@@ -228,16 +269,14 @@ class FormulaProblem:
 
     def answer_value(self) -> Answer:
         """The reduced loss."""
-        return self._value
-
-    @cached_property
-    def _value(self) -> Answer:
-        return self._answer([one.value for one in self._forms(torch.ones(self.shape))], self.shape, "value")
+        computed = self._computed("value", lambda: [one.value for one in self._forms(torch.ones(self.shape))])
+        return self._answer(computed, self.shape, "value")
 
     def answer_gradient(self, grad_output: Tensor) -> Answer:
         """The gradient in the scores for this grad_output."""
-        outputs = [one.gradient for one in self._forms(grad_output)]
-        return self._answer(outputs, tuple(self.scores.shape), "gradient")
+        key = tuple(grad_output.reshape(-1).tolist())
+        computed = self._computed(key, lambda: [one.gradient for one in self._forms(grad_output)])
+        return self._answer(computed, tuple(self.scores.shape), "gradient")
 
     def answer_second(self, grad_output: Tensor, v: Tensor) -> tuple[Answer, Answer]:
         """The gradient of <gradient(grad_output), v> in the scores and in grad_output."""
@@ -247,8 +286,8 @@ class FormulaProblem:
             by_scores.append(graph.pullback(one.gradient, one.x, direction))
             by_sent.append(graph.pullback(one.gradient, one.grad_output, direction))
         return (
-            self._answer(by_scores, tuple(self.scores.shape), "second derivative"),
-            self._answer(by_sent, tuple(grad_output.shape), "second derivative"),
+            self._answer(Computed(by_scores), tuple(self.scores.shape), "second derivative"),
+            self._answer(Computed(by_sent), tuple(grad_output.shape), "second derivative"),
         )
 
     def half_answers(self, grad_output: Tensor) -> tuple[Answer, Answer]:
@@ -396,12 +435,12 @@ def tensor(values: Floats, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values)).reshape(shape)
 
 
-def explained(outputs: Sequence[Node], roundings: Sequence[Rounding], precision: Precision, entry: int) -> str:
-    """Of which operations the allowed rounding of an entry is made: "49.5 u: 31 u x - logsumexp(x), 18.5 u ..."."""
+def explained(computed: Computed, precision: Precision, entry: int) -> str:
+    """Of which operations the allowed rounding of an entry is made: "31 u x - logsumexp(x), 18.5 u ..."."""
     from softmax_trick.language.text import to_text
 
     parts = max(
-        (one.parts(output, precision, entry) for one, output in zip(roundings, outputs, strict=True)),
+        (one.parts(output, precision, entry) for one, output in zip(computed.roundings, computed.outputs, strict=True)),
         key=lambda parts: sum(part for _, part in parts),
     )
     words = [

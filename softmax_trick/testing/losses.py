@@ -331,12 +331,14 @@ def forward(loss: Examined, problem: Posed, x: Tensor | None = None, t: Tensor |
 
 def backward(problem: Posed, value: Tensor, x: Tensor, grad_output: Tensor, **options: bool) -> Tensor:
     """The gradient in the scores, for this grad_output."""
-    example, right = problem.example() | {"grad_output": grad_output}, problem.gradient(grad_output.detach().cpu())
+    example = problem.example() | {"grad_output": grad_output}
     try:
         (found,) = torch.autograd.grad(value, x, grad_output.to(value), allow_unused=True, **options)
     except Exception as error:
+        right = problem.gradient(grad_output.detach().cpu())
         raise Mismatch(f"the backward pass raises {described(error)}", example, right=right) from error
     if found is None:
+        right = problem.gradient(grad_output.detach().cpu())
         raise Mismatch("no gradient reaches the scores", example, right=right)
     return found
 

@@ -81,7 +81,10 @@ class _OnFloats:
 
 def times(left: Any, right: Any) -> Any:
     """A product in which 0 times anything is 0."""
-    return np.where((left == 0) | (right == 0), 0.0, left * right)
+    product = left * right
+    if np.isnan(product).any():
+        product = np.where((left == 0) | (right == 0), 0.0, product)
+    return product
 
 
 FUNCTIONS: Mapping[str, Any] = {
@@ -125,23 +128,18 @@ class Rounding:
         """The value of a node in float64."""
         return self._values[node.serial]
 
-    def bound(self, output: Node, precision: Precision, most: int = 64, also: Places | None = None) -> Floats:
-        """How far each entry of an output may be off; infinite where nothing is said.
+    def bound(self, output: Node, precision: Precision, entries: Places) -> Floats:
+        """How far each entry of an output may be off: B for some; the running error, which is larger, for all others.
 
-        Of more than `most` entries, as many and those of `also` have B; the others the running error, which is larger.
+        Infinite where nothing is said.
         """
         with np.errstate(all="ignore"):
             own, running = self._forward_errors(precision)
             allowed = running[output.serial].copy()
-            entries = np.arange(output.size)
-            if output.size > most:
-                entries = np.unique(
-                    np.concatenate([entries[:: -(-output.size // most)], *([also] if also is not None else [])])
-                )
             step = max(1, AT_ONCE // max(node.size for node in self._nodes))
             for start in range(0, len(entries), step):
                 chosen = entries[start : start + step]
-                allowed[chosen] = np.minimum(self._weighed(output, chosen, own)[0], allowed[chosen])
+                allowed[chosen] = np.fmin(self._weighed(output, chosen, own)[0], allowed[chosen])
         return np.where(np.isnan(allowed), np.inf, allowed)
 
     def parts(self, output: Node, precision: Precision, entry: int, most: int = 3) -> tuple[tuple[Node, float], ...]:
