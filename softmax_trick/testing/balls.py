@@ -189,7 +189,7 @@ def _lse(argument: Balls, groups: Groups) -> Balls:
     # Shifted by the largest: an exponential of 1e300 has no ball at any precision that is worth having.
     top = _largest(argument, groups)
     finite = np.asarray(np.frompyfunc(lambda a: a.mid() if a.is_finite() else flint.arb(0), 1, 1)(top), dtype=object)
-    shifted = np.where(groups.of >= 0, argument - finite[groups.of], flint.arb("-inf"))
+    shifted = argument - finite[groups.of]
     return np.asarray(finite + FUNCTIONS["log"](_sums(FUNCTIONS["exp"](shifted), groups)), dtype=object)
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from numbers import Real
 
 from softmax_trick.emission.stable_forms import stable
-from softmax_trick.language.expression import Expression, LanguageError, Number, Variable, size_of
+from softmax_trick.language.expression import Expression, Number, Variable, size_of
 from softmax_trick.language.grammar import read
 
 Parameters = Mapping[str, float | int | Fraction]
@@ -218,12 +217,12 @@ def formula(like: str | Sequence[str], let: str = "", parameters: Parameters | N
             raise ValueError(f"{like} has its declarations: {ready.let}; write its formula out to change them")
         like, let, given = ready.forms, ready.let, {**ready.parameters, **given}
     texts = (like,) if isinstance(like, str) else tuple(like)
-    try:
-        statement = read(*texts, let=let if by in _declared(let) else f"{by}: K; {let}")
-    except LanguageError as error:
-        names = ", ".join(READY)
-        hint = f"\nThe losses that have a name: {names}." if texts[0].isidentifier() else ""
-        raise LanguageError(f"{error}{hint}") from None
+    if not texts or (texts[0].isidentifier() and texts[0] != by):
+        given_name = repr(texts[0]) if texts else "nothing"
+        raise ValueError(
+            f"{given_name} is no loss that has a name: write its formula, or choose among {', '.join(READY)}"
+        )
+    statement = read(*texts, let=let if by in _declared(let) else f"{by}: K; {let}")
     numbers = {name: _number(name, value) for name, value in given.items()}
     variables = {one.name: one for form in statement.expressions for one in form.variables}
     for name in numbers:
@@ -263,10 +262,10 @@ def _shape(one: Variable) -> str:
 
 
 def _number(name: str, value: object) -> Fraction:
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, int | float | Fraction):
         raise ValueError(f"parameter {name!r} is {value!r}: a number is needed")
     try:
-        return Fraction(value)  # of a float, the number that it is
+        return Fraction(repr(value) if isinstance(value, float) else value)  # 0.1 is 1/10: rounded by every format
     except (ValueError, OverflowError):
         raise ValueError(f"parameter {name!r} is {value!r}: a finite number is needed") from None
 

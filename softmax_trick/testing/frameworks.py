@@ -49,7 +49,7 @@ def from_numpy(function: Callable[..., Any]) -> Callable[..., Tensor]:
         value, gradient = (torch.from_numpy(np.array(one)) for one in found)
         if gradient.shape != x.shape:
             raise ValueError(f"the gradient has shape {tuple(gradient.shape)}, the scores have {tuple(x.shape)}")
-        return _WithGradient.apply(x, value, gradient)  # type: ignore[no-untyped-call,no-any-return]
+        return _WithGradient.apply(x, value, gradient)  # type: ignore[no-untyped-call]
 
     return loss
 
@@ -134,7 +134,7 @@ def _through_jax(function: Callable[..., Any], *inputs: Tensor) -> Tensor:
                 for i, needed in enumerate(ctx.needs_input_grad)
             )
 
-    return ThroughJax.apply(*inputs)  # type: ignore[no-untyped-call,no-any-return]
+    return ThroughJax.apply(*inputs)  # type: ignore[no-untyped-call]
 
 
 FRAMEWORKS: dict[str, Adapter] = {

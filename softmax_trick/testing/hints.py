@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -23,39 +25,38 @@ def hint(found: Tensor, right: Tensor, what: str, n: int, k: int) -> str:
         return _by_shape(found, right, n, k)
     if not (found.isfinite().all() and right.isfinite().all()) or not right.numel() or not right.any():
         return ""
-    for factor, words in _factors(n, k):
-        if factor != 1 and _near(found, right * factor):
-            return words
+    fits = [words for factor, words in _factors(n, k) if factor != 1 and _near(found, right * factor)]
+    if fits:
+        return f"it is the right one {', or '.join(fits)}"
     if not found.any():
         return "it is 0 everywhere"
     return ""
 
 
 def offset(found: Tensor, right: Tensor) -> str:
-    """In words, that values differ by a constant, if they do and the gradient is right; "" otherwise."""
+    """In words, that a value is off where the gradient is right: by what does not depend on the scores."""
     by = (found.detach().cpu().double() - right).reshape(-1)
     if not by.numel() or not by.isfinite().all():
         return ""
     return (
-        f"the gradient is right: the value is off by {float(by[0]):.6g}, which does not depend on the scores, "
-        "as Kullback-Leibler divergence and cross-entropy differ by the entropy of the targets"
+        f"the gradient is right, so the value is off by a constant that does not depend on the scores, here "
+        f"{float(by[0]):.6g}: as Kullback-Leibler divergence and cross-entropy differ by the entropy of the targets"
     )
 
 
 def _factors(n: int, k: int) -> list[tuple[float, str]]:
+    n = max(n, 1)
     return [
-        (-1, "it is the right one with the sign turned"),
-        (
-            1 / n if n else 1,
-            f"it is the right one divided by the {n} rows: the mean for the sum? reduction= says which",
-        ),
-        (n, f"it is the right one times the {n} rows: the sum for the mean? reduction= says which"),
-        (1 / k, f"it is the right one divided by the {k} classes: the mean over classes for the sum?"),
-        (k, f"it is the right one times the {k} classes: the sum over classes for the mean?"),
-        (1 / (n * k) if n else 1, "it is the right one divided by n K: the mean of all entries for the sum?"),
-        (2, "it is twice the right one"),
-        (0.5, "it is half of the right one"),
-        (1.4426950408889634, "it is the right one in bits: a logarithm to the base 2?"),
+        (-1, "with the sign turned"),
+        (1 / n, f"divided by the {n} rows: the mean for the sum? reduction= says which"),
+        (n, f"times the {n} rows: the sum for the mean? reduction= says which"),
+        (1 / k, f"divided by the {k} classes: a mean over classes, or K for a class?"),
+        (k, f"times the {k} classes: a sum over classes for their mean?"),
+        (1 / (n * k), "divided by n K: the mean of all entries? torch's kl_div has 'batchmean' for that of the rows"),
+        (n * k, "times n K: the sum for the mean of all entries?"),
+        (2, "doubled"),
+        (0.5, "halved"),
+        (1 / math.log(2), "in bits: a logarithm to the base 2?"),
     ]
 
 

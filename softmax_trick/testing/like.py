@@ -216,7 +216,7 @@ class FormulaProblem:
         return computed.answers[kind]
 
     def _answered(self, computed: Computed, shape: tuple[int, ...], what: str) -> Answer:
-        precision = PRECISIONS[self.scores.dtype]
+        precision = replace(PRECISIONS[self.scores.dtype], complement=what == "second derivative")
         allowed = self._allowed(computed, precision)
         right, rest, radius = computed.right(allowed)
         assume(not np.isnan(right).any())  # the formula has no value here
@@ -233,7 +233,9 @@ class FormulaProblem:
 
     def _allowed(self, computed: Computed, precision: Precision) -> Floats:
         entries, strict = self._judged(computed.outputs[0].size), precision.half and self.strict
-        inside = rounding.with_blocked_sums(FLOAT32) if strict else precision
+        inside = (
+            replace(FLOAT32, half=True) if strict else precision
+        )  # with sums by blocks: their length does not count
         bounds = []
         for one, output in zip(computed.roundings, computed.outputs, strict=True):
             bound = one.bound(output, inside, entries)
@@ -443,9 +445,12 @@ def explained(computed: Computed, precision: Precision, entry: int) -> str:
         (one.parts(output, precision, entry) for one, output in zip(computed.roundings, computed.outputs, strict=True)),
         key=lambda parts: sum(part for _, part in parts),
     )
-    words = [
-        f"{part / precision.u:.3g} u {to_text(node.origin) if node.origin is not None else node.operation}"
-        for node, part in parts
-        if np.isfinite(part)
-    ]
+
+    def name(node: Node) -> str:
+        return to_text(node.origin) if node.origin is not None else _WORDS.get(node.operation, node.operation)
+
+    words = [f"{part / precision.u:.3g} u {name(node)}" for node, part in parts if np.isfinite(part)]
     return f"of that {', '.join(words)}" if words else ""
+
+
+_WORDS = {"collect": "a sum", "lse": "logsumexp", "multiply": "a product", "add": "a sum", "divide": "a quotient"}

@@ -163,18 +163,17 @@ class Lowering:
             case Spread(argument, axis, place):
                 inner = self._tensor(argument)
                 table = np.expand_dims(inner.places, m + place)
-                shape = list(table.shape)
-                shape[m + place] = self._size(axis)
-                return Tensor(inner.node, np.broadcast_to(table, shape))
+                spread = (*table.shape[: m + place], self._size(axis), *table.shape[m + place + 1 :])
+                return Tensor(inner.node, np.broadcast_to(table, spread))
             case Delta(left_term, right_term):
                 equal = self._position(left_term) == self._position(right_term)
                 return Tensor(graph.constant(1), np.where(equal, 0, -1))
             case Entry(argument, terms):
-                inner, at = self._tensor(argument), [self._position(term) for term in terms]
+                inner, positions = self._tensor(argument), [self._position(term) for term in terms]
                 leading = [
                     np.arange(n).reshape((-1,) + (1,) * (m - 1 - d)) for d, n in enumerate(inner.places.shape[:m])
                 ]
-                return Tensor(inner.node, inner.places[tuple(np.broadcast_arrays(*leading, *at))])
+                return Tensor(inner.node, inner.places[tuple(np.broadcast_arrays(*leading, *positions))])
             case Comprehension():
                 return self._comprehension(node)
             case Definition(_, meaning):
@@ -312,7 +311,7 @@ class Lowering:
             return label[tuple(np.broadcast_arrays(*leading, *at))]
         for index, place in self._bound:
             if index == term:
-                return np.arange(self._size(index.axis)).reshape((-1,) + (1,) * (m - 1 - place))
+                return np.arange(self._size(index.axis)).reshape(*(1,) * place, -1, *(1,) * (m - 1 - place))
         raise LanguageError(f"the index {term.name} is free: a loss has none")
 
     def _comprehension(self, node: Comprehension) -> Tensor:

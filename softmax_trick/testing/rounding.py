@@ -23,7 +23,7 @@ for the first, the same formula with the u of float32 and one rounding of the re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -46,6 +46,7 @@ class Precision:
         largest: its largest number.
         bits: of its significand.
         half: whether sums accumulate in float32 and functions are right to one rounding.
+        complement: whether a sigmoid may be 1 minus that of the opposite number, as second derivatives have it.
     """
 
     u: float
@@ -53,6 +54,7 @@ class Precision:
     largest: float
     bits: int
     half: bool = False
+    complement: bool = False
 
     def holds(self, value: Fraction) -> bool:
         """Whether the format has this number."""
@@ -205,6 +207,8 @@ class Rounding:
                 roundings = OPERATIONS[node.operation].roundings
                 if precision.half:
                     roundings = min(roundings, 1)
+                if node.operation == "sigmoid" and precision.complement:
+                    value = np.maximum(value, 1 - value)
                 return np.where(
                     np.isfinite(value), roundings * u * np.abs(value) + bool(roundings) * precision.eta, 0.0
                 )
@@ -339,11 +343,6 @@ def strict(bound: Floats, value: Floats, precision: Precision) -> Floats:
         precision: the half type.
     """
     return precision.u * np.abs(value) + precision.eta + (1 + precision.u) * bound
-
-
-def with_blocked_sums(precision: Precision) -> Precision:
-    """Float32 inside a kernel for a half type: sums by blocks, so that their length does not count."""
-    return replace(precision, half=True)
 
 
 def _taken(values: Floats, places: Places) -> Floats:
