@@ -648,7 +648,7 @@ PLUGIN_TESTS = """
     import pytest, torch
     import torch.nn.functional as F
 
-    pytestmark = pytest.mark.softmax_trick(reduction="mean", like="sigmoid", checks=["value"])
+    pytestmark = pytest.mark.softmax_trick(reduction="mean", checks=["value"])
 
     def test_by_the_module(check_loss):
         assert check_loss(F.cross_entropy).passed == ("value",)
@@ -660,8 +660,13 @@ PLUGIN_TESTS = """
     def test_by_the_call(check_loss):
         check_loss(lambda x, t: F.cross_entropy(x, t, reduction="sum"), reduction="sum")
 
+    @pytest.mark.softmax_trick(like="sigmoid", checks=["value"])
     def test_normalizer(check_normalizer):
         assert check_normalizer(torch.sigmoid).passed == ("value",)
+
+    @pytest.mark.softmax_trick(like="z_loss", parameters={"z": 0}, checks=["value"])
+    def test_like(check_loss):
+        assert check_loss(lambda x, t: F.cross_entropy(x, t, reduction="sum")).passed == ("value",)
 
     def test_wrong(check_loss):
         check_loss(lambda x, t: 2 * F.cross_entropy(x, t))
@@ -671,7 +676,7 @@ PLUGIN_TESTS = """
 def test_the_plugin(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(PLUGIN_TESTS)
     result = pytester.runpytest(*PLUGIN, "--strict-markers")
-    result.assert_outcomes(passed=4, failed=1)
+    result.assert_outcomes(passed=5, failed=1)
     # The failure points at the user's line, with the example, and not into this package.
     result.stdout.fnmatch_lines([">*check_loss(lambda x, t: 2 * F.cross_entropy(x, t))", "E*CheckFailed: value: *"])
     result.stdout.fnmatch_lines(["E * scores *tensor([[]*"])
@@ -682,7 +687,7 @@ def test_the_plugin(pytester: pytest.Pytester) -> None:
     ("marker", "message"),
     [
         ("'mean'", "takes named arguments only, such as reduction='mean'"),
-        ("reductions='mean'", "has no argument 'reductions': choose among checks, features, like, normalizer"),
+        ("reductions='mean'", "has no argument 'reductions': choose among axis, by, checks, features, framework, half"),
     ],
 )
 def test_a_wrong_marker(pytester: pytest.Pytester, marker: str, message: str) -> None:
