@@ -79,7 +79,7 @@ def from_jax(function: Callable[..., Any]) -> Callable[..., Tensor]:
         MissingExtra: JAX is not installed.
         ValueError: JAX computes in float32 where it is given float64.
     """
-    from softmax_trick.extras import require
+    from softmax_trick.system.extras import require
 
     jax = require("jax", "jax", "framework='jax'")
     if not jax.config.jax_enable_x64:
