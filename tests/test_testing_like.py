@@ -207,7 +207,9 @@ def test_twice_the_bound_is_found_and_half_of_it_is_not(name: str, dtype: torch.
         for entry in answer.allowed.reshape(-1).isfinite().nonzero().flatten().tolist():
             for factor, found in ((2.0, True), (0.5, False)):
                 got = answer.right.clone().reshape(-1)
-                got[entry] += answer.rest.reshape(-1)[entry] + factor * answer.allowed.reshape(-1)[entry]
+                got[entry] += (
+                    answer.rest.expand_as(answer.right).reshape(-1)[entry] + factor * answer.allowed.reshape(-1)[entry]
+                )
                 try:
                     compare("it", got.reshape(answer.right.shape), answer, {})
                 except Mismatch:
@@ -285,12 +287,12 @@ def compared(expression: Expression, sizes: dict[str, int], seed: int, by: str =
             (gradient(expression, x), tuple(i + 1 for i in at), ball) for at, ball in zip(places, found[1], strict=True)
         ]
     count = 0
-    for one, at, ball in positions:
+    for wanted, at, ball in positions:
         try:
-            other = enclose(one, where, at)
+            other = enclose(wanted, where, at)
         except (Undefined, RecursionError):
             continue
-        assert ball.overlaps(other) or not ball.is_finite(), (expression, sizes, at, ball, other)
+        assert ball.overlaps(other) or not ball.is_finite(), (wanted, sizes, at, ball, other)
         count += bool(ball.is_finite())
     return count
 

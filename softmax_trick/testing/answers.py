@@ -26,7 +26,7 @@ class Answer:
 
     right: Tensor
     allowed: Tensor
-    rest: Tensor | float = 0.0
+    rest: Tensor = torch.zeros((), dtype=torch.float64, device="cpu")
     why: Callable[[int], str] = lambda entry: ""
     hint: Callable[[Tensor], str] = lambda found: ""
 
