@@ -20,6 +20,7 @@ from softmax_trick import certify
 from softmax_trick.certification import components, normalizer
 from softmax_trick.certification.components import components_of
 from softmax_trick.certification.normalizer import read_normalizer
+from softmax_trick.certification.written import written
 from softmax_trick.language import scanner, syntax
 from softmax_trick.language.expression import LanguageError
 from softmax_trick.language.grammar import read_equation
@@ -280,6 +281,41 @@ def test_a_tree_that_is_written_and_read_is_the_same_tree(tree):
         )
         return
     assert parsed == expected
+
+
+# --- what a certificate writes is read again --------------------------------------------------------------------------
+
+GRID = [{x1: u, x2: v, b: w} for u in (-1, 0, 1, sp.Rational(3, 2)) for v in (-1, 0, 1) for w in (0, 2)]
+
+
+def same_everywhere(left: sp.Expr, right: sp.Expr) -> bool:
+    return all(left.subs(point) == right.subs(point) for point in GRID)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(text=texts)
+def test_what_is_written_is_read_again(text):
+    try:
+        expression = parse(text)
+    except LanguageError:
+        assume(False)
+    assert same_everywhere(parse(written(expression)), expression)
+
+
+CONDITIONS = [
+    x1 > 0,
+    sp.And(x1 >= 0, x2 > 0),
+    sp.Or(x1 < 0, x2 < 0, b > 1),
+    sp.Or(sp.And(x1 > 0, x2 <= 0), sp.Ne(b, 0)),
+    sp.Eq(x1, x2),
+    sp.Not(sp.And(sp.Eq(x1, 0), x2 > 0), evaluate=False),
+]
+
+
+@pytest.mark.parametrize("condition", CONDITIONS, ids=str)
+def test_conditions_are_nested(condition):
+    expression = sp.Piecewise((sp.Max(x1, x2) + 1, condition), (sp.Abs(x1) * sp.E, sp.true), evaluate=False)
+    assert same_everywhere(parse(written(expression)), expression)
 
 
 # --- what is refused, and where ---------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ class _Entries(Algebraic):
     def log(self, value: sp.Expr) -> sp.Expr:
         if value == 0:
             raise LanguageError("log of 0")
-        if not value.is_number:
+        if not (value.is_number or value.is_positive):
             self.needs[Need(value, "positive", self.context)] = None
         return sp.log(value)
 

@@ -12,6 +12,8 @@ from typing import Literal
 
 import sympy as sp
 
+from softmax_trick.certification.written import written
+
 Kind = Literal["nonzero", "nonnegative", "positive", "covered"]
 WORDS = {"nonzero": "must not be zero", "nonnegative": "must not be negative", "positive": "has to be positive"}
 
@@ -45,7 +47,7 @@ class Need:
     def __str__(self) -> str:
         if self.kind == "covered":
             return "no condition of a Piecewise holds"
-        return f"{self.expression} {WORDS[self.kind]}"
+        return f"{written(self.expression)} {WORDS[self.kind]}"
 
 
 def of_power(base: sp.Expr, exponent: sp.Expr, guards: tuple[sp.Basic, ...] = ()) -> Iterator[Need]:

@@ -12,6 +12,7 @@ import sympy as sp
 from softmax_trick.certification.domain import Need
 from softmax_trick.certification.pieces import Conditions
 from softmax_trick.certification.subject import Subject
+from softmax_trick.certification.written import written
 from softmax_trick.symbolic import normal_form
 from softmax_trick.symbolic.fractions import PolynomialRing, Undefined
 
@@ -55,4 +56,4 @@ def _factors(expression: sp.Expr, parameters: set[sp.Symbol]) -> Iterator[sp.Exp
 def in_words(condition: sp.Basic) -> str:
     """A condition as text."""
     signs = {sp.Ne: "!=", sp.Gt: ">", sp.Ge: ">="}
-    return f"{condition.lhs} {signs[condition.func]} {condition.rhs}"
+    return f"{written(condition.lhs)} {signs[condition.func]} {written(condition.rhs)}"

@@ -18,6 +18,7 @@ from softmax_trick.certification.pieces import TooManyRegions, pieces_of
 from softmax_trick.certification.smoothness import directions, is_continuous, jump_along
 from softmax_trick.certification.softmax_type import SoftmaxType
 from softmax_trick.certification.subject import YES, Answer, Point, Subject, as_text, property_of
+from softmax_trick.certification.written import written
 
 NO_LOSS = {"potential": None, "expression": None, "entry": None}
 LARGEST_FOR_MINORS = 3
@@ -56,7 +57,7 @@ def with_potential(subject: Subject, loss: Property, form: SoftmaxType | None) -
     if potential is None:
         return loss
     targets = sp.Add(*(score * target for score, target in zip(subject.scores, _targets(subject), strict=True)))
-    extras = {**loss.extras, "potential": str(potential), "expression": str(potential - targets)}
+    extras = {**loss.extras, "potential": written(potential), "expression": written(potential - targets)}
     return Property(True, "exact", extras=extras)
 
 

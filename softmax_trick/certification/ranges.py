@@ -20,6 +20,7 @@ from softmax_trick.certification.reals import is_algebraic
 from softmax_trick.certification.softmax_type import SoftmaxType
 from softmax_trick.certification.subject import YES, Answer, Subject, as_text, property_of
 from softmax_trick.certification.unknown import Unknown
+from softmax_trick.certification.written import written
 
 HALF, QUARTER = sp.Rational(1, 2), sp.Rational(1, 4)
 LEVELS = tuple(map(sp.Integer, (0, 1, -1, 2, -2)))  # bounds that are tried, the tightest that holds is taken
@@ -110,7 +111,7 @@ def _known(ends: list[list[str | None]]) -> list[list[str | None]] | None:
 
 
 def _text(end: sp.Expr | None, shown: bool = True) -> str | None:
-    return str(end) if end is not None and shown else None
+    return written(end) if end is not None and shown else None
 
 
 def _range_of(subject: Subject, place: int, component: sp.Expr, form: SoftmaxType | None) -> Extent:
@@ -212,7 +213,7 @@ def lipschitz(subject: Subject, form: SoftmaxType | None, whole: Answer) -> Prop
 
 
 def _found(bound: sp.Expr, exact: bool, reason: str = "") -> Property:
-    return Property(True, "exact", reason=reason, extras={"bound": str(bound), "exact": exact})
+    return Property(True, "exact", reason=reason, extras={"bound": written(bound), "exact": exact})
 
 
 def _largest(subject: Subject, slopes: Sequence[sp.Expr], scale: sp.Expr) -> Property:

@@ -23,6 +23,7 @@ from softmax_trick.certification.domain import Need, all_needs, needs_of
 from softmax_trick.certification.pieces import Conditions, TooManyRegions, closure, impossible, interior, pieces_of
 from softmax_trick.certification.subject import YES, Answer, Point, Profile, Subject, is_surely, property_of
 from softmax_trick.certification.unknown import Unknown
+from softmax_trick.certification.written import written
 
 # --- defined ----------------------------------------------------------------------------------------------------------
 
@@ -60,7 +61,7 @@ def _changes_sign(subject: Subject, expression: sp.Expr) -> Answer:
     high = subject.point_where(lambda value: value > 0, expression)
     if low and high and all(_met(subject, need).holds for need in needs_of(expression)) and not _has_jumps(expression):
         ends = " and ".join(_at(point) for point in (low, high))
-        return Answer(False, None, f"{expression} changes its sign between {ends}, and is 0 on the way")
+        return Answer(False, None, f"{written(expression)} changes its sign between {ends}, and is 0 on the way")
     return Answer(None)
 
 
@@ -69,7 +70,7 @@ def _has_jumps(expression: sp.Expr) -> bool:
 
 
 def _at(point: Point) -> str:
-    return ", ".join(f"{symbol} = {value}" for symbol, value in point.items())
+    return ", ".join(f"{symbol} = {written(value)}" for symbol, value in point.items())
 
 
 def real_everywhere(subject: Subject, expression: sp.Expr, where: Conditions = ()) -> bool:

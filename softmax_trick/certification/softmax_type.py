@@ -22,6 +22,7 @@ from softmax_trick.certification.certificate import Property
 from softmax_trick.certification.smoothness import real_everywhere
 from softmax_trick.certification.subject import YES, Answer, Point, Subject, as_text, property_of
 from softmax_trick.certification.unknown import Unknown
+from softmax_trick.certification.written import written
 from softmax_trick.symbolic import normal_form
 from softmax_trick.symbolic.enclosure import NotEnclosable, enclose
 
@@ -54,16 +55,14 @@ class SoftmaxType:
     def relocation(self) -> list[str | None]:
         """c_i = -log a_i as text, on the support; None where a_i is not known to be positive, and elsewhere."""
         entries = (self.weights.get(place) for place in range(len(self.dilation)))
-        return [
-            str(sp.expand_log(-sp.log(a), force=False)) if a is not None and a.is_positive else None for a in entries
-        ]
+        return [written(sp.expand_log(-sp.log(a), force=False)) if a and a.is_positive else None for a in entries]
 
     def extras(self) -> dict[str, object]:
         """What the certificate says of it, as text."""
         return {
-            "dilation": [str(one) for one in self.dilation],
+            "dilation": [written(one) for one in self.dilation],
             "relocation": self.relocation(),
-            "slack": str(self.slack),
+            "slack": written(self.slack),
             "support": [place + 1 for place in self.support],
         }
 

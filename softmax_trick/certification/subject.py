@@ -30,6 +30,7 @@ from softmax_trick.certification.pieces import (
 )
 from softmax_trick.certification.reals import Reals, is_algebraic, symbols_of
 from softmax_trick.certification.unknown import Unknown
+from softmax_trick.certification.written import written
 from softmax_trick.ledger.claims import Rung
 from softmax_trick.symbolic import decide, sign
 from softmax_trick.symbolic.enclosure import NotEnclosable, enclose
@@ -262,7 +263,8 @@ class Subject:
             if found.holds is False:
                 return found
             if found.holds is None:
-                answer = Answer(None, reason=f"the sign of {piece} is not decided")  # another piece may have a point
+                # Another piece may have a point.
+                answer = Answer(None, reason=f"the sign of {written(piece)} is not decided")
         return answer
 
     def _at_once(self, expression: sp.Expr, where: Conditions, wide: bool, contrary: Any) -> Answer | None:
@@ -420,7 +422,7 @@ def _as_assumed(symbol: sp.Symbol, number: sp.Rational) -> sp.Rational:
 
 def as_text(point: Point | None) -> dict[str, str] | None:
     """A witness as text."""
-    return None if point is None else {str(symbol): str(value) for symbol, value in point.items()}
+    return None if point is None else {str(symbol): written(value) for symbol, value in point.items()}
 
 
 def property_of(answer: Answer, **extras: Any) -> Property:
