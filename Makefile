@@ -19,7 +19,7 @@ mutants: .venv/core.stamp
 	$(BIN)/softmax-trick mutants
 
 errata: .venv/all.stamp
-	$(BIN)/softmax-trick verify --errata ERRATA.md --supplement docs/errata-supplement.md
+	$(BIN)/softmax-trick verify --errata docs/errata.md --supplement docs/errata-supplement.md
 	$(BIN)/python -m softmax_trick.report.picture docs/ledger.svg
 	@if command -v coqc >/dev/null; then set -x; $(BIN)/python -m softmax_trick.report.rungs README.md; \
 	else echo "README.md's table of rungs is left as it is: it needs coqc (make kernel says how to get it)"; fi
@@ -27,7 +27,7 @@ errata: .venv/all.stamp
 test: .venv/all.stamp
 	$(BIN)/pytest -n 2 --dist loadfile
 
-# Other people's code, checked in an environment of its own; takes minutes. Writes PEERS.md.
+# Other people's code, checked in an environment of its own; takes minutes. Writes docs/peers.md.
 peers: .venv/bin/python
 	test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \

@@ -1,4 +1,4 @@
-"""Try the checks of softmax_trick.testing on losses and normalizers of other projects, and write PEERS.md.
+"""Try the checks of softmax_trick.testing on losses and normalizers of other projects, and write docs/peers.md.
 
     python peers/check.py [--out FILE]
     python peers/check.py SUBJECT ...
@@ -710,14 +710,14 @@ def row(subject: Subject, outcome: Outcome) -> str:
 
 
 def page(outcomes: Mapping[str, Outcome], printed: Mapping[str, str]) -> str:
-    """PEERS.md: the table, then each finding once."""
+    """docs/peers.md: the table, then each finding once."""
     from softmax_trick.testing.running import EXAMPLES
 
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     lines = [
         "# Tried on the code of others",
         "",
-        "The checks of `softmax_trick.testing` ([docs/testing.md](docs/testing.md)), on losses and normalizers that",
+        "The checks of `softmax_trick.testing` ([docs/testing.md](testing.md)), on losses and normalizers that",
         "nobody here wrote. Made by `make peers`, that is `python peers/check.py`; not edited by hand.",
         "",
         f"Python {platform.python_version()}, CPU; {versions}.",
@@ -744,7 +744,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Try the subjects, run the reproducers, write the page; 1 if anything is not as the findings say."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT")
-    parser.add_argument("--out", type=Path, default=ROOT / "PEERS.md", help="where the page is written (PEERS.md)")
+    page = ROOT / "docs" / "peers.md"
+    parser.add_argument("--out", type=Path, default=page, help="where the page is written (docs/peers.md)")
     options = parser.parse_args(arguments)
     chosen = [one for one in SUBJECTS if not options.subjects or one.name.startswith(tuple(options.subjects))]
     if not chosen:

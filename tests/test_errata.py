@@ -202,7 +202,7 @@ def test_every_cause_is_of_claims_that_there_are_and_each_claim_has_one():
 
 def test_the_errata_are_short(ledger: Ledger) -> None:
     """Two pages, some twenty words a cause and its quotes."""
-    text = (Path(__file__).parents[1] / "ERRATA.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "docs/errata.md").read_text(encoding="utf-8")
     prose = re.sub(r"\$`[^`]*`\$|`[^`]*`", "x", text)
     assert len(prose.split()) < 1700
     for name, claim in CLAIMS.items():
@@ -210,7 +210,7 @@ def test_the_errata_are_short(ledger: Ledger) -> None:
             assert not re.search(rf"[\[ ]{re.escape(claim.id)}[\],]", text.replace("(B.mended)", "")), name
 
 
-@pytest.mark.parametrize(("file", "write"), [("ERRATA.md", errata), ("docs/errata-supplement.md", supplement)])
+@pytest.mark.parametrize(("file", "write"), [("docs/errata.md", errata), ("docs/errata-supplement.md", supplement)])
 def test_the_errata_in_the_repository_are_those_of_the_ledger(ledger: Ledger, file: str, write: Any) -> None:
     """They are what `make errata` writes now."""
     written = (Path(__file__).parents[1] / file).read_text(encoding="utf-8")

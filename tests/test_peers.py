@@ -1,4 +1,4 @@
-"""peers/check.py and PEERS.md: the page is that of the table, and what needs no further package is as it says."""
+"""peers/check.py and docs/peers.md: the page is that of the table, and what needs no further package is as it says."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load() -> Any:
 
 
 check = load()
-PAGE = (ROOT / "PEERS.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
 SUBJECTS = {subject.name: subject for subject in check.SUBJECTS}
 FINDINGS = {finding.title: finding for subject in check.SUBJECTS for finding in subject.findings}
 ROWS = re.findall(r"^\| (.+?) \| (.+?) \| (passed.+?) \|$", PAGE, re.MULTILINE)

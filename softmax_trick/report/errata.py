@@ -31,7 +31,7 @@ HEADER = """\
 {title}
 
 {counts} They have the {causes} causes below, the weightiest of each kind first; the names in brackets are those of the
-counterexamples in [the supplement](docs/errata-supplement.md). Where a sentence can be read in two ways, the fair
+counterexamples in [the supplement](errata-supplement.md). Where a sentence can be read in two ways, the fair
 reading decided. The list is offered with thanks: it could only be made because the paper states its mathematics, its
 tables and its code so openly.
 """
@@ -41,7 +41,7 @@ SUPPLEMENT = """\
 
 {title}
 
-This supplement goes with [the errata](../ERRATA.md): every statement that is false as printed, in the paper's order,
+This supplement goes with [the errata](errata.md): every statement that is false as printed, in the paper's order,
 with a place where it fails and what is true instead; then how the two versions of the paper differ.
 
 {counts}
@@ -52,7 +52,7 @@ is called false. This shows an entry with all its steps and evidence, and makes 
 
 ```console
 $ softmax-trick verify {example}
-$ softmax-trick verify --errata ERRATA.md --supplement docs/errata-supplement.md
+$ softmax-trick verify --errata docs/errata.md --supplement docs/errata-supplement.md
 ```
 """
 
