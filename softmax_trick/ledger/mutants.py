@@ -39,7 +39,7 @@ import sympy as sp
 from softmax_trick.ledger.claims import Check, Claim, Rung, Verdict
 from softmax_trick.ledger.proof import Comparable, Proof
 from softmax_trick.ledger.run import Ledger, Result, concludes
-from softmax_trick.symbolic import EVERY_K, Classes, GivenK, Matrix, Vector, index
+from softmax_trick.symbolic import EVERY_K, Classes, GivenK, Matrix, Vector, Witness, index
 
 Kind = Literal["sign", "factor", "index", "transpose", "exponent", "quantifier", "hypothesis", "axis", "reduction"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -156,7 +156,14 @@ class _Recorder(Proof):
     def equal(self, text: str, left: Comparable, right: Comparable, distributions: Sequence[Vector] = ()) -> None:
         self.equations.append(Equation(text, left, right, tuple(distributions)))
 
-    def statement(self, text: str, left: Comparable, right: Comparable, distributions: Sequence[Vector] = ()) -> None:
+    def statement(
+        self,
+        text: str,
+        left: Comparable,
+        right: Comparable,
+        distributions: Sequence[Vector] = (),
+        counts: Callable[[Witness], bool] = bool,
+    ) -> None:
         self.equal(text, left, right, distributions)
         self.statements.append(self.equations[-1])
 

@@ -134,10 +134,7 @@ class Proof(Steps):
             self.concluded.add(number)
             if not formula.is_over_classes:
                 continue
-            decision = self._decide(*self._read(formula))
-            if decision.witness and not _in_domain(decision.witness, formula):
-                raise Undecided(f"{formula} is false, but no counterexample was found in the domain")
-            self._conclude(str(formula), decision)
+            self.statement(str(formula), *self._read(formula), lambda one, of=formula: _in_domain(one, of))
 
     def _claim(self) -> Claim:
         if self.claim is None:
@@ -173,16 +170,30 @@ class Proof(Steps):
         """
         self._accept(text, self._decide(left, right, distributions))
 
-    def statement(self, text: str, left: Comparable, right: Comparable, distributions: Sequence[Vector] = ()) -> None:
+    def statement(
+        self,
+        text: str,
+        left: Comparable,
+        right: Comparable,
+        distributions: Sequence[Vector] = (),
+        counts: Callable[[Witness], bool] = bool,
+    ) -> None:
         """The statement of the claim itself, where it is an equation: if it is false, the claim is refuted.
+
+        Args:
+            text: what it says.
+            left: its left side.
+            right: its right side.
+            distributions: vectors whose entries sum to one.
+            counts: whether a counterexample lies in the domain; of each if not given.
 
         Raises:
             Refuted: it is false, with the witness.
             Open: it is undecided.
         """
-        self._conclude(text, self._decide(left, right, distributions))
-
-    def _conclude(self, text: str, decision: Decision) -> None:
+        decision = self._decide(left, right, distributions)
+        if decision.witness and not counts(decision.witness):
+            raise Undecided(f"{text} is false, but no counterexample was found in the domain")
         if decision.status == "nonzero":
             raise Refuted(text, _readable(decision.witness))
         self._accept(text, decision)
