@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
@@ -134,7 +135,7 @@ class Proof(Steps):
             self.concluded.add(number)
             if not formula.is_over_classes:
                 continue
-            self.statement(str(formula), *self._read(formula), lambda one, of=formula: _in_domain(one, of))
+            self.statement(str(formula), *self._read(formula), partial(_in_domain, formula))
 
     def _claim(self) -> Claim:
         if self.claim is None:
@@ -286,7 +287,7 @@ def _declarations(claims: str, own: str) -> str:
     return "; ".join(filter(str.strip, (*kept, own)))
 
 
-def _in_domain(witness: Witness, formula: Formula) -> bool:
+def _in_domain(formula: Formula, witness: Witness) -> bool:
     """Whether a counterexample has each variable where it is declared: SymPy's symbols know reals and positive ones."""
     values = {str(symbol): value for symbol, value in witness.point.items()}
     for variable in {one for expression in formula.statement.expressions for one in expression.variables}:
