@@ -13,31 +13,12 @@ from softmax_trick.ledger.proof import Proof
 from softmax_trick.proofs.operations import fewer_by_loop
 from softmax_trick.proofs.section_4_networks import N0, N1, VGG
 from softmax_trick.proofs.tables import ALPHA, CROSS_ENTROPY, ISBE, TABLE_3
-from softmax_trick.proofs.theorem_1 import RAW
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
-from softmax_trick.symbolic import cross_entropy, softmax
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 GAP = 104  # of two scores: the larger one's SoftMax is 1 in float32, the smaller one's is 0
-
-
-def softmax_is_a_distribution(p: Proof) -> None:
-    """SoftMax as section 1 defines it for each row b of X."""
-    x = p.vector("x")
-    p.positive("each score is positive", softmax(x)[1])
-    p.statement("the scores sum to one", softmax(x).sum(), 1)
-
-
-def composition(p: Proof) -> None:
-    """The 'redundant mathematical notation' of the composition, for one row b."""
-    x, t = p.vector("x"), p.vector("t")
-    powers = x.map(sp.exp)
-    written_out = -t.dot((powers / powers.sum()).map(sp.log))
-    p.statement(
-        "-sum_j t_j log(exp x_j / sum_i exp x_i) = CE(t, SoftMax(x))", written_out, cross_entropy(t, softmax(x))
-    )
 
 
 def domain_of_ce(facts: Findings) -> None:
@@ -97,12 +78,9 @@ def separated_cannot_know(facts: Findings) -> None:
 
 def maximizing(p: Proof) -> None:
     """One example of class 1, and two classifiers that give that class 1/2 and 1/4."""
-    t = p.classes.unit(1)
-    good = p.classes.constant(sp.Rational(1, 2))
-    bad = p.classes.unit(1) * sp.Rational(1, 4) + p.classes.unit(2) * sp.Rational(3, 4)
-    p.equal("the negative log-likelihood of y = (1/2, 1/2) is log 2", cross_entropy(t, good), sp.log(2))
-    p.equal("that of y = (1/4, 3/4) is log 4", cross_entropy(t, bad), sp.log(4))
-    p.positive("log 4 > log 2: it is larger where the likelihood, 1/4, is smaller", sp.log(4) - sp.log(2))
+    scores = "t = [k:K] delta(k, 1); good = ones(K)/2; bad = t/4 + (ones(K) - t)*3/4"
+    p.shows("ce(t, good) == log(2)", "ce(t, bad) == log(4)", words="the negative log-likelihoods", let=scores)
+    p.shows("log(4) > log(2)", words="the larger one where the likelihood, 1/4, is smaller")
     p.refuted("maximizing it picks the worse classifier", label=1, y="(1/2, 1/2) and (1/4, 3/4)", NLL="log 2 and log 4")
 
 
@@ -218,12 +196,11 @@ CLAIMS = (
     Claim(
         id="S1.softmax",
         title="SoftMax scores are positive and sum to one",
-        statement=r"$\sum_i \text{SoftMax}(x)_i = 1$ and $\text{SoftMax}(x)_i > 0$",
+        formulas=("sum(softmax(x)) == 1", "softmax(x) > 0"),
+        let="x: K",
         source="section 1, definition of SoftMax",
         quote="scores that sum up to one, which can be treated as an estimation of the conditional probability "
         "distribution of classes",
-        hypotheses=(RAW,),
-        proof=softmax_is_a_distribution,
     ),
     Claim(
         id="E1.domain",
@@ -237,12 +214,10 @@ CLAIMS = (
     Claim(
         id="E1",
         title="the composition of CrossEntropy and SoftMax, written out",
-        statement=r"$[\text{CrossEntropy} \circ \text{SoftMax}](X, Y^\circ)_b = - \sum_j Y_{bj}^\circ \log_e "
-        r"\frac{e^{X_{bj}}}{\sum_i e^{X_{bi}}}$",
+        formulas=("ce(T, softmax(X))[b] == -sum[j:K] T[b, j]*log(exp(X[b, j])/sum[i:K] exp(X[b, i]))",),
+        let="X: N,K; T: N,K; b: index N",
         source="section 1, after diagram (1)",
         quote="has the following redundant mathematical notation",
-        hypotheses=(RAW,),
-        proof=composition,
     ),
     Claim(
         id="S1.separated",

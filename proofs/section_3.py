@@ -21,28 +21,18 @@ from softmax_trick.proofs.operations import nothing_backward
 from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
 from softmax_trick.proofs.printed import ABOVE, RATE_FOR_MNIST, RECOMMENDATIONS
 from softmax_trick.proofs.tables import ISBE, TABLE_3
-from softmax_trick.proofs.theorem_1 import RAW, TARGETS, gradient_of_ce
+from softmax_trick.proofs.theorem_1 import GRADIENT_OF_CE, TRICK
 from softmax_trick.proofs.theorem_a1 import P2, P3, p2_implies_p1_counterexample, p2_implies_p3_counterexample
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
-from softmax_trick.symbolic import Vector, gradient, jacobian, soft_cross_entropy, softmax
 
 # --- equation (6), and what is said of Theorem A1 ---------------------------------------------------------------------
 
 
 def gradient_at_y(p: Proof) -> None:
-    """The backward pass of diagram (6) with Z-bar = 1: first through CE, then through SoftMax."""
-    x, t, y = p.vector("x"), p.vector("t"), p.vector("y", positive=True)
-    p.rests_on("T1.2r", "Y-bar = -Y° / Y")
-    through_softmax = jacobian(softmax(x), x).T @ gradient_of_ce(t, softmax(x))
-    p.statement("X-bar = J^T Y-bar = Y - Y°", through_softmax, softmax(x) - t, (t,))
-    p.equal("and Z-bar = dZ/dZ = 1 leaves Y-bar as it is", gradient_of_ce(t, y) * 1, gradient_of_ce(t, y))
-
-
-def same_gradient(p: Proof) -> None:
-    """What the network receives from CE after SoftMax, and from ISBE."""
-    x, t = p.vector("x"), p.vector("t")
-    isbe = softmax(x) - t
-    p.statement("X-bar of CE_all = X-bar of ISBE", gradient(soft_cross_entropy(t, x), x), isbe, (t,))
+    """The backward pass of diagram (6): Z-bar is the derivative of Z by itself, then through CE, then SoftMax."""
+    p.rests_on("T1.2r", "the gradient of CE by Y")
+    p.shows("jacobian(softmax(x), x).T @ (-t/softmax(x)) == softmax(x) - t", words="the backward pass of SoftMax")
+    p.concludes()
 
 
 # --- the four conditions ----------------------------------------------------------------------------------------------
@@ -55,51 +45,28 @@ def number_of_conditions(facts: Findings) -> None:
     facts.same("one of them is about SoftMax, and three are conditions", len(RECOMMENDATIONS) - len(named), 3)
 
 
-def in_terms_of_exponentials(p: Proof) -> None:
-    """The three smooth normalizers as functions of e = exp(x_i), or e = exp(2 x_i)."""
-    x = p.vector("x")
-    e = x.map(sp.exp)
-    p.equal("SoftMax_i = e_i / sum_k e_k, e = exp(x)", NORMALIZERS["softmax"].symbolic(x), e / e.sum())
-    p.equal("Sigmoid_i = 1 / (1 + 1/e_i)", NORMALIZERS["sigmoid"].symbolic(x), e.map(lambda one: 1 / (1 + 1 / one)))
-    tanh = (x * 2).map(sp.exp).map(lambda one: (one - 1) / (one + 1))
-    p.equal("Tanh_i = (e_i - 1) / (e_i + 1), e = exp(2 x)", NORMALIZERS["tanh"].symbolic(x), tanh)
-
-
 def soft_ones_are_monotonic(p: Proof) -> None:
     """A raw score larger by log(1 + q), q > 0, for the three smooth normalizers; e is exp(x_j), or exp(2 x_j)."""
-    in_terms_of_exponentials(p)
-    e, q, s = sp.symbols("e q S", positive=True)
+    p.shows("softmax(x) == exp(x)/sum(exp(x))", "sigmoid(x) == 1/(1 + 1/exp(x))", let="x: K")
+    p.shows("tanh(x) == (exp(2*x) - 1)/(exp(2*x) + 1)", let="x: K")
     p.cites("exp is increasing: x_i > x_j is exp(x_i) = (1 + q) exp(x_j) for some q > 0")
-    p.positive("SoftMax: (1 + q) e / S - e / S > 0, where S is the sum of all exponentials", (1 + q) * e / s - e / s)
-    p.positive("Sigmoid: 1 / (1 + 1/((1 + q) e)) - 1 / (1 + 1/e) > 0", 1 / (1 + 1 / ((1 + q) * e)) - 1 / (1 + 1 / e))
-    larger = (1 + q) * e
-    p.positive(
-        "Tanh: (r - 1)/(r + 1) - (e - 1)/(e + 1) > 0, r = (1 + q) e", (larger - 1) / (larger + 1) - (e - 1) / (e + 1)
-    )
+    larger = "e: positive; q: positive; S: positive; r = (1 + q)*e"
+    p.shows("r/S > e/S", words="SoftMax, where S is the sum of all exponentials", let=larger)
+    p.shows("1/(1 + 1/r) > 1/(1 + 1/e)", words="Sigmoid", let=larger)
+    p.shows("(r - 1)/(r + 1) > (e - 1)/(e + 1)", words="Tanh", let=larger)
 
 
 def hard_ones_are_monotonic(facts: Findings) -> None:
-    """HardTanh and HardSigmoid never decrease."""
+    """HardTanh and HardSigmoid never decrease: no score that is not the largest comes out above it."""
     import z3
 
-    x, more = z3.Reals("x more")
-    for name in ("hardtanh", "hardsigmoid"):
-        acts_on_each_score(facts, name)
-        f, _ = of_one_score(name)
-        facts.valid(f"{name}: F(x + more) >= F(x) for more >= 0", z3.Implies(more >= 0, at(f, x + more) >= at(f, x)))
-
-
-def largest_remains(facts: Findings) -> None:
-    """No score that is not the largest comes out above it: the hard functions never decrease."""
-    import z3
-
-    largest, other = z3.Reals("largest other")
+    larger, smaller = z3.Reals("larger smaller")
     for name in ("hardtanh", "hardsigmoid"):
         acts_on_each_score(facts, name)
         f, _ = of_one_score(name)
         facts.valid(
-            f"{name}: the soft score of the largest raw score is as large as any",
-            z3.Implies(largest >= other, at(f, largest) >= at(f, other)),
+            f"{name}: a larger raw score has no smaller soft score",
+            z3.Implies(larger >= smaller, at(f, larger) >= at(f, smaller)),
         )
 
 
@@ -115,19 +82,6 @@ def blurring_keeps_the_class(facts: Findings) -> None:
     )
     small = z3.Q(1, 10**6)
     facts.valid("mu = 10^-6 is below (K - 1) / K for every K >= 2", z3.Implies(n >= 1, small * (n + 1) < n))
-
-
-def soft_ones_are_bounded(p: Proof) -> None:
-    """SoftMax and Sigmoid in (0, 1], Tanh in (-1, 1); e is exp(x_i), or exp(2 x_i), r the other exponentials."""
-    in_terms_of_exponentials(p)
-    e = sp.Symbol("e", positive=True)
-    r = sp.Symbol("r", nonnegative=True)
-    p.positive("SoftMax > 0", e / (e + r))
-    p.nonnegative("SoftMax <= 1", 1 - e / (e + r))
-    p.positive("Sigmoid > 0", 1 / (1 + 1 / e))
-    p.positive("Sigmoid < 1", 1 - 1 / (1 + 1 / e))
-    p.positive("Tanh > -1", 1 + (e - 1) / (e + 1))
-    p.positive("Tanh < 1", 1 - (e - 1) / (e + 1))
 
 
 def hard_ones_are_bounded(facts: Findings) -> None:
@@ -172,23 +126,18 @@ def above_threshold(facts: Findings) -> None:
 
 
 def normalize_meets_conditions(p: Proof) -> None:
-    """x / n with n = ||x||_p > 0; a is |x_i|^p and r the sum of the other |x_k|^p."""
-    n, more, a = sp.symbols("n more a", positive=True)
-    r, x = sp.Symbol("r", nonnegative=True), sp.Symbol("x", real=True)
-    p.positive("monotonic: (x + more) / n - x / n > 0", (x + more) / n - x / n)
-    p.nonnegative("bounded: |x_i / n|^p = a / (a + r) <= 1", 1 - a / (a + r))
+    """n is ||x||_p > 0; a is |x_i|^p and r the sum of the other |x_k|^p."""
+    p.shows("(x + more)/n > x/n", words="monotonic", let="x: real; more: positive; n: positive")
+    p.shows("a/(a + r) <= 1", words="bounded: that is |x_i / n|^p", let="a: positive; r: nonnegative")
 
 
 def normalize_is_unstable(p: Proof) -> None:
-    """eps and -eps, for any exponent of the norm: powers are written with a_k = |eps_k|^p > 0."""
-    a, power = p.vector("a", positive=True), sp.Symbol("p", positive=True)
-    n = a.sum() ** (1 / power)
-    images = (a.map(lambda entry: 2**power * entry) / n**power).sum()
-    p.equal("sum_k |eps_k - (-eps_k)|^p = 2^p ||eps||^p", a.map(lambda e: 2**power * e).sum(), 2**power * n**power)
-    p.statement("sum_k |eps_k / n - (-eps_k / n)|^p = 2^p: the images are exactly 2 apart", images, 2**power)
-    size = sp.Symbol("n", positive=True)
-    p.equal("2 / (2 n) = 1 / n", 2 / (2 * size), 1 / size)
-    p.equal("which is a million for n = 10^-6", 1 / sp.Rational(1, 10**6), 10**6)
+    """Two opposite vectors, for any exponent of the norm: a_k > 0 is the power of |eps_k|."""
+    norm = "a: K positive; p: positive; n = sum(a)**(1/p)"
+    p.shows("sum(2**p*a) == 2**p*n**p", words="the power of the distance of eps and -eps", let=norm)
+    p.shows("sum(2**p*a/n**p) == 2**p", words="of that of their images: exactly 2 apart", let=norm)
+    p.shows("2/(2*n) == 1/n", let="n: positive")
+    p.shows("1/n == 10**6", let="n = 10**(-6)")
 
 
 def normalize_of_torch(facts: Findings) -> None:
@@ -220,13 +169,9 @@ def lipschitz_at_zero(name: str) -> Callable[[Proof], None]:
 
 
 def tanh_is_lipschitz(p: Proof) -> None:
-    """tanh(0) = 0, and the slope of tanh is 1 - tanh^2 <= 1."""
-    x = p.vector("x")
-    y = NORMALIZERS["tanh"].symbolic(x)
-    slopes = Vector(p.classes, lambda i: jacobian(y, x)[i, i])
-    p.equal("tanh(0) = 0", NORMALIZERS["tanh"].symbolic(p.classes.constant(0)), p.classes.constant(0))
-    p.statement("the slope is 1 - y_i^2", slopes, p.classes.constant(1) - y * y)
-    p.nonnegative("which is at most 1", sp.Symbol("y_i", real=True) ** 2)
+    """tanh is 0 at 0, and its slope at most 1."""
+    tanh = "x: K; y = tanh(x); i: index K; s: real"
+    p.shows("tanh(0) == 0", "jacobian(y, x)[i, i] == 1 - y[i]**2", "1 - s**2 <= 1", let=tanh)
     p.cites("mean value theorem: |tanh(x_i)| <= |x_i| for each i, hence ||F(x)||_p <= ||x||_p")
 
 
@@ -269,30 +214,17 @@ def condition_misses_close_scores(facts: Findings) -> None:
 # --- blurred labels ---------------------------------------------------------------------------------------------------
 
 
-def blurred(p: Proof) -> tuple[Vector, sp.Expr]:
-    """(1 - mu) delta_ij + mu / (K - 1) (1 - delta_ij), for class 1, and mu."""
-    mu = sp.Symbol("mu", positive=True)
-    one = p.classes.unit(1)
-    return one * (1 - mu) + (p.classes.constant(1) - one) * (mu / (p.classes.size - 1)), mu
-
-
-def blurring_sums_to_one(p: Proof) -> None:
-    """A blurred label is still a distribution."""
-    label, _ = blurred(p)
-    p.statement("sum_j e~_i[j] = 1", label.sum(), 1)
-    r, n = sp.Symbol("r", positive=True), sp.Symbol("n", positive=True)
-    p.positive("1 - mu > 0 for mu = 1 / (1 + r) in (0, 1)", 1 - 1 / (1 + r))
-    p.positive("mu / (K - 1) > 0 for K - 1 = n >= 1", 1 / (1 + r) / n)
+def blurring_is_positive(p: Proof) -> None:
+    """Its two values, for mu = 1 / (1 + r) in (0, 1) and n = K - 1 >= 1."""
+    p.shows("1 - 1/(1 + r) > 0", "1/(1 + r)/n > 0", let="r: positive; n: positive")
+    p.concludes()
 
 
 def blurring_for_tanh(p: Proof) -> None:
-    """2 e~ - 1 lies strictly within (-1, 1), which labels without blurring do not."""
-    r = sp.Symbol("r", positive=True)
-    n = 1 + sp.Symbol("m", nonnegative=True)  # K - 1 >= 1
-    mu = 1 / (1 + r)
-    for text, value in (("1 - mu", 1 - mu), ("mu / (K - 1)", mu / n)):
-        p.positive(f"2 ({text}) - 1 > -1", 2 * value - 1 + 1)
-        p.positive(f"2 ({text}) - 1 < 1", 1 - (2 * value - 1))
+    """Both values stay strictly within (-1, 1), which labels without blurring do not; m = K - 2 >= 0."""
+    for value in ("1 - mu", "mu/(1 + m)"):
+        values = f"r: positive; mu = 1/(1 + r); m: nonnegative; value = {value}"
+        p.shows("2*value - 1 > -1", "2*value - 1 < 1", words=f"value = {value}", let=values)
 
 
 MAJORITY = 11.35
@@ -338,11 +270,11 @@ LIPSCHITZ_QUOTE = "Certainly, it is the Lipschitz condition occurring in a certa
 CLAIMS = (
     Claim(
         id="E6",
-        title="diagram (6): Y-bar = -Y° / Y and X-bar = Y - Y°",
-        statement=r"$\bar{Z} = 1$, $\bar{Y} = \frac{\partial Z}{\partial Y} = -\frac{Y^\circ}{Y}$, "
-        r"$\bar{X} = Y - Y^\circ$",
+        title="diagram (6): the gradients at Z, Y and X",
+        statement=r"$\bar{Z} = 1$, $\bar{Y} = \formula{1}$, $\bar{X} = \formula{2}$",
+        formulas=(GRADIENT_OF_CE, "grad(softce(t, x), x) == softmax(x) - t"),
+        let="x: K; t: K distribution; y: K positive",
         source="section 3, the meaning of the variables in (6)",
-        hypotheses=(RAW, TARGETS),
         proof=gradient_at_y,
     ),
     Claim(
@@ -359,11 +291,11 @@ CLAIMS = (
     Claim(
         id="S3.same-gradient",
         title="for SoftMax, CE_all and ISBE send the same gradient to the network",
-        statement=r"$\bar{X}_{CE_{all}} = \bar{X}_{ISBE} \doteq Y - Y^\circ$",
+        statement=r"$\bar{X}_{CE_{all}} = \formula{1} \doteq \bar{X}_{ISBE}$",
+        formulas=(TRICK,),
+        let="x: K; t: K distribution; y = softmax(x)",
         source="section 3, before the second diagram; section 5, correct simulation",
         quote="the value of the gradient transmitted to the network is identical",
-        hypotheses=(RAW, TARGETS),
-        proof=same_gradient,
     ),
     Claim(
         id="S3.sufficient-and-necessary",
@@ -415,7 +347,7 @@ CLAIMS = (
         source="section 3, condition 2, and the sentence on the five functions",
         quote="Activations should be monotonic so that the largest value of the raw score remains the largest score "
         "in the soft score sequence.",
-        checks=(Check("z3", largest_remains, "all real scores"),),
+        checks=(Check("z3", hard_ones_are_monotonic, "all real scores"),),
         remark="Not always the only one: HardTanh makes 1 of both 2 and 3, so that the class can no longer be told by "
         "the soft scores. And a score that grows with its own raw score is not enough where the scores are dilated "
         "differently: A1.reorders.",
@@ -423,10 +355,14 @@ CLAIMS = (
     Claim(
         id="S3.range",
         title="condition 3: SoftMax and Sigmoid lie in [0, 1], Tanh in [-1, 1]",
-        statement=r"$\text{SoftMax}, \text{Sigmoid} \in [0,1]$, $\text{Tanh} \in [-1,1]$",
+        formulas=(
+            *("0 <= softmax(x)", "softmax(x) <= 1"),
+            *("0 <= sigmoid(x)", "sigmoid(x) <= 1"),
+            *("-1 <= tanh(x)", "tanh(x) <= 1"),
+        ),
+        let="x: K",
         source="section 3, condition 3",
         quote="Soft scores should be within a limited range",
-        proof=soft_ones_are_bounded,
     ),
     Claim(
         id="S3.range.hard",
@@ -437,7 +373,7 @@ CLAIMS = (
     ),
     Claim(
         id="S3.normalize.conditions",
-        title="x / ||x||_p keeps the order of the scores and is bounded",
+        title="normalize keeps the order of the scores and is bounded",
         statement=r"$x_i > x_j \implies \frac{x_i}{\|x\|_p} > \frac{x_j}{\|x\|_p}$ and "
         r"$\left|\frac{x_i}{\|x\|_p}\right| \leq 1$",
         source="section 3, condition 4",
@@ -447,7 +383,7 @@ CLAIMS = (
     ),
     Claim(
         id="S3.normalize.unstable",
-        title="x / ||x||_p maps ε and -ε to points exactly 2 apart",
+        title="normalize maps opposite points, however close, exactly 2 apart",
         statement=r"$\left\|\frac{\epsilon}{\|\epsilon\|_p} - \frac{-\epsilon}{\|\epsilon\|_p}\right\|_p = 2$, which "
         r"is $\frac{1}{\|\epsilon\|_p}$ times their distance: a million times for $\|\epsilon\|_p = 10^{-6}$",
         source="section 3, condition 4",
@@ -552,13 +488,13 @@ CLAIMS = (
     Claim(
         id="S3.blurring",
         title="a blurred label is a positive distribution",
-        statement=r"$\tilde{e}_i[j] = (1 - \mu)\delta_{ij} + \frac{\mu}{K - 1}(1 - \delta_{ij})$ is positive and sums "
-        r"to 1",
+        statement=r"$\formula{1}$, where $0 < \mu < 1$ makes all the terms $\tilde{e}_i[j]$ positive",
+        formulas=("sum[j:K] ((1 - mu)*delta(i, j) + mu/(K - 1)*(1 - delta(i, j))) == 1",),
+        let="i: index K; mu: real",
+        where=("K >= 2",),
         source="section 3, the first recommendation for teachers",
         quote="example blurring value",
-        hypotheses=(r"$K \ge 2$", r"$0 < \mu < 1$"),
-        proof=blurring_sums_to_one,
-        classes=range(2, 7),
+        proof=blurring_is_positive,
     ),
     Claim(
         id="S3.blurring.class",
@@ -576,8 +512,8 @@ CLAIMS = (
         statement=r"$2 \cdot \tilde{e}_i - 1 \in (-1, +1)^K$",
         source="section 3, the second recommendation for teachers",
         quote="we adjust the vector",
-        hypotheses=(r"$K \ge 2$", r"$0 < \mu < 1$"),
+        where=("K >= 2",),
+        hypotheses=(r"$0 < \mu < 1$",),
         proof=blurring_for_tanh,
-        classes=range(2, 7),
     ),
 )

@@ -13,38 +13,24 @@ from softmax_trick.ledger.proof import Proof
 from softmax_trick.measurements.comparison import Comparison
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.measurements.results import Results
-from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs.printed import SAVED_IN_ALL
 from softmax_trick.proofs.section_1 import SINGLE_RUNS, not_lower
-from softmax_trick.proofs.section_3 import same_gradient
 from softmax_trick.proofs.tables import ALPHA, ISBE, TABLE_1, TABLE_2
-from softmax_trick.proofs.theorem_1 import RAW, TARGETS
+from softmax_trick.proofs.theorem_1 import TRICK
 from softmax_trick.proofs.theorem_a1 import (
-    DIFFERENTIABLE,
-    NOWHERE_ZERO,
-    dilated_error,
     p2_implies_p1_counterexample,
-    softmax_type,
-    trick,
 )
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
-from softmax_trick.symbolic import Matrix, Vector, cross_entropy, gradient, softmax
+
+WITH_SLACK = "x: K; t: K distribution; y = softmax(x, slack=1)"
+SCORES = "t = [k:K] delta(k, 1); u = ones(K) - t; x = log(3)*t"
 
 
 def slack_linearizes_too(p: Proof) -> None:
-    """SoftMax with slack: the gradient of CE after it is y - t for every distribution t, as after SoftMax."""
-    x, t = p.vector("x"), p.vector("t")
-    y = softmax(x, slack=1)
-    p.equal(
-        "after SoftMax with slack 1, d CE(t, y)/dx = y - t where sum t = 1",
-        gradient(cross_entropy(t, y), x),
-        y - t,
-        (t,),
-    )
-    p.positive("0 < y_i", y[1])
-    p.positive("sum y < 1: the gradient stays within (-1, 1), and vanishes only with the error", 1 - y.sum())
-    at_origin = softmax(p.classes.constant(0), slack=1)
-    p.equal("at x = (0, 0), y = (1/3, 1/3): it is not SoftMax", at_origin, p.classes.constant(sp.Rational(1, 3)))
+    """SoftMax with slack: what CE sends back through it is the difference of scores and targets, as for SoftMax."""
+    p.shows("grad(ce(t, y), x) == y - t", "y > 0", let=WITH_SLACK)
+    p.shows("sum(y) < 1", words="the gradient stays within (-1, 1), and vanishes only with the error", let=WITH_SLACK)
+    p.shows("softmax(0*ones(K), slack=1) == ones(K)/3", words="for K = 2: it is not SoftMax")
     p.refuted(
         "another activation turns the gradient of CE into y - t",
         F="exp(x_i) / (1 + sum_k exp(x_k))",
@@ -55,35 +41,20 @@ def slack_linearizes_too(p: Proof) -> None:
 
 def needs_the_activation(p: Proof) -> None:
     """The same scores and targets, two normalizers, two errors."""
-    origin, t = p.classes.constant(0), p.classes.unit(1)
-    three = p.classes.unit(1) * sp.log(3)
-    soft, sigmoid = softmax(three) - t, NORMALIZERS["sigmoid"].symbolic(three) - t
-    p.equal("x = (log 3, 0), t = (1, 0): SoftMax makes Y - t = (-1/4, 1/4)", soft, _pair(p, -1, 1))
-    p.equal("Sigmoid makes Y - t = (-1/4, 1/2)", sigmoid, _pair(p, -1, 2))
-    p.equal("(at x = (0, 0) the two agree)", softmax(origin), NORMALIZERS["sigmoid"].symbolic(origin))
+    p.shows("softmax(x) - t == (u - t)/4", "sigmoid(x) - t == (2*u - t)/4", words="u = (0, 1)", let=SCORES)
+    p.shows("softmax(0*t) == sigmoid(0*t)", words="where all scores are 0, the two agree", let=SCORES)
     p.refuted(
         "Y - Y° depends on the activation", x="(log 3, 0)", t="(1, 0)", SoftMax="(-1/4, 1/4)", Sigmoid="(-1/4, 1/2)"
     )
 
 
-def _pair(p: Proof, first: int, second: int) -> Vector:
-    """Two classes, in quarters."""
-    return p.classes.unit(1) * sp.Rational(first, 4) + p.classes.unit(2) * sp.Rational(second, 4)
-
-
 def only_that_jacobian(p: Proof) -> None:
-    """The linear value y - t at each vertex t = e_j fixes the Jacobian, with d = 1."""
-    y, j_of_f = p.vector("y"), p.classes.matrix("J")
-    p.presupposes(y)
-    ones = p.classes.constant(1)
-    gap = Matrix(
-        p.classes,
-        lambda j, i: (trick(j_of_f, p.classes.unit(j), y) - dilated_error(p.classes.unit(j), y, ones))[i],
-    )
-    p.statement(
-        "dF/dx - (D_y - y y^T) = -y_j times what the trick at t = e_j sets to zero",
-        j_of_f - softmax_type(y, ones),
-        Matrix(p.classes, lambda j, i: -y[j] * gap[j, i]),
+    """The linear value y - t at each vertex t = e_j fixes the Jacobian: off from it, the trick is off by as much."""
+    vertex = "([k:K] delta(k, j))"
+    p.shows(
+        f"J[j, i] - (diag(y) - outer(y, y))[j, i] == -y[j]*(J.T @ (-{vertex}/y) - (y - {vertex}))[i]",
+        words="where the trick at t = e_j sets the right side to zero",
+        let="i: index K; j: index K",
     )
 
 
@@ -116,9 +87,7 @@ def up_to_three(facts: Findings) -> None:
 
 def share_is_not_time(p: Proof) -> None:
     """If inference takes the time a in both cases, shares tau and tau' make the total a / (1 - tau), a / (1 - tau')."""
-    tau, a = sp.symbols("tau a", positive=True)
-    b = a * tau / (1 - tau)
-    p.equal("a share tau = b / (a + b) means a total of a + b = a / (1 - tau)", a + b, a / (1 - tau))
+    p.shows("a + b == a/(1 - tau)", words="a total", let="tau: positive; a: positive; b = a*tau/(1 - tau)")
     before, after = (sp.Rational(TABLE_1["N0", option], 10_000) for option in ("mean", "Sigmoid"))
     ratio = (1 - before) / (1 - after)
     saved = 1 - ratio
@@ -148,11 +117,13 @@ CLAIMS = (
     Claim(
         id="S5.same-jacobian",
         title="the linear value y - t needs a Jacobian identical to SoftMax's",
-        statement=r"$\left(\frac{\partial F}{\partial x}\right)^\top(-y^\circ \div y) = y - y^\circ$ for all $y^\circ "
-        r"\in \{e_1, \dots, e_K\}$ gives $\frac{\partial F}{\partial x} = D_y - yy^\top$",
+        statement=r"$J^\top(-y^\circ \div y) = y - y^\circ$ for all $y^\circ \in \{e_1, \dots, e_K\}$ gives "
+        r"$J = D_y - yy^\top$",
         source="section 5, first paragraph",
         quote="with a Jacobian identical to that of the SoftMax function",
-        hypotheses=(DIFFERENTIABLE, NOWHERE_ZERO),
+        let="y: K; J: K,K",
+        where=("y != 0",),
+        hypotheses=(r"$y = F(x)$ and $J = \frac{\partial F}{\partial x}$",),
         proof=only_that_jacobian,
     ),
     Claim(
@@ -211,11 +182,11 @@ CLAIMS = (
     Claim(
         id="S5.simulates",
         title="ISBE with SoftMax simulates CrossEntropy after SoftMax",
-        statement=r"$\bar{X}_{CE_{all}} = \bar{X}_{ISBE}$ for $F = \text{SoftMax}$",
+        statement=r"$\bar{X}_{CE_{all}} = \formula{1} \doteq \bar{X}_{ISBE}$ for $F = \text{SoftMax}$",
+        formulas=(TRICK,),
+        let="x: K; t: K distribution; y = softmax(x)",
         source="section 5, fifth paragraph",
         quote="correctly simulates the behavior of the CrossEntropy unit preceded by the SoftMax normalization",
-        hypotheses=(RAW, TARGETS),
-        proof=same_gradient,
     ),
     Claim(
         id="S5.up-to-three",

@@ -14,43 +14,32 @@ Let t in [0,1]^K, sum_k t_k = 1, be the target distribution and y in (0,1)^K, su
 
 from __future__ import annotations
 
-import sympy as sp
-
 from softmax_trick.ledger.claims import Claim
 from softmax_trick.ledger.proof import Proof
-from softmax_trick.symbolic import GivenK, Matrix, Vector, cross_entropy, diag, outer, soft_cross_entropy, softmax
 
-TARGETS = r"$y^\circ \in [0,1]^K, \ \sum_k y^\circ_k = 1$"
-SCORES = r"$y \in (0,1)^K, \ \sum_k y_k = 1$"
-RAW = r"$x \in \mathbb{R}^K$"
+GRADIENT_OF_CE = "grad(ce(t, y), y) == -t/y"  # equation (3)
+TRICK = "grad(softce(t, x), x) == y - t"  # equation (4)
 
-
-def gradient_of_ce(t: Vector, y: Vector) -> Vector:
-    """Equation (3): -t / y."""
-    return -t / y
-
-
-def jacobian_as_printed(y: Vector) -> Matrix:
-    """Theorem 1, property 4(a): diag[y] - y y^T."""
-    return diag(y) - outer(y, y)
-
-
-def gradient_of_softce_as_printed(t: Vector, y: Vector) -> Vector:
-    """Theorem 1, properties 4(b) and 4(c): y - t."""
-    return y - t
+# Where the values of a range are attained: e is the first vertex.
+VALUE_OF_CE = "p: positive; e = [k:K] delta(k, 1); z = e/(1 + p) + (ones(K) - e)*p/(1 + p)/(K - 1)"
+VALUE_OF_GRADIENT = (
+    "p: positive; e = [k:K] delta(k, 1); x = -log(p)*e - log(K - 1)*(ones(K) - e); y = softmax(x); "
+    "away = (ones(K) - e)/(K - 1)"
+)
+BEYOND_ONE = "t = [k:K] delta(k, 1); x = log(8)*(ones(K) - t)"
 
 
 # --- 1 and 2: the gradient of cross-entropy ---------------------------------------------------------------------------
 
 
 def property_1_repaired(p: Proof) -> None:
-    """-t_k log y_k is differentiated term by term, and the sum over k leaves -t_i / y_i."""
+    """Term by term; the sum over k leaves the one with k = i."""
     p.shows("grad(-t[k]*log(y[k]), y)[i] == -delta(i, k)*t[k]/y[k]", let="k: index K")
     p.concludes()
 
 
 def property_2(p: Proof) -> None:
-    """The chain rule through log: grad_y CE = -(t * (1 / y)), compared with the printed formula."""
+    """The chain rule through log, compared with the printed formula."""
     p.shows("grad(sum(log(y)), y) == 1/y")
     p.concludes()
 
@@ -65,19 +54,14 @@ def property_2_repaired(p: Proof) -> None:
 
 
 def property_3(p: Proof) -> None:
-    """For K >= 2, y_k in (0,1) is 1 / (1 + p_k) with p_k > 0; CE is a mean of positive numbers; -log y_1 is any."""
-    odds, weight = sp.Symbol("p", positive=True), sp.Symbol("t_k", nonnegative=True)
-    p.positive("y_k = 1/(1+p), p > 0, gives -log y_k = log(1 + p) > 0", sp.log(1 + odds))
-    p.nonnegative("every term of CE is t_k log(1 + p_k) >= 0", weight * sp.log(1 + odds))
+    """For K >= 2, y_k in (0,1) is 1 / (1 + p) with p > 0; CE is a mean of positive numbers; -log y_1 is any."""
+    p.shows("log(1 + p) > 0", words="which is -log y_k", let="p: positive")
+    p.shows("s*log(1 + p) >= 0", words="every term of CE", let="p: positive; s: nonnegative")
     p.cites("sum t = 1 and t >= 0 leave some t_k > 0, whose term is positive: CE > 0")
-    t = p.classes.unit(1)
-    rest = odds / (1 + odds) / (p.classes.size - 1)
-    y = Vector(p.classes, lambda k: t[k] / (1 + odds) + (1 - t[k]) * rest)
-    p.equal("y = (1/(1+p), q, ..., q) with q = p / (1+p) / (K-1) sums to 1", y.sum(), 1)
-    more = sp.Symbol("N", positive=True)  # K - 1
-    p.positive("q > 0 for K >= 2", odds / (1 + odds) / more)
-    p.positive("1/(1+p) < 1, and q <= p/(1+p) < 1", 1 - odds / (1 + odds))
-    p.equal("CE(e_1, y) = log(1 + p)", cross_entropy(t, y), sp.log(1 + odds))
+    p.shows("sum(z) == 1", words="z = (1/(1+p), q, ..., q) with q = p / (1+p) / (K-1)", let=VALUE_OF_CE)
+    p.shows("p/(1 + p)/m > 0", words="q > 0 for K - 1 = m > 0", let="p: positive; m: positive")
+    p.shows("1/(1 + p) < 1", "p/(1 + p) < 1", words="and q is no larger than that", let="p: positive")
+    p.shows("ce(e, z) == log(1 + p)", let=VALUE_OF_CE)
     p.cites("log(1 + p) takes every value in (0, oo) as p runs over (0, oo)")
 
 
@@ -110,33 +94,21 @@ def property_4c(p: Proof) -> None:
 
 def property_4d_counterexample(p: Proof) -> None:
     """SoftCE is a cross-entropy: it is never negative, and not bounded by 1."""
-    two = GivenK(2)
-    t = two.unit(1)
-    x = Vector(two, lambda i: sp.KroneckerDelta(i, 2) * sp.log(8))
-    value = soft_cross_entropy(t, x)
-    p.equal("t = (1, 0), x = (0, log 8) have SoftCE = log 9", value, sp.log(9))
-    p.positive("log 9 > 1", sp.log(9) - 1)
-    p.refuted("log 9 is in the set and not in (-1, 1)", K=2, t="(1, 0)", x="(0, log 8)", SoftCE=value)
+    p.shows("softce(t, x) == log(9)", words="t = (1, 0), x = (0, log 8)", let=BEYOND_ONE)
+    p.shows("log(9) > 1")
+    p.refuted("log 9 is in the set and not in (-1, 1)", K=2, t="(1, 0)", x="(0, log 8)", SoftCE="log(9)")
 
 
 def property_4d_repaired(p: Proof) -> None:
     """For K >= 2 each component of the gradient has the range (-1, 1): SoftCE has a bounded gradient, as CE has not."""
-    odds = sp.Symbol("p", positive=True)
-    target, rest = sp.symbols("t_i rest", nonnegative=True)  # rest = 1 - t_i
-    y_i = 1 / (1 + odds)
-    p.positive("y_i - t_i < 1, as y_i = 1/(1+p), p > 0 and t_i >= 0", 1 - y_i + target)
-    p.positive("y_i - t_i > -1, as t_i = 1 - rest with rest >= 0", y_i + rest)
-    one = p.classes.unit(1)
-    others = p.classes.constant(1) - one
-    x = Vector(p.classes, lambda k: -one[k] * sp.log(odds) - others[k] * sp.log(p.classes.size - 1))
-    y = softmax(x)
-    p.equal("x = (-log p, -log(K-1), ..., -log(K-1)) has SoftMax(x)_1 = 1/(1+p)", y[1], y_i)
-    away = others / (p.classes.size - 1)
-    p.equal("t = (0, 1/(K-1), ..., 1/(K-1)) is a distribution", away.sum(), 1)
-    p.equal("its component 1 of y - t is 1/(1+p): all of (0, 1)", (y - away)[1], y_i)
-    p.equal("for t = e_1 it is -p/(1+p): all of (-1, 0)", (y - one)[1], -odds / (1 + odds))
-    p.equal("for t = y it is 0", (y - y)[1], 0)
-    p.cites("1/(1+p) takes every value in (0, 1) as p runs over (0, oo); any class may be numbered 1")
+    some = "p: positive; s: nonnegative; r: nonnegative"
+    p.shows("1/(1 + p) - s < 1", words="y_i - t_i, as y_i = 1/(1+p), p > 0, and t_i = s >= 0", let=some)
+    p.shows("1/(1 + p) - (1 - r) > -1", words="the same, as t_i = 1 - r with r >= 0", let=some)
+    p.shows("y[1] == 1/(1 + p)", words="x = (-log p, -log(K-1), ..., -log(K-1))", let=VALUE_OF_GRADIENT)
+    p.shows("sum(away) == 1", words="(0, 1/(K-1), ..., 1/(K-1)) is a distribution", let=VALUE_OF_GRADIENT)
+    p.shows("(y - away)[1] == 1/(1 + p)", words="all of (0, 1)", let=VALUE_OF_GRADIENT)
+    p.shows("(y - e)[1] == -p/(1 + p)", words="all of (-1, 0)", let=VALUE_OF_GRADIENT)
+    p.cites("for t = y it is 0; 1/(1 + p) takes every value in (0, 1) as p does in (0, oo); class 1 may be any")
 
 
 CLAIMS = (
@@ -166,7 +138,7 @@ CLAIMS = (
     ),
     Claim(
         id="T1.2r",
-        formulas=("grad(ce(t, y), y) == -t/y",),
+        formulas=(GRADIENT_OF_CE,),
         let="t: K; y: K positive",
         source="repair of Theorem 1, property 2; section 2, equation (3)",
         proof=property_2_repaired,
@@ -176,9 +148,9 @@ CLAIMS = (
         title="the range of CE is (0, ∞), K >= 2",
         statement=r"$\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K \right\} = (0, \infty)$",
         source="section 2, Theorem 1, property 3",
-        hypotheses=(TARGETS, SCORES, r"$K \ge 2$"),
+        let="t: K distribution; y: K positive",
+        where=("sum(y) == 1", "K >= 2"),
         proof=property_3,
-        classes=range(2, 7),
         remark="Read with the hypotheses of the theorem. The set by itself does not ask for the sums: read so, "
         r"$y^\circ = 0$ belongs to it and has $CE = 0$. For $K = 1$ the hypotheses leave no $y$.",
     ),
@@ -198,8 +170,8 @@ CLAIMS = (
     ),
     Claim(
         id="T1.4c",
-        title="grad(softce(t, x), x) == y - t (the SoftMax trick)",
-        formulas=("grad(softce(t, x), x) == y - t",),
+        title="the SoftMax trick",
+        formulas=(TRICK,),
         let="x: K; t: K distribution; y = softmax(x)",
         source="section 2, Theorem 1, property 4(c); equations (4) and (5)",
         proof=property_4c,
@@ -214,12 +186,11 @@ CLAIMS = (
     ),
     Claim(
         id="T1.4dr",
-        title="each component of grad_x SoftCE ranges over (-1, 1), K >= 2",
+        title="each component of the gradient of SoftCE ranges over (-1, 1), K >= 2",
         statement=r"$\left\{\frac{\partial\, \text{SoftCE}(y^\circ, x)}{\partial x_i} : y^\circ \in [0, 1]^K, "
         r"\sum_k y^\circ_k = 1, x \in \mathbb{R}^K\right\} = (-1, +1)$",
         source="repair of Theorem 1, property 4(d)",
-        hypotheses=(r"$K \ge 2$",),
+        where=("K >= 2",),
         proof=property_4d_repaired,
-        classes=range(2, 7),
     ),
 )

@@ -113,10 +113,10 @@ def planted_dilation(p):
 
 
 @pytest.mark.parametrize("name", ["E3", "E6", "T1.matrix.chain"])
-def test_the_sign_of_the_gradient_matters(monkeypatch, name):
-    for module in (theorem_1_steps, section_3):
-        monkeypatch.setattr(module, "gradient_of_ce", lambda t, y: t / y)
-    assert verdict(name) is not Verdict.PROVED
+def test_the_sign_of_the_gradient_matters(name):
+    turned = replace(CLAIMS[name], formulas=tuple(text.replace("-t/y", "t/y") for text in CLAIMS[name].formulas))
+    assert turned.formulas != CLAIMS[name].formulas
+    assert Ledger(CLAIMS | {name: turned}).result(name).verdict is Verdict.REFUTED
 
 
 @pytest.mark.parametrize("name", ["S3.monotonic.hard", "S3.range.hard", "S3.two-not-differentiable"])
@@ -239,14 +239,14 @@ def test_a_function_that_is_right_alone_needs_no_integration(monkeypatch):
     assert verdict("S1.only-integration") is Verdict.REFUTED
 
 
-def test_one_activation_for_all_needs_no_participation(monkeypatch):
-    """Planted: Sigmoid taken for SoftMax: the two errors are one."""
-    monkeypatch.setattr(section_5, "softmax", NORMALIZERS["sigmoid"].symbolic)
+def test_equal_errors_need_no_participation(monkeypatch):
+    """Planted: scores at which SoftMax and Sigmoid agree."""
+    monkeypatch.setattr(section_5, "SCORES", section_5.SCORES.replace("log(3)", "0"))
     assert verdict("S5.without-participation") is Verdict.UNDECIDED
 
 
 def test_without_slack_only_softmax_linearizes(monkeypatch):
-    monkeypatch.setattr(section_5, "softmax", lambda v, slack=0: softmax(v))
+    monkeypatch.setattr(section_5, "WITH_SLACK", section_5.WITH_SLACK.replace(", slack=1", ""))
     assert verdict("S5.only-softmax-prevents") is Verdict.UNDECIDED
 
 

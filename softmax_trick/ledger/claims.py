@@ -19,7 +19,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from softmax_trick.ledger.formulas import Formula, condition_to_latex, fewest
+from softmax_trick.ledger.formulas import Formula, condition_to_latex, declared, fewest
 from softmax_trick.measurements.figure import Figure
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ class Claim:
         correction: what is true instead, in a sentence, where that is no claim of its own.
         classes: the K for which the proof is repeated by explicit algebra; from the least K of `where` on, up to 6.
         formulas: what is claimed, in the language: each is decided, and the claim holds if all do.
-        let: declarations of the names in them, "x: K; t: K distribution; y = softmax(x)".
+        let: declarations of the names in them, "x: K; t: K distribution; y = softmax(x)"; without formulas, of the
+            names in the statement.
         where: the conditions under which they are claimed: "K >= 2", "y != 0"; see `softmax_trick.ledger.formulas`.
     """
 
@@ -197,11 +198,11 @@ class Claim:
     @cached_property
     def given(self) -> tuple[str, ...]:
         """What the statement presupposes, as it is shown: domains, definitions, conditions, and what prose adds."""
-        declared: dict[str, str] = {}
+        said: dict[str, str] = {} if self.formulas else declared(self.let)
         for formula in self.stated:
-            declared |= formula.declared()
-        declared |= {one: condition_to_latex(one, self.let) for one in self.where}
-        return (*(f"${latex}$" for latex in declared.values()), *self.hypotheses)
+            said |= formula.declared()
+        said |= {one: condition_to_latex(one, self.let) for one in self.where}
+        return (*(f"${latex}$" for latex in said.values()), *self.hypotheses)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Both are readings of the same formulas from which SymPy's proof sets out; they s
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9  # relative, for entries within a few units: rounding stays below 1e-12, an error is far above
 SIZES = range(1, 13)
 EXAMPLES = 3  # for each size
+_NOT_OF_SIZE = re.compile(r"K - (\d+) != 0")
 
 
 # --- the canonical form -----------------------------------------------------------------------------------------------
@@ -90,7 +92,9 @@ def _undecided(reason: str) -> Decision:
 
 
 def _is_said(condition: str, formula: Formula) -> bool:
-    """Whether a condition of a decision stands in the claim: y > 0 says that y != 0, too."""
+    """Whether a condition of a decision stands in the claim: y > 0 says that y != 0, too; K >= 2, that K - 1 is not."""
+    if (size := _NOT_OF_SIZE.fullmatch(condition)) and int(size[1]) < fewest(formula.where):
+        return True
     said = {one.replace(" ", "") for one in formula.where}
     return bool({condition.replace(" ", ""), condition.replace("!=", ">").replace(" ", "")} & said)
 
