@@ -66,3 +66,21 @@ def test_a_label_that_sympy_cannot_place_is_no_crash():
     one = claim("grad(logsumexp(x) - x[c], x) == softmax(x) - onehot(c)", let="x: K; c: label K")
     result = Ledger({"X": one}).result("X")
     assert (result.verdict, result.evidence[1].outcome) == ("proved", "gave up")
+
+
+def test_what_prose_presupposes_is_declared_as_for_formulas():
+    one = claim(statement="prose", let="t: K distribution; i: index K; y = softmax(t)", where=("K >= 2", "y != 0"))
+    assert one.given == (
+        r"$y^\circ \in [0, 1]^K, \ \sum_k y^\circ_{k} = 1$",
+        r"$y = \text{SoftMax}(y^\circ)$",
+        r"$K \ge 2$",
+        r"$y \ne 0$",
+    )
+
+
+@pytest.mark.parametrize(("where", "unstated"), [("K >= 2", ()), ("K >= 1", ("K - 1 != 0",))])
+def test_a_least_size_says_what_is_divided_by(where, unstated):
+    one = claim("(K - 1)/(K - 1) == 1", where=(where,))
+    [evidence] = [item for item in Ledger({"X": one}).result("X").evidence if item.engine == "canonical form"]
+    assert evidence.conditions == ("K - 1 != 0",)
+    assert evidence.unstated == unstated
