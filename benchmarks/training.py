@@ -63,11 +63,12 @@ from softmax_trick.commands.output import width_of
 from softmax_trick.training.batches import Examples
 from softmax_trick.training.data import DataSet
 from softmax_trick.training.folder import RunFolder
-from softmax_trick.training.loop import Settings, train
+from softmax_trick.training.loop import train
 from softmax_trick.training.losses import LOSSES
 from softmax_trick.training.measures import EVALUATION_BATCH
 from softmax_trick.training.networks import build
 from softmax_trick.training.process import prepare_process
+from softmax_trick.training.settings import Settings
 from softmax_trick.training.split import Split
 from softmax_trick.training.step import Stopwatch, training_step
 

@@ -35,9 +35,9 @@ from softmax_trick.proofs import tables
 from softmax_trick.training import TrainingError
 from softmax_trick.training.data import SOURCES
 from softmax_trick.training.folder import RunFolder
-from softmax_trick.training.loop import Settings
 from softmax_trick.training.losses import NAMES
 from softmax_trick.training.networks import NETWORKS
+from softmax_trick.training.settings import Settings
 
 SETTINGS = Settings("linear", "softmax", "mnist-5k", epochs=2, batch_size=64, lr=0.01, seed=0, device="cpu")
 

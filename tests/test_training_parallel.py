@@ -27,6 +27,7 @@ from softmax_trick.training.folder import RunFolder
 from softmax_trick.training.losses import LOSSES
 from softmax_trick.training.networks import build
 from softmax_trick.training.parallel import Part
+from softmax_trick.training.settings import Settings
 
 BATCH = ("--batch-size", "100", "--device", "cpu", "--net", "n0")  # of 256 images: the last batch has 56
 RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -113,7 +114,7 @@ def test_batch_normalization_over_several_processes_is_refused_on_a_cpu() -> Non
 
 
 def test_a_batch_has_an_image_for_each_process(tmp_path: Path) -> None:
-    settings = loop.Settings("linear", "softmax", "mnist-5k", 1, 255, 0.01, 0, "cpu")
+    settings = Settings("linear", "softmax", "mnist-5k", 1, 255, 0.01, 0, "cpu")
     with pytest.raises(TrainingError, match="a batch has fewer than 2 images, one a process: choose another --batch-s"):
         loop.train(settings, noise(), RunFolder(tmp_path), part=Part(0, 2))
 

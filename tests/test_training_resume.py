@@ -26,7 +26,7 @@ from softmax_trick.commands import train
 from softmax_trick.training import TrainingError, loop
 from softmax_trick.training.data import DataSet
 from softmax_trick.training.folder import RunFolder
-from softmax_trick.training.loop import Settings
+from softmax_trick.training.settings import Settings
 from softmax_trick.training.step import training_step
 
 Trainer = Callable[..., int]

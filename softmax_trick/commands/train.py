@@ -24,8 +24,8 @@ from softmax_trick.training.process import prepare_process
 
 if TYPE_CHECKING:
     from softmax_trick.training.folder import RunFolder
-    from softmax_trick.training.loop import Settings
     from softmax_trick.training.parallel import Part
+    from softmax_trick.training.settings import Settings
 
 LOSS, EPOCHS, CHECK_EPOCHS = "softmax", 20, 1
 
@@ -136,7 +136,7 @@ def _check(settings: Settings, data: DataSet, folder: RunFolder) -> int:
 
 
 def _settings(options: argparse.Namespace, data: str) -> Settings:
-    from softmax_trick.training.loop import Settings
+    from softmax_trick.training.settings import Settings
 
     return Settings(
         net=options.net,

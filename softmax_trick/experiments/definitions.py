@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from softmax_trick.measurements.results import NORMALIZE
 from softmax_trick.training.networks import NETWORKS
-
-if TYPE_CHECKING:
-    from softmax_trick.training.loop import Settings
+from softmax_trick.training.settings import Settings
 
 CROSS_ENTROPY = ("ce-mean", "ce-none", "ce-sum")
 ISBE = ("hardsigmoid", "hardtanh", "sigmoid", "softmax", "tanh")
@@ -37,7 +35,7 @@ class Experiment:
         losses: names of `softmax_trick.training.losses.LOSSES`.
         data: a name of `softmax_trick.training.data.SOURCES`.
         epochs: passes through the training images.
-        options: further settings of `softmax_trick.training.loop.Settings`.
+        options: further settings of `softmax_trick.training.settings.Settings`.
         alone: whether the runs are to be timed, one after the other, by default.
     """
 
@@ -71,8 +69,6 @@ class Experiment:
         for network in networks or ():
             if network not in self.networks:
                 raise ValueError(f"{self.name} has no network {network!r}: choose among {', '.join(self.networks)}")
-        from softmax_trick.training.loop import Settings
-
         return [
             Settings(
                 net=network,

@@ -23,8 +23,8 @@ from softmax_trick.system.extras import require
 from softmax_trick.system.files import write_whole
 from softmax_trick.training.data import load
 from softmax_trick.training.folder import METRICS
-from softmax_trick.training.loop import Settings
 from softmax_trick.training.process import prepare_process
+from softmax_trick.training.settings import Settings
 
 RESULTS = "results.json"
 PATIENCE = 10  # seconds for a scheduler to answer, and for its first worker

@@ -25,7 +25,7 @@ from softmax_trick.training.process import prepare_process
 if TYPE_CHECKING:
     from softmax_trick.training.data import DataSet
     from softmax_trick.training.folder import RunFolder
-    from softmax_trick.training.loop import Settings
+    from softmax_trick.training.settings import Settings
 
 FIELDS = {"net": "network", "loss": "loss", "data": "dataset", "seed": "seed", "epochs": "epochs"}
 """The settings that a run of the results has as fields of their own, and what they are called there."""

@@ -3,6 +3,7 @@
     networks      N0, N1, N1r and VGG-16 of the paper, and multinomial logistic regression
     losses        where the backward pass of each loss starts, and its value per example
     step          one training step, from the images to the update
+    settings      what determines a run
     loop          a run, epoch for epoch
     measures      loss, accuracy, information, predictions
     batches       the examples on the device, in an order of seed and epoch

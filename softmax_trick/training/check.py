@@ -31,9 +31,10 @@ from torch.optim import Adam
 from softmax_trick.training import TrainingError
 from softmax_trick.training.batches import Examples, seed_generators
 from softmax_trick.training.data import DataSet
-from softmax_trick.training.loop import Settings, build_for
+from softmax_trick.training.loop import build_for
 from softmax_trick.training.losses import LOSSES
 from softmax_trick.training.progress import progress_bar
+from softmax_trick.training.settings import Settings
 from softmax_trick.training.step import Stopwatch, training_step
 
 REFERENCE, COMPARED = "softmax", ("ce-none", "ce-sum")

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
@@ -28,9 +28,7 @@ from numpy.typing import NDArray
 
 from softmax_trick.system.files import parse_json, printable, write_whole
 from softmax_trick.training import TrainingError
-
-if TYPE_CHECKING:
-    from softmax_trick.training.loop import Settings
+from softmax_trick.training.settings import Settings
 
 CONFIG, METRICS, CHECKPOINT, PREDICTIONS = "config.json", "metrics.jsonl", "checkpoint.pt", "predictions.npy"
 

@@ -1,13 +1,14 @@
 """A run, epoch for epoch: Adam with an exponentially decaying learning rate, as in the paper (sections 4.1 and 4.2).
 
-The paper gives the initial learning rates, 0.01 for MNIST and 0.1 for CIFAR-10. It gives neither the decay nor the
-batch size: `LR_DECAY` and the default batch size are this project's choice. Images enter as levels in [0, 1].
+Images enter as levels in [0, 1].
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -20,48 +21,13 @@ from softmax_trick.training import TrainingError
 from softmax_trick.training.batches import Examples, seed_generators
 from softmax_trick.training.data import DataSet
 from softmax_trick.training.folder import METRICS, RunFolder
-from softmax_trick.training.losses import get_loss
+from softmax_trick.training.losses import Loss, get_loss
 from softmax_trick.training.measures import Tally, evaluate
 from softmax_trick.training.networks import build
 from softmax_trick.training.parallel import Part
 from softmax_trick.training.progress import progress_bar
+from softmax_trick.training.settings import Settings
 from softmax_trick.training.step import Stopwatch, backward_share, training_step
-
-LR_DECAY = 0.9
-"""The factor of the learning rate per epoch."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What determines a run, up to rounding; config.json holds it.
-
-    Attributes:
-        net: a key of `softmax_trick.training.networks.NETWORKS`.
-        loss: one of `softmax_trick.training.losses.NAMES`, or package.module:function.
-        data: a key of `softmax_trick.training.data.SOURCES`.
-        epochs: passes through the training images.
-        batch_size: images a step, of all processes together.
-        lr: the learning rate of the first epoch.
-        seed: of the initial parameters, the order of the images, the augmentation and the dropout masks; not of the
-            splits.
-        device: cpu, cuda or cuda:N.
-        lr_decay: the learning rate of an epoch is this times that of the epoch before.
-        imbalance: the training images are thinned out until the largest class has this times as many as the smallest
-            one (`Split.long_tailed`); 1 for all of them.
-        augment: whether each training image is transformed by a random affine map, a new one every epoch.
-    """
-
-    net: str
-    loss: str
-    data: str
-    epochs: int
-    batch_size: int
-    lr: float
-    seed: int
-    device: str
-    lr_decay: float = LR_DECAY
-    imbalance: float = 1.0
-    augment: bool = False
 
 
 def make_reproducible() -> None:
@@ -103,32 +69,15 @@ def train(
     part = part or Part()
     if (complete := folder.complete(settings)) is not None:
         return complete
-    device = part.device(settings.device)
-    split = data.train.long_tailed(settings.imbalance)
-    if min(settings.batch_size, len(split.labels) % settings.batch_size or settings.batch_size) < part.processes:
-        raise TrainingError(
-            f"a batch has fewer than {part.processes} images, one a process: choose another --batch-size"
-        )
-    loss = get_loss(settings.loss, torch.tensor(split.counts, dtype=torch.float32, device=device))
-    examples = Examples.of(split, device)
-    held_out = {
-        name: (Examples.of(of, device), of.entropy)
-        for name, of in {"validation": data.validation, "test": data.test}.items()
-    }
-    seed_generators(settings.seed, 0)
-    net = build_for(settings.net, data).to(device)
-    optimizer = Adam(net.parameters(), lr=settings.lr, fused=True)
-    schedule = ExponentialLR(optimizer, gamma=settings.lr_decay)
-    parts = {"net": net, "optimizer": optimizer, "schedule": schedule}
-
-    metrics = folder.restore(parts)
+    run = _Run.begun(settings, data, part)
+    metrics = folder.restore(run.parts)
     if len(metrics) > settings.epochs:
         raise TrainingError(f"{folder.path} has {len(metrics)} epochs, not {settings.epochs}: choose another --out")
     if metrics:
         folder.write_lines(METRICS, metrics)  # without those of an epoch that was interrupted
     if len(metrics) == settings.epochs:
         if not folder.has_predictions:
-            folder.save_predictions(evaluate(net, loss, *held_out["test"]).classes())
+            folder.save_predictions(run.evaluated("test").classes())
         return metrics
     folder.remove_predictions()
     if part.rank == 0 and any(record["environment"] != environment(part) for record in metrics):
@@ -136,39 +85,108 @@ def train(
             f"note: epochs of this run were made with {metrics[-1]['environment']} and the rest will be with "
             f"{environment(part)}: the result will not be bitwise that of an uninterrupted run"
         )
-
-    stepping, sending = part.net(net), part.loss(loss)
-    steps = -(-len(examples.labels) // settings.batch_size)
-    title = f"{settings.net} {settings.loss}"
-    shown = progress and part.rank == 0
-    with progress_bar(title, steps * settings.epochs, steps * len(metrics), shown) as advance:
+    title, shown = f"{settings.net} {settings.loss}", progress and part.rank == 0
+    with progress_bar(title, run.steps * settings.epochs, run.steps * len(metrics), shown) as advance:
         for epoch in range(len(metrics) + 1, settings.epochs + 1):
-            seed_generators(settings.seed, epoch)
-            lr = schedule.get_last_lr()[0]
-            tally, watch, step = Tally(loss, split.entropy, part), Stopwatch(device), 0
-            net.train()
-            try:
-                batches = examples.batches(settings.batch_size, settings.augment, part)
-                for step, (images, labels) in enumerate(batches, start=1):
-                    scores = training_step(stepping, optimizer, sending, images, labels, watch)
-                    tally.add(scores, labels)
-                    advance(f"epoch {epoch} of {settings.epochs}, step {step}")
-                tallies = {"train": tally} | {name: evaluate(net, loss, *held) for name, held in held_out.items()}
-                results = {name: one.result() for name, one in tallies.items()}
-            except FloatingPointError as error:
-                kept = f"the checkpoint after epoch {epoch - 1} is kept" if metrics else "there is no checkpoint yet"
-                raise TrainingError(
-                    f"epoch {epoch}, step {step}: {error}; {kept}: try a smaller --lr in another --out"
-                ) from error
-            seconds = watch.seconds
-            metrics.append(
-                {"epoch": epoch, "lr": lr, **results}
-                | {"seconds": seconds, "tau": backward_share(seconds), "environment": environment(part)}
-            )
-            schedule.step()
-            folder.save(parts, metrics)
-    folder.save_predictions(tallies["test"].classes())
+            record, tested = run.epoch(epoch, advance)
+            metrics.append(record)
+            folder.save(run.parts, metrics)
+    folder.save_predictions(tested.classes())
     return metrics
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run moves, and what it moves it by.
+
+    Attributes:
+        settings: of the run.
+        part: what this process takes of every batch.
+        loss: where the backward pass starts.
+        entropy: of the targets of the training images, in nats.
+        examples: the training images on the device.
+        held_out: the validation and the test images, each with the entropy of their targets.
+        net: the network.
+        optimizer: Adam.
+        schedule: the decay of the learning rate.
+    """
+
+    settings: Settings
+    part: Part
+    loss: Loss
+    entropy: float
+    examples: Examples
+    held_out: Mapping[str, tuple[Examples, float]]
+    net: nn.Sequential
+    optimizer: Adam
+    schedule: ExponentialLR
+
+    @classmethod
+    def begun(cls, settings: Settings, data: DataSet, part: Part) -> _Run:
+        """A run before its first epoch."""
+        device = part.device(settings.device)
+        split = data.train.long_tailed(settings.imbalance)
+        smallest = min(settings.batch_size, len(split.labels) % settings.batch_size or settings.batch_size)
+        if smallest < part.processes:
+            raise TrainingError(
+                f"a batch has fewer than {part.processes} images, one a process: choose another --batch-size"
+            )
+        loss = get_loss(settings.loss, torch.tensor(split.counts, dtype=torch.float32, device=device))
+        examples = Examples.of(split, device)
+        held_out = {
+            name: (Examples.of(of, device), of.entropy)
+            for name, of in {"validation": data.validation, "test": data.test}.items()
+        }
+        seed_generators(settings.seed, 0)
+        net = build_for(settings.net, data).to(device)
+        optimizer = Adam(net.parameters(), lr=settings.lr, fused=True)
+        schedule = ExponentialLR(optimizer, gamma=settings.lr_decay)
+        return cls(settings, part, loss, split.entropy, examples, held_out, net, optimizer, schedule)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {"net": self.net, "optimizer": self.optimizer, "schedule": self.schedule}
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        return -(-len(self.examples.labels) // self.settings.batch_size)
+
+    @cached_property
+    def _shared(self) -> tuple[nn.Module, Loss]:
+        """The network to make steps with and the loss to send back, of several processes those that sum up."""
+        return self.part.net(self.net), self.part.loss(self.loss)
+
+    def evaluated(self, name: str) -> Tally:
+        """What the network makes of the images that are held out under that name."""
+        return evaluate(self.net, self.loss, *self.held_out[name])
+
+    def epoch(self, number: int, advance: Callable[[str], None]) -> tuple[dict[str, Any], Tally]:
+        """One epoch: its record, see `train`, and what the network then makes of the test images."""
+        settings = self.settings
+        stepping, sending = self._shared
+        seed_generators(settings.seed, number)
+        lr = self.schedule.get_last_lr()[0]
+        tally, watch, step = Tally(self.loss, self.entropy, self.part), Stopwatch(self.part.device(settings.device)), 0
+        self.net.train()
+        try:
+            batches = self.examples.batches(settings.batch_size, settings.augment, self.part)
+            for step, (images, labels) in enumerate(batches, start=1):
+                scores = training_step(stepping, self.optimizer, sending, images, labels, watch)
+                tally.add(scores, labels)
+                advance(f"epoch {number} of {settings.epochs}, step {step}")
+            tallies = {"train": tally} | {name: self.evaluated(name) for name in self.held_out}
+            results = {name: one.result() for name, one in tallies.items()}
+        except FloatingPointError as error:
+            kept = f"the checkpoint after epoch {number - 1} is kept" if number > 1 else "there is no checkpoint yet"
+            raise TrainingError(
+                f"epoch {number}, step {step}: {error}; {kept}: try a smaller --lr in another --out"
+            ) from error
+        self.schedule.step()
+        seconds = watch.seconds
+        times = {"seconds": seconds, "tau": backward_share(seconds), "environment": environment(self.part)}
+        return {"epoch": number, "lr": lr, **results, **times}, tallies["test"]
 
 
 def build_for(name: str, data: DataSet) -> nn.Sequential:
