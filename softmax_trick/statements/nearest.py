@@ -85,7 +85,7 @@ def nearest(
     left, right = fitted_sides(left, right)
     truth, wrong = (right, left) if _differentiates(right) and not _differentiates(left) else (left, right)
     trial = _Trial(truth, wrong, given)
-    factors = list(_factors(truth, wrong))
+    factors = list(usual_factors(truth, wrong))
     found: list[Nearest] = []
     seen = {to_text(wrong)}
     for candidate in _candidates(wrong, truth, factors):
@@ -145,7 +145,7 @@ class _Trial:
 # --- slips ------------------------------------------------------------------------------------------------------------
 
 
-def _factors(truth: Expression, wrong: Expression) -> Iterator[tuple[str, Expression]]:
+def usual_factors(truth: Expression, wrong: Expression) -> Iterator[tuple[str, Expression]]:
     """What is forgotten as a factor, or put there once too often."""
     yield "a factor 2", Number(Fraction(2))
     variables = {one.name: one for side in (truth, wrong) for one in side.variables}.values()
@@ -169,15 +169,22 @@ def _factors(truth: Expression, wrong: Expression) -> Iterator[tuple[str, Expres
 
 def _candidates(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
     """The formula with one slip undone, then with a sign or a factor of the whole besides, if it is a derivative's."""
-    yield from _once(wrong, truth, factors)
+    yield from slips(wrong, truth, factors)
     if not _differentiates(truth):
         return
     for slip, other in [("a sign", -wrong), *_scaled(wrong, factors)]:
-        for one in _once(other, truth, factors):
+        for one in slips(other, truth, factors):
             yield Nearest(one.formula, f"{slip}, and {one.slip}")
 
 
-def _once(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
+def slips(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
+    """The formulas that differ from one by a usual slip: to undo it there, or to make it.
+
+    Args:
+        wrong: the formula.
+        truth: the other side, whose labels may be what is missing.
+        factors: what may be forgotten as a factor, see `usual_factors`.
+    """
     free = sorted(wrong.free, key=lambda index: index.name)
     for one, other in ((a, b) for n, a in enumerate(free) for b in free[n + 1 :] if size_of(a.axis) == size_of(b.axis)):
         yield Nearest(_exchanged(wrong, one, other), f"{one.name} and {other.name} swapped")
