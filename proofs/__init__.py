@@ -26,9 +26,10 @@ coq/              the converse, Theorem 1 and their surroundings in Coq; ties.to
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from pathlib import Path
 
 from softmax_trick.ledger.claims import Claim
+from softmax_trick.ledger.paper import Paper
 from softmax_trick.proofs import (
     appendix_b,
     beyond,
@@ -60,10 +61,14 @@ IN_ORDER = (
     beyond.CLAIMS,
 )
 
+RECORD = Path(__file__).with_name("recorded.json")
 CLAIMS: dict[str, Claim] = {claim.id: claim for part in IN_ORDER for claim in part}
 
 
-def recorded_verdicts() -> dict[str, str]:
-    """The verdicts of past runs, by claim: a record that shows a change, never a source of verdicts."""
-    verdicts: dict[str, str] = json.loads(files(__package__).joinpath("recorded.json").read_text(encoding="utf-8"))
-    return verdicts
+PAPER = Paper(
+    "Cross Entropy in Deep Learning of Classifiers Is Unnecessary—ISBE Error Is All You Need",
+    "W. Skarbek, Entropy 2024, 26, 65",
+    CLAIMS,
+    json.loads(RECORD.read_text(encoding="utf-8")),
+    RECORD,
+)

@@ -24,7 +24,7 @@ from softmax_trick.ledger import kernel
 from softmax_trick.ledger.claims import RUNGS, Evidence, Judgement, Step, Verdict, judge
 from softmax_trick.ledger.kernel import MODULES, Formula, Kernel, KernelError, Printed, Sources, Tie, Ties
 from softmax_trick.ledger.run import Ledger
-from softmax_trick.proofs import CLAIMS, recorded_verdicts
+from softmax_trick.proofs import CLAIMS, PAPER
 from softmax_trick.readings.coq import proposition
 from softmax_trick.report import rungs
 from softmax_trick.report.ledger_page import ledger_page
@@ -49,7 +49,7 @@ def as_recorded(ties: Ties = TIES) -> Printed:
 
 
 def test_each_tie_is_to_a_claim_with_that_verdict():
-    recorded = recorded_verdicts()
+    recorded = PAPER.recorded
     for tie in TIES.theorems:
         assert [recorded[name] for name in tie.proves] == ["proved"] * len(tie.proves), tie.name
         assert [recorded[name] for name in tie.refutes] == ["refuted"] * len(tie.refutes), tie.name

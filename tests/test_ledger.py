@@ -11,7 +11,7 @@ import pytest
 from softmax_trick.ledger.claims import RUNGS, Check, Claim, Evidence, Verdict, judge
 from softmax_trick.ledger.run import Ledger, UnknownClaim, differences, verify
 from softmax_trick.measurements.figure import Figure
-from softmax_trick.proofs import CLAIMS, recorded_verdicts
+from softmax_trick.proofs import CLAIMS, PAPER
 
 OF_THE_LITERATURE = {"S4.2.near-95", "S4.2.humans"}
 NEEDED = {"A1r.positivity", "A1r.unity", "A1r.targets"}
@@ -21,7 +21,7 @@ NEEDED = {"A1r.positivity", "A1r.unity", "A1r.targets"}
 def test_claim(ledger, name):
     """The checks of the paper: each claim is run, and what it yields is what is recorded and can be shown."""
     result = ledger.result(name)
-    assert differences([result], recorded_verdicts()) == []
+    assert differences([result], PAPER.recorded) == []
     assert not result.conditional_on
     outcomes = {item.outcome for item in result.evidence}
     engines = [item.engine for item in result.evidence]

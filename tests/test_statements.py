@@ -18,11 +18,11 @@ from softmax_trick.language.text import bare, statement_to_text
 from softmax_trick.ledger.claims import Claim
 from softmax_trick.ledger.evaluation import by_canonical_form, sampled
 from softmax_trick.ledger.run import _symbolic, concludes
-from softmax_trick.proofs import CLAIMS, recorded_verdicts
+from softmax_trick.proofs import CLAIMS, PAPER
 from softmax_trick.statements.nearest import slips, usual_factors
 from softmax_trick.symbolic import GivenK
 
-VERDICTS = recorded_verdicts()
+VERDICTS = PAPER.recorded
 TRUE = [name for name, claim in CLAIMS.items() if claim.formulas and VERDICTS[name] == "proved"]
 FALSE = [name for name, claim in CLAIMS.items() if claim.formulas and VERDICTS[name] == "refuted" and claim.repaired_by]
 SLIPS = 3  # for each formula

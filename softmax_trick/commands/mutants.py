@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
-from softmax_trick.commands.output import DIFFERENT, OK, progress_bar, width_of
+from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, progress_bar, width_of
 from softmax_trick.system.terminal import complain, say
 
 
@@ -23,6 +24,10 @@ def add(commands: Any) -> None:
     mutants.add_argument(
         "--core", action="store_true", help="plant errors in the symbolic core instead; each must be noticed"
     )
+    ledger = mutants.add_argument(
+        "--ledger", metavar="PATH", type=Path, help="the claims of another paper, as verify takes them"
+    )
+    ledger.complete = FILES
     mutants.set_defaults(run=run, if_interrupted="")
 
 
@@ -40,18 +45,21 @@ def _planted() -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Plant the errors; returns the exit status."""
+    if options.core and options.ledger:
+        raise WrongUsage("--core plants errors in the symbolic core, and --ledger in claims: give one of the two")
     if options.core:
         return _planted()
     from rich.console import Console
 
-    from softmax_trick.ledger.mutants import failures, run
+    from softmax_trick.commands.verify import paper_of
+    from softmax_trick.ledger.mutants import failures, made_from, run
     from softmax_trick.proofs.mutants import catalogue
     from softmax_trick.report.console import show
     from softmax_trick.report.mutants import mutants_table
 
     console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
     with errors.status("making the mutants"):
-        mutants = catalogue()
+        mutants = list(made_from(paper_of(options.ledger).claims.values())) if options.ledger else catalogue()
     outcomes = []
     with progress_bar(errors) as progress:
         task = progress.add_task("", total=len(mutants))

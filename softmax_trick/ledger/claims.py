@@ -146,6 +146,7 @@ class Claim:
         let: declarations of the names in them, "x: K; t: K distribution; y = softmax(x)"; without formulas, of the
             names in the statement.
         where: the conditions under which they are claimed: "K >= 2", "y != 0"; see `softmax_trick.ledger.formulas`.
+        part: the heading under which it is shown; that of its section of the paper if not given.
     """
 
     id: str
@@ -166,6 +167,7 @@ class Claim:
     formulas: tuple[str, ...] = ()
     let: str = ""
     where: tuple[str, ...] = ()
+    part: str = ""
 
     def __post_init__(self) -> None:
         if not self.classes:

@@ -70,6 +70,8 @@ def _sources(claim: Claim) -> tuple[str, ...]:
 @cache
 def _digests_of(roots: frozenset[str]) -> tuple[str, ...]:
     names = set().union(*(_reachable(name) for name in {*roots, *ENGINES}))
+    others = {name.split(".")[0] for name in roots} - {"softmax_trick"}  # a package of somebody's: all that it loaded
+    names |= {name for name in list(sys.modules) if name.split(".")[0] in others}
     return tuple(_hash(name, _text(name)) for name in sorted(names))
 
 

@@ -127,6 +127,8 @@ def sampled(claim: Claim) -> Evidence:
                 break
     except LanguageError as error:
         evidence = replace(evidence, outcome="gave up", reason=str(error))
+    except Exception as error:
+        evidence = replace(evidence, outcome="crashed", reason=f"{type(error).__name__}: {error}")
     return replace(evidence, seconds=time.perf_counter() - start)
 
 

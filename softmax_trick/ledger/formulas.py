@@ -133,12 +133,13 @@ class Formula:
     def excluded_at(self, witness: Witness) -> str:
         """The condition that a point does not fulfil; "" if it fulfils all, exactly."""
         from softmax_trick.readings.algebraic import at_point
+        from softmax_trick.readings.pointwise import Point
 
         least = fewest(self.where)
         if witness.sizes.get("K", least) < least:
             return f"K >= {least}"
         for condition in self.conditions:
-            if not at_point(condition, witness.sizes, witness.values):
+            if not at_point(condition, Point(witness.sizes, witness.values, witness.indices)):
                 return statement_to_text(condition)
         return ""
 

@@ -36,9 +36,12 @@ from typing import Any, Literal, get_args
 
 import sympy as sp
 
+from softmax_trick.language.expression import LanguageError
+from softmax_trick.language.text import bare, statement_to_text
 from softmax_trick.ledger.claims import Check, Claim, Rung, Verdict
 from softmax_trick.ledger.proof import Comparable, Proof
 from softmax_trick.ledger.run import Ledger, Result, concludes
+from softmax_trick.ledger.steps import Open
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK, Matrix, Vector, Witness, index
 
 Kind = Literal["sign", "factor", "index", "transpose", "exponent", "quantifier", "hypothesis", "axis", "reduction"]
@@ -459,12 +462,56 @@ def mutants_of(claim: Claim) -> Iterator[Mutant]:
     if not _has_steps(claim):
         return
     proof = _of(claim)
+    try:
+        for equation in (*equations(proof, EVERY_K), *equations(proof, GivenK(2))):
+            next(entries(equation.left)), next(entries(equation.right))
+    except (Open, LanguageError):  # SymPy does not read it: labels, two axes, pieces
+        yield from _with_slips(claim)
+        return
     given = tuple(k for k in claim.classes if k in CLASSES) or tuple(claim.classes)[:2]
     random = Random(claim.id)
     for kind in random.sample(KINDS, len(KINDS)):
         for number in _changed(proof, given):
             if chosen := _choose(proof, number, kind, GivenK(max(given)), random):
                 yield _mutant(claim, proof, number, *chosen, given)
+                break
+
+
+# The slips of `statements.nearest` by kind: what their names begin with, or have in them.
+SLIPS: tuple[tuple[str, Kind], ...] = (
+    ("a sign", "sign"),
+    ("a factor", "factor"),
+    ("the mass", "factor"),
+    ("a transposition", "transpose"),
+    ("an exponent", "exponent"),
+    ("mean for sum", "reduction"),
+    ("sum for mean", "reduction"),
+    (" swapped", "index"),
+)
+
+
+def _with_slips(claim: Claim) -> Iterator[Mutant]:
+    """At most one mutant of each kind of a claim's first formula, made in its text; the rewording is the formula.
+
+    What is left of a slip that changes nothing is decided in floating point, by the torch reading.
+    """
+    from softmax_trick.ledger.evaluation import sampled
+    from softmax_trick.statements.nearest import slips, usual_factors
+
+    statement = claim.stated[0].statement
+    left, right = map(bare, statement.expressions)
+    found = list(slips(right, left, list(usual_factors(left, right))))
+    Random(claim.id).shuffle(found)
+    plain = replace(claim, proof=None, counterexample=None, statement="", formulas=claim.formulas[:1], classes=CLASSES)
+    for kind in KINDS:
+        for one in found:
+            if not any(words in one.slip and is_ == kind for words, is_ in SLIPS):
+                continue
+            text = statement_to_text(replace(statement, expressions=(left, one.formula)))
+            name = f"{claim.id}.{kind}"
+            false = replace(plain, id=name, title="", formulas=(text,), repaired_by=f"{name}.r")
+            if sampled(false).outcome == "fails":
+                yield Mutant(kind, claim.id, false, replace(plain, id=f"{name}.r", title="", repaired_by=None))
                 break
 
 

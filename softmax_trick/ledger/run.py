@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -311,6 +312,9 @@ def _measured(measure: Callable[[Results], tuple[Figure, ...]], needed: int, res
 
 def _sampled(claim: Claim) -> Iterator[Evidence]:
     """The claim in floating point, where there is a test of it."""
+    paper = sys.modules.get("softmax_trick.proofs")
+    if paper is None or paper.CLAIMS.get(claim.id) is not claim:  # of another ledger, or made from one of the paper's
+        return
     from softmax_trick.proofs import sampled
 
     if claim.id not in sampled.SAMPLED:
@@ -337,15 +341,18 @@ def verify(*ids: str) -> list[Result]:
 
 
 def differences(results: Sequence[Result], recorded: Mapping[str, str]) -> list[str]:
-    """What is wrong with these results, one line each: undecided, not as recorded, or true on a part of the domain."""
+    """What is wrong with these results, one line each: undecided, not as recorded, or true on a part of the domain.
+
+    Where nothing at all is recorded, no verdict differs from what is.
+    """
     lines = []
     for result in results:
         name, verdict = result.claim.id, result.verdict
         if verdict is Verdict.UNDECIDED and recorded.get(name) != verdict:
             lines.append(f"{name} is undecided: {result.judgement.reason}")
-        elif name not in recorded:
-            lines.append(f'{name} is {verdict}, and no verdict is recorded: add "{name}": "{verdict}" to recorded.json')
-        elif recorded[name] != verdict:
+        elif recorded and name not in recorded:
+            lines.append(f"{name} is {verdict}, and no verdict is recorded: verify --record {name} records it")
+        elif recorded and recorded[name] != verdict:
             lines.append(f"{name} is {verdict}, recorded as {recorded[name]}")
         if verdict is Verdict.PROVED and (unstated := {one: None for item in result.evidence for one in item.unstated}):
             lines.append(f"{name} is proved only where {'; '.join(unstated)}, which its hypotheses do not say")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from itertools import product
-from typing import Any
 
 import sympy as sp
 
@@ -118,20 +117,20 @@ def symbol(variable: Variable, positions: Positions) -> sp.Symbol:
     return sp.Symbol(name, **ASSUMPTIONS[variable.kind])
 
 
-def at_point(condition: Statement, sizes: Mapping[str, int], values: Mapping[str, Any]) -> bool:
+def at_point(condition: Statement, point: Point) -> bool:
     """Whether a condition holds exactly at a point with rational values, in every entry; False if that is not seen.
 
     Args:
         condition: such as y != 0, y > 0 or sum(y) == 1.
-        sizes: of its axes.
-        values: of its variables, as nested lists.
+        point: the values of its variables.
     """
     left, right = condition.expressions
-    point = Point(dict(sizes), dict(values))
+    sizes = point.sizes
     algebra = Algebraic(point)
     given = {
         symbol(one, at): sp.Rational(*point.value(one, at).as_integer_ratio())
         for one in dict.fromkeys((*left.variables, *right.variables))
+        if one.kind != "label"
         for at in product(*(range(1, sizes[size_of(axis)] + 1) for axis in one.axes))
     }
     places = list(product(*(range(1, sizes[size_of(axis)] + 1) for axis in left.axes)))

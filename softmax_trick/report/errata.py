@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from softmax_trick.ledger.claims import Claim, Evidence, Verdict
+from softmax_trick.ledger.paper import Paper
 from softmax_trick.ledger.run import Result
 from softmax_trick.proofs.errata_entries import ENTRIES, GROUPS, Entry
 from softmax_trick.proofs.errata_entries import MISPRINTS as SLIPS
@@ -138,6 +139,14 @@ def supplement(results: Sequence[Result]) -> str:
     blocks.append(VERSIONS)
     blocks.append("\n".join(_difference(one, by_id) for one in DIFFERENCES) + "\n")
     return "\n".join(blocks)
+
+
+def false_statements(results: Sequence[Result], paper: Paper) -> str:
+    """The false statements of any ledger, each with its counterexample and what is true instead."""
+    by_id = {result.claim.id: result for result in results}
+    false = [result for result in results if result.verdict is Verdict.REFUTED]
+    head = f"# What is false in “{_escaped(paper.title)}”\n\n{_escaped(paper.source)}\n\n{_counts(results)}\n"
+    return "\n".join([head, *(_entry(result, by_id) for result in false)])
 
 
 def _of_the_paper(results: Sequence[Result]) -> list[Result]:

@@ -13,17 +13,22 @@ from html import escape
 import softmax_trick
 from softmax_trick.ledger.claims import RUNGS, Evidence, Step, Verdict
 from softmax_trick.ledger.digests import libraries
+from softmax_trick.ledger.paper import Paper
 from softmax_trick.ledger.run import Result
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.report.graph import MARKS, svg
 from softmax_trick.report.mathml import quotation, statement, text
 from softmax_trick.report.page import head
-from softmax_trick.report.parts import PARTS, by_part, not_run, part
+from softmax_trick.report.parts import by_part, not_run, part
 from softmax_trick.report.rungs import COMMON, in_words
 from softmax_trick.report.rungs import MEANINGS as RUNG_MEANINGS
 from softmax_trick.report.rungs import counts as by_rung
 
 PAPER = "https://doi.org/10.3390/e26010065"
+SOURCE = (
+    "W. Skarbek, “Cross Entropy in Deep Learning of Classifiers Is Unnecessary—ISBE Error Is All You Need”, "
+    f'<cite>Entropy</cite> 2024, 26, 65 (<a href="{PAPER}">doi:10.3390/e26010065</a>)'
+)
 TITLE = "Cross Entropy in Deep Learning of Classifiers Is Unnecessary, claim by claim"
 
 MEANINGS = {
@@ -42,8 +47,10 @@ AGREES = {True: "✓ yes", False: "✗ no", None: ""}
 OUTCOME_MARKS = {"holds": "✓", "fails": "✗", "open": "?", "gave up": "–", "crashed": "!"}
 
 
-def ledger_page(results: Sequence[Result]) -> str:
-    """The page for these results, in the paper's order."""
+def ledger_page(results: Sequence[Result], paper: Paper | None = None) -> str:
+    """The page for these results, in the paper's order; without a paper they are of the one of this project."""
+    title = f"{paper.title}, claim by claim" if paper else TITLE
+    source = f"“{escape(paper.title)}”, {escape(paper.source)}" if paper else SOURCE
     page = _Page.of(results)
     running = [result for result in results if not not_run(result)]
     waiting = [result for result in results if not_run(result)]
@@ -57,10 +64,10 @@ def ledger_page(results: Sequence[Result]) -> str:
         [
             "<!DOCTYPE html>",
             '<html lang="en">',
-            head(TITLE, _rules_of_filters(results)),
+            head(escape(title), _rules_of_filters(results)),
             "<body>",
             '<a class="skip" href="#claims">Skip to the claims</a>',
-            _top(results),
+            _top(results, title, source),
             "<main>",
             _filters(results),
             _index(running, waiting),
@@ -81,7 +88,7 @@ def ledger_page(results: Sequence[Result]) -> str:
 # --- the frame --------------------------------------------------------------------------------------------------------
 
 
-def _top(results: Sequence[Result]) -> str:
+def _top(results: Sequence[Result], title: str, source: str) -> str:
     counts = Counter(result.verdict for result in results)
     verdicts = "".join(
         f'<div class="{verdict}"><dt><b>{counts[verdict]}</b> {_verdict_mark(verdict)}</dt><dd>{meaning}</dd></div>'
@@ -95,11 +102,9 @@ def _top(results: Sequence[Result]) -> str:
     )
     return f"""<header>
 <p class="kind">A ledger of claims</p>
-<h1>{TITLE}</h1>
-<p>The checkable statements of W. Skarbek, “Cross Entropy in Deep Learning of Classifiers Is Unnecessary—ISBE Error Is
-All You Need”, <cite>Entropy</cite> 2024, 26, 65 (<a href="{PAPER}">doi:10.3390/e26010065</a>), as printed, with what
-was found out about each. A verdict follows from its evidence by a fixed rule; none was entered by hand.
-<code>softmax-trick verify ID</code> decides a claim again.</p>
+<h1>{escape(title)}</h1>
+<p>The checkable statements of {source}, as printed, with what was found out about each. A verdict follows from its
+evidence by a fixed rule; none was entered by hand. <code>softmax-trick verify ID</code> decides a claim again.</p>
 <h2>What the verdicts mean</h2>
 <dl class="counts">{verdicts}</dl>
 <details><summary>What the rungs of evidence mean, what one must believe at each, and which claims stand on it</summary>
@@ -135,9 +140,9 @@ Claims that stand by themselves are left out.</p>
 
 def _filters(results: Sequence[Result]) -> str:
     verdicts = Counter(str(result.verdict) for result in results)
-    parts = Counter(part(result.claim) for result in results)
+    groups = by_part(results)
     by_verdict = {str(verdict): f"{_verdict_mark(verdict)} {verdicts[verdict]}" for verdict in Verdict}
-    names = {key: f"{title.split('.')[0]} {parts[key]}" for key, title in PARTS.items() if key in parts}
+    names = {group.key: f"{escape(group.title.split('.')[0])} {len(group.results)}" for group in groups}
     return (
         '<div class="filters">'
         + _radios("verdict", "Verdict", by_verdict, len(results))
@@ -163,7 +168,7 @@ def _rules_of_filters(results: Sequence[Result]) -> str:
     """
     keys = {
         "verdict": [str(verdict) for verdict in Verdict],
-        "part": [key for key in PARTS if any(part(result.claim) == key for result in results)],
+        "part": [group.key for group in by_part(results)],
     }
     rules = []
     for name, values in keys.items():

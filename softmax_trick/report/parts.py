@@ -43,7 +43,9 @@ BY_SOURCE = ((r"\b[Ss]ection (\d)", None), (r"\bAppendix ([AB])", None), (r"\b([
 
 
 def part(claim: Claim) -> str:
-    """The key in PARTS of the part that a claim belongs to; a repair belongs where its ID says."""
+    """The key of the part that a claim belongs to: the heading that it names, or one in PARTS, by its ID or source."""
+    if claim.part:
+        return re.sub(r"\W+", "-", claim.part)
     for pattern, key in BY_ID:
         if found := re.match(pattern, claim.id):
             return _known(key or found[1])
@@ -68,8 +70,9 @@ class Group:
 
 def by_part(results: Sequence[Result]) -> list[Group]:
     """The results grouped by the parts of the paper, in the paper's order; parts without results are left out."""
+    titles = PARTS | {part(one.claim): one.claim.part for one in results if one.claim.part}
     groups = (
-        Group(key, title, tuple(one for one in results if part(one.claim) == key)) for key, title in PARTS.items()
+        Group(key, title, tuple(one for one in results if part(one.claim) == key)) for key, title in titles.items()
     )
     return [group for group in groups if group.results]
 
