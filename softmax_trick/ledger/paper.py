@@ -148,7 +148,8 @@ def _claim(number: int, table: Any) -> Claim:
             raise LedgerError(f"{name}: {key} is a list of texts")
     if not table.get("formulas"):
         raise LedgerError(f"{name}: it has no formulas, and in TOML nothing else can be decided")
-    return Claim(**{key: tuple(value) if key in LISTS else value for key, value in table.items()})
+    said: dict[str, Any] = {key: tuple(value) if key in LISTS else value for key, value in table.items()}
+    return Claim(**said)
 
 
 def _package(folder: Path) -> Paper:
