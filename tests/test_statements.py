@@ -6,6 +6,7 @@ decided as ever. A slip that leaves the formula equal is no error, and torch say
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from random import Random
@@ -29,7 +30,7 @@ SLIPS = 3  # for each formula
 TURNED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
-def with_slips(statement: Statement, seed: str):
+def with_slips(statement: Statement, seed: str) -> Iterator[Statement]:
     """Statements that differ from one by a slip, of different kinds as far as there are any."""
     match statement.expressions:
         case (left, right) if statement.relation == "==":
@@ -85,7 +86,7 @@ def test_a_slip_in_a_formula_changes_the_verdict(name):
 @pytest.mark.parametrize("name", FALSE)
 def test_what_is_false_as_printed_is_proved_with_the_formula_of_its_repair(name):
     """The verdict is the formula's: nothing else in the claim says that it is false."""
-    claim, repair = CLAIMS[name], CLAIMS[CLAIMS[name].repaired_by]
+    claim, repair = CLAIMS[name], CLAIMS[str(CLAIMS[name].repaired_by)]
     if len(repair.formulas) == len(claim.formulas):
         assert by_canonical_form(claim).outcome != "holds"
         assert by_canonical_form(replace(claim, formulas=repair.formulas, let=repair.let)).outcome == "holds"
