@@ -78,7 +78,7 @@ def test_a_slip_in_a_formula_changes_the_verdict(name):
                 continue
             changed += 1
             assert found == "fails" or sampled(wrong).outcome == "fails", wrong.formulas[number]
-            if place == 0:
+            if place == 0 and formula.is_over_classes:
                 assert by_proof(wrong) != "holds", wrong.formulas[number]
     assert changed >= len(claim.formulas), name
 

@@ -185,6 +185,11 @@ def slips(wrong: Expression, truth: Expression, factors: list[tuple[str, Express
         truth: the other side, whose labels may be what is missing.
         factors: what may be forgotten as a factor, see `usual_factors`.
     """
+    known = truth.free | wrong.free
+    yield from (one for one in _slips(wrong, truth, factors) if one.formula.free <= known)  # no index is bound outside
+
+
+def _slips(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
     free = sorted(wrong.free, key=lambda index: index.name)
     for one, other in ((a, b) for n, a in enumerate(free) for b in free[n + 1 :] if size_of(a.axis) == size_of(b.axis)):
         yield Nearest(_exchanged(wrong, one, other), f"{one.name} and {other.name} swapped")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ class Answer:
 
     right: Tensor
     allowed: Tensor
-    rest: Tensor = torch.zeros((), dtype=torch.float64, device="cpu")
+    rest: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64, device="cpu"))
     why: Callable[[int], str] = lambda entry: ""
     hint: Callable[[Tensor], str] = lambda found: ""
 
