@@ -1,4 +1,4 @@
-"""How aten's normalisations and losses are read: layer_norm, rms_norm, gelu, and losses with kernels of their own."""
+"""How aten's normalisations and losses are read: layer_norm, gelu, and losses with kernels of their own."""
 
 from __future__ import annotations
 
@@ -55,26 +55,6 @@ def _layer_norm_backward(
 
 def _reduced(value: Real, outer: list[int]) -> Real:
     return total(value, outer, False) if outer else value
-
-
-@reads("_fused_rms_norm.default")
-def _rms_norm(r: Reader, u: Any, shape: Any, weight: Any = None, eps: Any = None) -> tuple[Real, Real]:
-    which = _inner(u, shape)
-    squares = mean(r, multiply(r, u, u), list(which), True)
-    small = number(Fraction(1, 2**52)) if eps is None else r.scalar(eps)
-    scale = Real(apply("power", apply("add", squares.finite, small), number(Fraction(-1, 2))), squares.dims)
-    found = multiply(r, u, scale)
-    return found if weight is None else multiply(r, found, weight), scale
-
-
-@reads("_fused_rms_norm_backward.default")
-def _rms_norm_backward(r: Reader, g: Any, u: Any, shape: Any, scale: Any, weight: Any, wanted: Any) -> list[Real]:
-    which = _inner(u, shape)
-    outer = [n for n in range(len(u.dims)) if n not in which]
-    normal = multiply(r, u, scale)
-    inside = g if weight is None else multiply(r, g, weight)
-    correction = multiply(r, normal, mean(r, multiply(r, inside, normal), list(which), True))
-    return [multiply(r, scale, subtract(r, inside, correction)), _reduced(multiply(r, g, normal), outer)]
 
 
 # --- losses ---
@@ -171,20 +151,6 @@ def _bce_backward(r: Reader, g: Any, p: Any, t: Any, weight: Any = None, reducti
 
     found = entries(r, slope, p, t)
     return scaled(r, found if weight is None else multiply(r, found, weight), g, reduction)
-
-
-@reads("binary_cross_entropy_with_logits.default")
-def _bce_logits(r: Reader, x: Any, t: Any, weight: Any = None, pos_weight: Any = None, reduction: Any = 1) -> Real:
-    def loss(a: Expression, b: Expression, *factor: Expression) -> Expression:
-        positive = apply("softplus", apply("multiply", number(-1), a))
-        one = apply("multiply", b, positive)
-        if factor:
-            one = apply("multiply", factor[0], one)
-        rest = apply("multiply", apply("subtract", ONE, b), apply("softplus", a))
-        return apply("add", one, rest)
-
-    found = entries(r, loss, x, t, *([] if pos_weight is None else [pos_weight]))
-    return reduced(r, found if weight is None else multiply(r, found, weight), reduction)
 
 
 @reads("soft_margin_loss.default")

@@ -29,6 +29,7 @@ from softmax_trick.proving.values import (
     tabulated,
 )
 
+SMALL = Fraction(1, 1000)  # a bound that only keeps a division from failing
 HALF = number(Fraction(1, 2))
 
 
@@ -114,7 +115,6 @@ ONE_ARGUMENT: dict[str, Callable[[Reader, Expression], Expression]] = {
     "sqrt.default": _root,
     "rsqrt.default": lambda r, u: divide(r, ONE, _root(r, u)),
     "reciprocal.default": lambda r, u: divide(r, ONE, u),
-    "square.default": lambda r, u: apply("multiply", u, u),
     "sigmoid.default": lambda r, u: apply("sigmoid", u),
     "tanh.default": lambda r, u: apply("tanh", u),
     "sinh.default": lambda r, u: apply("sinh", u),
@@ -122,7 +122,6 @@ ONE_ARGUMENT: dict[str, Callable[[Reader, Expression], Expression]] = {
     "silu.default": lambda r, u: apply("multiply", u, apply("sigmoid", u)),
     "mish.default": lambda r, u: apply("multiply", u, apply("tanh", apply("softplus", u))),
     "relu.default": lambda r, u: apply("where", r.positive(u, ZERO), u, ZERO),
-    "relu6.default": lambda r, u: clamped(r, u, ZERO, number(6)),
     "abs.default": lambda r, u: apply("where", r.positive(u, ZERO), u, apply("multiply", number(-1), u)),
     "sign.default": lambda r, u: apply("subtract", r.positive(u, ZERO), r.positive(ZERO, u)),
     "sgn.default": lambda r, u: apply("subtract", r.positive(u, ZERO), r.positive(ZERO, u)),
@@ -218,7 +217,7 @@ def multiply(r: Reader, u: Any, v: Any) -> Real:
     return entries(r, lambda a, b: apply("multiply", a, b), u, v)
 
 
-@reads("div.Tensor", "div.Scalar", "true_divide.Tensor")
+@reads("div.Tensor", "div.Scalar")
 def _div(r: Reader, u: Any, v: Any) -> Real:
     u, v = real(r, u), real(r, v)
     if u.infinite and r.is_positive(v.finite):
@@ -293,8 +292,7 @@ def _compared(r: Reader, which: str, u: Any, v: Any) -> Real:
     largest = _largest_entry(r)
     if largest is None:
         if not (isinstance(a, Number) and isinstance(b, Number)) and a is not b and not r.depends(a, b):
-            own = r.mask(dims)  # of data: proved whether or not the two are equal
-            return own if which == "eq" else Real(negated(own.expression), dims)
+            return r.mask(dims)  # of data: proved whether or not the two are equal
         same = r.equal(a, b)
     else:
         same = spread(Real(*largest), dims).expression
@@ -410,7 +408,7 @@ def _is_at(term: Any, n: int, _: Any) -> Expression:
 def _truth(r: Reader, u: Any) -> Real:
     """Whether entries are not 0."""
     value = real(r, u)
-    if isinstance(u, Real) and _is_boolean(u.expression):
+    if isinstance(u, Real) and (r.is_boolean(u) or _is_boolean(u.expression)):
         return u
     return _compared(r, "ne", value, 0)
 
@@ -438,12 +436,12 @@ def _logical_not(r: Reader, u: Any) -> Real:
     return Real(negated(u.finite), u.dims)
 
 
-@reads("logical_and.default", "bitwise_and.Tensor", "__and__.Tensor")
+@reads("logical_and.default", "bitwise_and.Tensor")
 def _and(r: Reader, u: Any, v: Any) -> Real:
     return entries(r, lambda a, b: apply("multiply", a, b), _boolean(r, u), _boolean(r, v))
 
 
-@reads("logical_or.default", "bitwise_or.Tensor", "__or__.Tensor")
+@reads("logical_or.default", "bitwise_or.Tensor")
 def _or(r: Reader, u: Any, v: Any) -> Real:
     return entries(r, lambda a, b: negated(apply("multiply", negated(a), negated(b))), _boolean(r, u), _boolean(r, v))
 
@@ -509,7 +507,7 @@ def _choose_indices(condition: Real, u: Any, v: Any) -> Indices:
     return Indices(tuple((where, term) for where, term in cases if where is not ZERO), dims)
 
 
-@reads("where.self", "where.ScalarOther", "where.ScalarSelf", "where.Scalar")
+@reads("where.self")
 def _where(r: Reader, condition: Any, u: Any, v: Any) -> Value:
     return choose(r, condition, u, v)
 
@@ -540,6 +538,11 @@ def smallest_of(r: Reader, u: Expression, v: Expression) -> Expression:
 
 def clamped(r: Reader, u: Expression, low: Expression | None, high: Expression | None) -> Expression:
     """min(max(u, low), high)."""
+    if low is not None and high is None and isinstance(low, Number) and 0 < low.value <= SMALL and r.is_nonnegative(u):
+        r.has_small_bounds = True
+        if r.unbounded:
+            r.condition(f"what is clamped exceeds {float(low.value):g}")
+            return u
     if low is not None:
         u = largest_of(r, u, low)
     return u if high is None else smallest_of(r, u, high)
@@ -580,12 +583,12 @@ def _clamp_max(r: Reader, u: Any, high: Any) -> Value:
     return _clamp(r, u, None, high)
 
 
-@reads("maximum.default", "max.other", "fmax.default")
+@reads("maximum.default")
 def _maximum(r: Reader, u: Any, v: Any) -> Real:
     return entries(r, lambda a, b: largest_of(r, a, b), u, v)
 
 
-@reads("minimum.default", "min.other", "fmin.default")
+@reads("minimum.default")
 def _minimum(r: Reader, u: Any, v: Any) -> Real:
     return entries(r, lambda a, b: smallest_of(r, a, b), u, v)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, product
@@ -16,7 +17,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from softmax_trick.deciding.decision import decide_where, fitted_sides
+from softmax_trick.deciding.decision import Decision, decide_where, fitted_sides
 from softmax_trick.deciding.points import least_sizes
 from softmax_trick.language.expression import (
     Chosen,
@@ -138,6 +139,11 @@ class _Prover:
         except TracingError as error:
             return self._result("", self._untraced(error), (), {})
         findings += case.findings(formula)
+        if case.may_be_unbounded and "undecided" in [finding.verdict for finding in findings]:
+            again = case.without_small_bounds()
+            others = again.findings(formula)
+            if all(finding.verdict == "proved" for finding in others):
+                case, findings = again, others
         scope = case.scope if any(finding.verdict == "proved" for finding in findings) else ""
         self._notes += case.notes
         conditions |= case.conditions
@@ -238,7 +244,19 @@ class _Case:
         self._trace = self._traced()
         self._failure: NoReading | None = None
         self._reader = self._read(frozenset())
-        self._checked = self._failure or self._self_check(self._reader)
+        self._checked = "" if self._failure else self._self_check(self._reader)
+
+    @property
+    def may_be_unbounded(self) -> bool:
+        """Whether something is clamped at a small bound."""
+        return self._failure is None and self._reader.has_small_bounds
+
+    def without_small_bounds(self) -> _Case:
+        """The same, read where what is clamped at a small bound exceeds it."""
+        other = copy(self)
+        other._reader = other._read(frozenset(), unbounded=True)
+        other._checked = "" if other._failure else other._self_check(other._reader)
+        return other
 
     # --- tracing ---
 
@@ -312,9 +330,9 @@ class _Case:
 
     # --- reading ---
 
-    def _read(self, held: frozenset[int]) -> Reader:
+    def _read(self, held: frozenset[int], unbounded: bool = False) -> Reader:
         extra = [Real(Variable(name, flat(dims)), dims) for name, dims in self._extra()]
-        reader = Reader(self._trace, self._declared, extra, held)
+        reader = Reader(self._trace, self._declared, extra, held, unbounded)
         try:
             reader.read()
         except NoReading as error:
@@ -525,7 +543,10 @@ class _Case:
             left, right = fitted_sides(got, wanted)
         except LanguageError as error:
             return Finding(what, "undecided", f"the shapes differ: {error}")
-        decision = decide_where(left, right, self._given, ())
+        try:
+            decision = self._decision(left, right)
+        except (RuntimeError, ValueError, ArithmeticError) as error:
+            return Finding(what, "undecided", f"the reduction failed: {type(error).__name__}: {error}; {REMEDY}")
         if decision.verdict == "proved":
             return Finding(what, "proved")
         witness = self._counterexample(left, right, by, place)
@@ -533,6 +554,14 @@ class _Case:
             return Finding(what, "refuted", self._detached(by, place), witness)
         reason = decision.reason or "the canonical forms differ, and no counterexample was confirmed in the code"
         return Finding(what, "undecided", f"{reason}; {REMEDY}")
+
+    def _decision(self, left: Expression, right: Expression) -> Decision:
+        """First for every size, which is short where given sizes are written out; then for those that are given."""
+        if any(size > 1 for size in self._given.values()):
+            decision = decide_where(left, right, {axis: 1 for axis, size in self._given.items() if size == 1}, ())
+            if decision.verdict == "proved":
+                return decision
+        return decide_where(left, right, self._given, ())
 
     def _detached(self, by: int | None, place: int) -> str:
         """Whether the gradient is right if what is detached counts as a constant."""
@@ -580,7 +609,7 @@ class _Case:
             tensors, values = self._extended(inputs, seed, simple=True)
             try:
                 found = self._look(got, wanted, by, place, inputs, tensors, values)
-            except (Ambiguous, Undefined):
+            except (Ambiguous, Undefined, RuntimeError):
                 continue
             if found is not None:
                 best = found
@@ -635,8 +664,8 @@ class _Case:
                 continue
             entry = float(actual[tuple(one - 1 for one in position)])
             exact, reading = _middle(right), _middle(read)
-            scale = 1 + abs(exact)
-            if abs(exact - entry) > GAP * scale and abs(reading - entry) < CLOSE * (scale + abs(entry)):
+            scale, unit = 1 + abs(exact), _unit(self._trace)
+            if abs(exact - entry) > GAP * unit * scale and abs(reading - entry) < CLOSE * unit * (scale + abs(entry)):
                 if flint.arb(right).overlaps(flint.arb(read)):
                     continue
                 shown = self._shown(inputs, tensors)
@@ -822,18 +851,29 @@ def _plain_operations(operations: Sequence[Operation], values: Mapping[Any, int]
         yield one.name, at(one.arguments), at(one.options), at(one.outputs)
 
 
+def _unit(found: Trace) -> float:
+    """How much coarser than float64 the coarsest numbers in a trace are, roughly."""
+    metas = [meta for one in found.operations for meta in _metas(one.outputs)]
+    types = {meta.dtype for meta in metas if meta.dtype.is_floating_point}
+    return 1e6 if types & {torch.float16, torch.bfloat16} else 1e3 if torch.float32 in types else 1.0
+
+
+def _metas(outputs: Any) -> list[Meta]:
+    return [one for one in (outputs if isinstance(outputs, tuple) else (outputs,)) if isinstance(one, Meta)]
+
+
 # --- the self-check ---------------------------------------------------------------------------------------------------
 
 
 def _compared(reader: Reader, found: Trace, outputs: Sequence[Any], enclosure: Enclosure, point: Point) -> str:
-    chance = Random(7)
+    chance, close = Random(7), CLOSE * _unit(found)
     for number, (value, output) in enumerate(zip(reader.values, outputs, strict=True)):
         several = value if isinstance(value, tuple | list) else (value,)
         results = output if isinstance(output, tuple | list) else (output,)
         for one, tensor in zip(several, results, strict=False):
             if not isinstance(one, Real | Indices) or not isinstance(tensor, Tensor):
                 continue
-            wrong = _differs(one, tensor, enclosure, point, chance, Ref(number) in found.results)
+            wrong = _differs(one, tensor, enclosure, point, chance, Ref(number) in found.results, close)
             if wrong:
                 operation = found.operations[number]
                 where = f" at {operation.line.short}" if operation.line else ""
@@ -841,7 +881,9 @@ def _compared(reader: Reader, found: Trace, outputs: Sequence[Any], enclosure: E
     return ""
 
 
-def _differs(value: Value, tensor: Tensor, enclosure: Enclosure, point: Point, chance: Random, is_result: bool) -> str:
+def _differs(
+    value: Value, tensor: Tensor, enclosure: Enclosure, point: Point, chance: Random, is_result: bool, close: float
+) -> str:
     sizes = point.sizes
     shape = [_product(dim, sizes) for dim in value.dims]
     if list(tensor.shape) != shape:
@@ -864,7 +906,7 @@ def _differs(value: Value, tensor: Tensor, enclosure: Enclosure, point: Point, c
             continue
         if read is None:
             return f"entry {position} is {actual}, read as infinite"
-        if abs(read - actual) > CLOSE * (1 + abs(actual)):
+        if abs(read - actual) > close * (1 + abs(actual)):
             return f"entry {position} is {actual}, read as {read}"
     return ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import log
 from typing import Any, Literal
 
 import sympy
@@ -110,17 +111,25 @@ class Reader:
         declared: what the function takes.
         output: the dimensions of the function's value, which grad_output has, too; None before they are known.
         held: operations whose value is taken as a variable, whatever it is.
+        unbounded: whether norms and the like are read as larger than the small bounds that they are clamped at.
 
     Attributes:
         values: the value of each operation, so far.
         opaque: the variables for what operations choose.
         conditions: where the operations have the meaning that they are read with.
+        has_small_bounds: whether there are any such bounds.
     """
 
     def __init__(
-        self, trace: Trace, declared: Declared, extra: Sequence[Value], held: frozenset[int] = frozenset()
+        self,
+        trace: Trace,
+        declared: Declared,
+        extra: Sequence[Value],
+        held: frozenset[int] = frozenset(),
+        unbounded: bool = False,
     ) -> None:
-        self.trace, self.declared, self._held = trace, declared, held
+        self.trace, self.declared, self._held, self.unbounded = trace, declared, held, unbounded
+        self.has_small_bounds = False
         self.values: list[Any] = []
         self.opaque: list[Opaque] = []
         self.conditions: dict[str, None] = {}
@@ -129,6 +138,7 @@ class Reader:
         self._order = list(declared.given) + list(declared.axes)
         self._axis_of_size = {size: axis for axis, size in reversed(declared.given.items()) if size > 1}
         self._symbols = {axis: symbol for symbol, axis in trace.symbols.items()}
+        self._booleans: dict[int, Any] = {}
         self._positive: dict[int, tuple[Expression, bool]] = {}
         self._piecewise: dict[int, tuple[Expression, bool]] = {}
         self._differentiated = {one.name for one in declared.inputs if one.is_differentiated}
@@ -140,11 +150,14 @@ class Reader:
             NoReading: an operation has none.
         """
         inputs = iter([*map(self._input, self.declared.inputs), *self._extra])
+        needed = _needed(self.trace)
         for place, operation in enumerate(self.trace.operations):
             self.operation = operation
             try:
                 if operation.name == "input":
                     value = next(inputs)
+                elif place not in needed:
+                    value = None
                 elif operation.name == "getitem":
                     several, which = operation.arguments
                     value = self.values[several.number][int(which)]
@@ -160,8 +173,18 @@ class Reader:
                 raise NoReading(operation, str(error)) from error
             except NotImplementedError as error:
                 raise NoReading(operation, f"it has no reading {error}") from error
+            if isinstance(operation.outputs, Meta) and operation.outputs.dtype == torch.bool:
+                self.declare_boolean(value)
             self.values.append(value)
         return self.values
+
+    def declare_boolean(self, value: Any) -> None:
+        """Note that a value is 0 or 1 everywhere."""
+        self._booleans[id(value)] = value  # kept, so that its identity is not another's
+
+    def is_boolean(self, value: Any) -> bool:
+        """Whether a value is known to be 0 or 1 everywhere."""
+        return id(value) in self._booleans
 
     def _read(self, operation: Operation) -> Any:
         reading = READINGS.get(operation.name)
@@ -181,10 +204,7 @@ class Reader:
     def _argument(self, argument: Any) -> Any:
         match argument:
             case Ref(place):
-                value = self.values[place]
-                if value is None:
-                    refuse("an operand is no tensor that is read")
-                return value
+                return self.values[place]
             case tuple():
                 return [self._argument(one) for one in argument]
         return argument
@@ -537,6 +557,28 @@ class Reader:
         return False
 
 
+def _needed(trace: Trace) -> set[int]:
+    """The operations on which the results depend."""
+    needed: set[int] = set()
+    waiting = [one.number for one in trace.results]
+
+    def look(argument: Any) -> None:
+        match argument:
+            case Ref(number):
+                waiting.append(number)
+            case tuple() | list():
+                for one in argument:
+                    look(one)
+
+    while waiting:
+        number = waiting.pop()
+        if number not in needed:
+            needed.add(number)
+            look(trace.operations[number].arguments)
+            look(tuple(trace.operations[number].options.values()))
+    return needed
+
+
 def _along(expression: Expression, axis: str, place: int) -> Expression:
     return Spread(expression, axis, place) if expression.axes else expression
 
@@ -559,4 +601,11 @@ def exact(value: Any, dtype: torch.dtype = torch.float64) -> Expression:
     if square and abs(square - Fraction(value) ** 2) <= Fraction(value) ** 2 * Fraction(unit) * 4:
         root = apply("power", number(square), number(Fraction(1, 2)))
         return root if value > 0 else apply("multiply", number(-1), root)
+    for base in (2, 10):
+        ratio = Fraction(value / log(base)).limit_denominator(100)
+        if ratio and abs(float(ratio) * log(base) - value) <= abs(value) * unit * 2:
+            return apply("multiply", number(ratio), apply("log", number(base)))
+        ratio = Fraction(value * log(base)).limit_denominator(100)
+        if ratio and abs(float(ratio) / log(base) - value) <= abs(value) * unit * 2:
+            return apply("divide", number(ratio), apply("log", number(base)))
     return number(Fraction(repr(value)))

@@ -75,7 +75,7 @@ def mean(r: Reader, u: Any, dim: Any = None, keepdim: Any = False) -> Real:
     return Real(apply("divide", summed_.expression, count(u, which)), summed_.dims)
 
 
-@reads("var.correction", "var_mean.correction", "std.correction", "var.dim", "var_mean.dim", "std.dim")
+@reads("var.correction", "var_mean.correction")
 def _var(r: Reader, u: Any, dim: Any = None, unbiased: Any = True, keepdim: Any = False, correction: Any = None) -> Any:
     correction = (1 if unbiased else 0) if correction is None else correction
     which = chosen_dims(u.dims, dim)
@@ -83,15 +83,12 @@ def _var(r: Reader, u: Any, dim: Any = None, unbiased: Any = True, keepdim: Any 
     deviation = apply("subtract", u.finite, spread(centre, u.dims).finite)
     squares = total(Real(apply("multiply", deviation, deviation), u.dims), which, bool(keepdim))
     found = Real(divide(r, squares.expression, apply("subtract", count(u, which), r.scalar(correction))), squares.dims)
-    if r.operation.name.startswith("aten.std"):
-        r.condition("the standard deviation is positive")
-        return Real(apply("power", found.expression, number(Fraction(1, 2))), found.dims)
     if r.operation.name.startswith("aten.var_mean"):
         return found, mean(r, u, list(which), bool(keepdim))
     return found
 
 
-@reads("linalg_vector_norm.default", "norm.ScalarOpt_dim", "norm.Scalar")
+@reads("linalg_vector_norm.default")
 def _norm(r: Reader, u: Any, order: Any = 2, dim: Any = None, keepdim: Any = False) -> Real:
     which = chosen_dims(u.dims, dim)
     order = float(order)
@@ -170,23 +167,6 @@ def _argmin(r: Reader, u: Any, dim: Any = None, keepdim: Any = False) -> Value:
     if dim is None and len(flat(u.dims)) != 1:
         refuse("the place of the smallest entry of a matrix")
     return _extreme(r, u, dim, keepdim, "smallest")[1]
-
-
-@reads("value_selecting_reduction_backward.default")
-def _selecting_backward(r: Reader, g: Any, dim: Any, index: Any, shape: Any, keepdim: Any) -> Real:
-    from softmax_trick.proving.shapes import _matches, with_dims
-
-    place = int(dim) % max(len(shape), 1)
-    labels = as_indices(r, index)
-    dims = r.dims(shape)
-    if keepdim:
-        labels = with_dims(labels, labels.dims[:place] + labels.dims[place + 1 :])  # type: ignore[assignment]
-    else:
-        g = with_dims(g, (*g.dims[:place], (), *g.dims[place:]))
-    if not dims or not dims[place]:
-        return g
-    hits = Real(_matches(r, labels, dims, starts(dims)[place]), dims)
-    return multiply(r, g, hits)
 
 
 # --- softmax and its family ---

@@ -11,7 +11,7 @@ import torch
 from softmax_trick.language.expression import Expression, Index, IndexTerm, Numbered
 from softmax_trick.proving.inputs import Dims
 from softmax_trick.proving.pointwise import as_indices, choose, real
-from softmax_trick.proving.reader import Reader, reads
+from softmax_trick.proving.reader import READINGS, Reader, reads
 from softmax_trick.proving.values import (
     ONE,
     ZERO,
@@ -53,21 +53,20 @@ def where_is(dim: int, dims: Dims) -> int:
 
 
 @reads(
-    "alias.default", "clone.default", "detach.default", "contiguous.default", "lift_fresh_copy.default",
-    "lift_fresh.default", "lift.default", "view_as_real.default", "detach_.default", "positive.default",
+    "alias.default", "clone.default", "detach.default", "lift_fresh_copy.default",
 )  # fmt: skip
 def _same(r: Reader, u: Value, *_: Any, **__: Any) -> Value:
     return u
 
 
-@reads("_to_copy.default", "to.dtype", "prims.convert_element_type")
+@reads("_to_copy.default")
 def _cast(r: Reader, u: Value, **_: Any) -> Value:
     meta = r.operation.outputs
     was_real = isinstance(u, Real)
     if was_real and not meta.dtype.is_floating_point and meta.dtype != torch.bool:  # type: ignore[union-attr]
         from softmax_trick.proving.pointwise import _is_boolean
 
-        if not _is_boolean(u.expression):  # type: ignore[union-attr]
+        if not (r.is_boolean(u) or _is_boolean(u.expression)):  # type: ignore[union-attr]
             refuse("real numbers cut to whole ones")
     if isinstance(u, Indices) and meta.dtype.is_floating_point:  # type: ignore[union-attr]
         return real(r, u)
@@ -78,7 +77,7 @@ def _cast(r: Reader, u: Value, **_: Any) -> Value:
     return u
 
 
-@reads("view.default", "_unsafe_view.default", "reshape.default", "_reshape_alias.default")
+@reads("view.default", "_unsafe_view.default")
 def _view(r: Reader, u: Value, *_: Any) -> Value:
     return with_dims(u, r.regrouped(u.dims, r.shape))
 
@@ -96,7 +95,7 @@ def _squeeze(r: Reader, u: Value, dim: Any = None) -> Value:
     return with_dims(u, tuple(axes for n, axes in enumerate(u.dims) if axes or n not in places))
 
 
-@reads("expand.default", "broadcast_to.default")
+@reads("expand.default")
 def _expand(r: Reader, u: Value, *_: Any, **__: Any) -> Value:
     shape = r.shape
     own = ((),) * (len(shape) - len(u.dims)) + u.dims
@@ -223,6 +222,10 @@ def _stack(r: Reader, parts: Sequence[Value], dim: Any = 0) -> Value:
     return stacked(r, parts, int(dim) % (len(parts[0].dims) + 1))
 
 
+def _is_given(r: Reader, axes: Sequence[str]) -> bool:
+    return all(axis.isdigit() or axis in r.declared.given for axis in axes)
+
+
 @reads("cat.default")
 def _cat(r: Reader, parts: Sequence[Value], dim: Any = 0) -> Value:
     dim = where_is(dim, parts[0].dims)
@@ -231,7 +234,7 @@ def _cat(r: Reader, parts: Sequence[Value], dim: Any = 0) -> Value:
     if all(not part.dims[dim] for part in parts):
         joined = stacked(r, [with_dims(part, part.dims[:dim] + part.dims[dim + 1 :]) for part in parts], dim)
         return joined
-    if all(part.dims[dim] == parts[0].dims[dim] for part in parts) and not parts[0].dims[dim][0].isdigit():
+    if all(part.dims[dim] == parts[0].dims[dim] for part in parts) and not _is_given(r, parts[0].dims[dim]):
         joined = stacked(r, parts, dim)  # blocks of one size: a new axis in front of it
         merged = (*joined.dims[:dim], joined.dims[dim] + joined.dims[dim + 1], *joined.dims[dim + 2 :])
         return with_dims(joined, merged)
@@ -244,7 +247,7 @@ def _cat(r: Reader, parts: Sequence[Value], dim: Any = 0) -> Value:
     return stacked(r, single, dim)
 
 
-@reads("split.Tensor", "chunk.default", "split_with_sizes.default", "unbind.int")
+@reads("split.Tensor", "split_with_sizes.default", "unbind.int")
 def _split(r: Reader, u: Value, size: Any = None, dim: Any = 0) -> list[Value]:
     if r.operation.name == "aten.unbind.int":
         size, dim = None, 0 if size is None else size
@@ -444,9 +447,10 @@ def _enter_constant(name: str, value: int) -> None:
 _enter_constant("zeros", 0)
 _enter_constant("ones", 1)
 _enter_constant("empty", 0)  # which is written before it is read; else the self-check notices
+READINGS["aten.empty.memory_format"] = READINGS.pop("aten.empty.default")
 
 
-@reads("zero.default", "fill.Scalar", "fill.Tensor")
+@reads("fill.Scalar")
 def _fill(r: Reader, u: Value, value: Any = 0) -> Value:
     return _full(r, value)
 
@@ -456,7 +460,7 @@ def _scalar_tensor(r: Reader, value: Any, **_: Any) -> Value:
     return _full(r, value)
 
 
-@reads("arange.default", "arange.start", "arange.start_step")
+@reads("arange.default")
 def _arange(r: Reader, *bounds: Any, **_: Any) -> Value:
     start, end = (0, bounds[0]) if len(bounds) == 1 else bounds[:2]
     if start != 0 or (len(bounds) > 2 and bounds[2] != 1):
@@ -469,7 +473,7 @@ def _arange(r: Reader, *bounds: Any, **_: Any) -> Value:
     return Indices(((ONE, Index("i0", axes[0])),), (axes,))
 
 
-@reads("eye.default", "eye.m")
+@reads("eye.default")
 def _eye(r: Reader, *_: Any, **__: Any) -> Value:
     dims = r.dims(r.shape)
     if dims[0] != dims[1] or len(dims[0]) > 1:
@@ -484,13 +488,6 @@ def _triangle(r: Reader, u: Value, diagonal: Any = 0) -> Value:
 
 
 # --- at indices -------------------------------------------------------------------------------------------------------
-
-
-@reads("one_hot.default")
-def _one_hot(r: Reader, labels: Value, classes: Any = -1) -> Value:
-    axes = r.axes_of(r.shape[-1])
-    dims = (*labels.dims, axes)
-    return Real(_matches(r, as_indices(r, labels), dims, len(flat(dims)) - 1), dims)
 
 
 def _matches(r: Reader, labels: Indices, dims: Dims, place: int) -> Expression:
@@ -573,16 +570,22 @@ def _inside(term: IndexTerm | int, axis: str) -> IndexTerm:
 @reads("index_select.default")
 def _index_select(r: Reader, u: Value, dim: Any, index: Any) -> Value:
     dim = where_is(dim, u.dims)
-    return at_indices(r, u, [None] * dim + [index])
+    return _entries_at(r, u, [None] * dim + [index])
 
 
 @reads("embedding.default")
 def _embedding(r: Reader, weight: Value, index: Any, *_: Any) -> Value:
-    return at_indices(r, weight, [index])
+    return _entries_at(r, weight, [index])
 
 
-@reads("index.Tensor", "_unsafe_index.Tensor")
-def at_indices(r: Reader, u: Value, index: Sequence[Any]) -> Value:
+@reads("index.Tensor")
+def _index(r: Reader, u: Value, index: Sequence[Any]) -> Value:
+    if any(isinstance(one, Real) and _is_mask(r, n) for n, one in enumerate(index)):
+        refuse("entries chosen by a mask, whose number depends on the data")
+    return _entries_at(r, u, index)
+
+
+def _entries_at(r: Reader, u: Value, index: Sequence[Any]) -> Value:
     """u[index, ...] with tensors of positions, broadcast against each other."""
     if isinstance(u, Indices):
         return _labels_at(r, u, index)
@@ -625,8 +628,6 @@ def _labels_at(r: Reader, u: Indices, index: Sequence[Any]) -> Value:
 
 def _positions(r: Reader, u: Value, index: Sequence[Any]) -> tuple[dict[int, Indices], Dims, list[int]]:
     """The positions for each indexed dimension, broadcast; the dimensions of the result; which of these are theirs."""
-    if any(isinstance(one, Real) and _is_mask(r, n) for n, one in enumerate(index)):
-        refuse("entries chosen by a mask, whose number depends on the data")
     labels = {n: as_indices(r, one) for n, one in enumerate(index) if one is not None}
     for n in labels:
         if len(u.dims[n]) > 1:
@@ -662,12 +663,13 @@ def _combined(labels: dict[int, Indices], indices: Sequence[Index]) -> Any:
     return found
 
 
-@reads("index_put.default", "_unsafe_index_put.default", "index_put_.default")
+@reads("index_put.default")
 def _index_put(r: Reader, u: Value, index: Sequence[Any], value: Any, accumulate: Any = False) -> Value:
     if len(index) == 1 and isinstance(index[0], Real) and _is_mask(r, 0):
         if accumulate or flat(value.dims):
             refuse("values written where a mask is set, whose number depends on the data")
         mask = with_dims(index[0], index[0].dims + ((),) * (len(u.dims) - len(index[0].dims)))
+        r.declare_boolean(mask)
         return choose(r, mask, value, u)
     labels, dims, spots = _positions(r, u, index)
     written = real(r, spread(real(r, value), dims)).finite
@@ -728,7 +730,7 @@ def _combined_at(labels: dict[int, Indices], inner: Sequence[IndexTerm]) -> Any:
     return _combined(labels, inner)  # type: ignore[arg-type]
 
 
-@reads("scatter.value", "scatter.src", "scatter_add.default", "scatter.value_reduce", "scatter_reduce.two")
+@reads("scatter.value", "scatter.src", "scatter_add.default", "scatter_reduce.two")
 def _scatter(r: Reader, u: Value, dim: Any, index: Any, src: Any, reduce: Any = None, **_: Any) -> Value:
     if reduce is not None and (reduce not in ("add", "sum") or _.get("include_self") is False):
         refuse(f"a scatter that reduces by {reduce}")

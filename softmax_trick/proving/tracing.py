@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from itertools import combinations_with_replacement
 from pathlib import Path
 from types import FrameType
@@ -26,6 +27,15 @@ from torch.fx.experimental import proxy_tensor
 Tracing = Literal["symbolic", "fake"]
 _OWN = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
+
+
+DECOMPOSED = (
+    "native_group_norm", "native_group_norm_backward", "native_batch_norm", "native_batch_norm_backward",
+    "_native_batch_norm_legit", "_native_batch_norm_legit_functional", "mish_backward", "glu", "glu_backward",
+    "hardswish", "hardswish_backward", "hardsigmoid", "hardsigmoid_backward", "celu", "selu", "softshrink",
+    "hardshrink", "embedding_dense_backward", "unfold", "roll", "multilabel_margin_loss_forward", "masked_scatter",
+    "std", "std_mean", "cosine_embedding_loss", "linalg_vector_norm_backward", "trace", "frac", "count_nonzero",
+)  # fmt: skip
 
 
 class TracingError(Exception):
@@ -210,7 +220,16 @@ def recorded(
 
     plain = [tensor.detach() for tensor in tensors]
     with torch.no_grad():
-        return graph, proxy_tensor.make_fx(second, tracing_mode=mode)(*plain)
+        return graph, proxy_tensor.make_fx(second, _decompositions(), tracing_mode=mode)(*plain)
+
+
+@cache
+def _decompositions() -> dict[Any, Any]:
+    """Operations that torch itself writes in simpler ones."""
+    from torch._decomp import get_decompositions
+
+    aten = torch.ops.aten
+    return get_decompositions([getattr(aten, name) for name in DECOMPOSED if hasattr(aten, name)])
 
 
 def trace(
@@ -270,10 +289,12 @@ def _symbolic(
                 if axis not in equations and axis in axes:
                     equations[axis] = sympy.Symbol(axis, positive=True, integer=True)
                     symbols[equations[axis]] = axis
-        products = {
+        products: dict[sympy.Symbol, sympy.Expr] = {
             whole: sympy.Mul(*(equations.get(axis, sympy.Integer(given.get(axis, 0) or 1)) for axis in dim))
             for whole, dim in merged.items()
         }
+        for symbol in [symbol for symbol, axis in symbols.items() if axis in given]:
+            products[symbol] = sympy.Integer(given[symbols.pop(symbol)])
         for axis in axes:
             if not isinstance(equations.get(axis), sympy.Symbol):
                 fixed.setdefault(axis, None)

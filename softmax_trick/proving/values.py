@@ -225,7 +225,7 @@ def summed(expression: Expression, axes: Sequence[str], places: Sequence[int]) -
 
 def size_number(axis: str) -> Expression:
     """The size of an axis, as a number."""
-    return Number(Fraction(int(axis))) if axis.isdigit() else Size(axis)
+    return Size(axis)
 
 
 def places_of(dims: Dims, which: Sequence[int]) -> list[int]:
