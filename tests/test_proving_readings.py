@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from softmax_trick.proving import proof
 from softmax_trick.proving.inputs import read_inputs
-from softmax_trick.proving.points import Ambiguous, chosen, sample
+from softmax_trick.proving.points import Ambiguous, Recorded, chosen, sample
 from softmax_trick.proving.reader import READINGS, Reader
 from softmax_trick.proving.tracing import Recorder, trace
 from softmax_trick.readings.enclosure import Enclosure
@@ -374,7 +374,7 @@ def disagreements(declared, found, reader):
     checked = 0
     for seed in range(1, 20):
         inputs = sample(declared, sizes, seed, simple=False)
-        interpreter = proof.Recorded(found.module)
+        interpreter = Recorded(found.module)
         interpreter.run(*inputs.tensors)
         literal = {str(size): size for size in range(2, 65)}
         try:
