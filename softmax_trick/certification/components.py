@@ -19,12 +19,14 @@ import sympy as sp
 from softmax_trick.certification.domain import Need, of_power
 from softmax_trick.certification.normalizer import Normalizer
 from softmax_trick.language.expression import Apply, Expression, LanguageError, Variable, size_of
+from softmax_trick.language.inference import described
 from softmax_trick.language.interpreter import Reading
 from softmax_trick.language.scanner import MAX_NAME, MAX_POWER, MAX_RESULT, MAX_ROOT
 from softmax_trick.readings.algebraic import ASSUMPTIONS, Algebraic
 from softmax_trick.readings.pointwise import Point, Positions
 
 MAX_LEVELS = 64  # of the expression that SymPy makes of a formula; it prints none of 150 within Python's limit
+KINDS = ("real", "positive", "nonnegative")  # of parameters
 MAX_ARGUMENT = 1_000  # the greatest constant in exp, sinh, cosh and tanh
 PIECES = (sp.Piecewise, sp.Abs, sp.Max, sp.Min, sp.sign, sp.Heaviside)
 LARGEST = 10**MAX_RESULT
@@ -51,6 +53,10 @@ def components_of(normalizer: Normalizer) -> Components:
         LanguageError: a formula goes beyond a limit, or has what SymPy has no expression for.
     """
     formulas, entries = normalizer.formulas, _Entries(Point(normalizer.sizes))
+    for one in (one for formula in formulas for one in formula.variables if one.kind not in KINDS):
+        raise LanguageError(
+            f"{one.name} is {described(one.axes, one.kind, one.along)}: here it is real, positive or nonnegative"
+        )
     places: list[Positions] = [(n,) for n in range(1, (normalizer.k or 0) + 1)]
     try:
         scores = [entries.variable(normalizer.x, place) for place in places]
@@ -120,10 +126,6 @@ class _Entries(Algebraic):
     # --- what is built ---
 
     def variable(self, variable: Variable, positions: Positions) -> sp.Symbol:
-        if variable.kind not in ("real", "positive", "nonnegative"):
-            raise LanguageError(
-                f"{variable.name} is {variable.kind}: parameters are real, positive or nonnegative here"
-            )
         name = variable.name + "_".join(map(str, positions))
         if self._symbols.setdefault(name, (variable, positions)) != (variable, positions):
             raise LanguageError(f"{name} would be an entry and a name of its own: give one of them another name")

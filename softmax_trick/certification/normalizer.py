@@ -97,6 +97,8 @@ def check(formula: Expression, x: Variable) -> None:
 
 def _check_names(statement: Statement, variables: dict[str, Variable], x: str, entries: Sequence[str]) -> None:
     """Refuse what one may think is a score, and would be a parameter."""
+    if x in (one.name for one in statement.definitions):
+        raise LanguageError(f"--let: {x} is the name of the scores, and cannot be short for a formula")
     for name in statement.declared:
         if name in entries:
             raise LanguageError(f"--let: {name} is a score, and scores are any real numbers; declare parameters only")

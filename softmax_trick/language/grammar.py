@@ -47,7 +47,7 @@ from softmax_trick.language.syntax import (
     Source,
 )
 
-DEFAULT = "default"  # the source of declarations that the reader did not write
+DEFAULT = "declared beforehand"  # the source of declarations that the reader did not write
 
 
 @dataclass(frozen=True)
