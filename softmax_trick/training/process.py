@@ -1,4 +1,4 @@
-"""How a process that trains is set up: how its threads wait, and what it does with memory that is freed."""
+"""How a process that trains is set up: how its threads wait, and what it does with memory that is freed; its device."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ctypes
 import os
 import platform
 from pathlib import Path
+
+from softmax_trick.training import TrainingError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """What glibc's malloc.h calls these parameters of `mallopt`."""
@@ -33,3 +35,23 @@ def prepare_process() -> None:
     # the place of the one before, and a process that trains N0 grew by 2 MiB a step, to 1.4 GiB.
     if HUGE_PAGES.exists():
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
+def available_device(name: str) -> str:
+    """The device of that name, `auto` being cuda where there is one.
+
+    Raises:
+        TrainingError: it is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if torch.device(name).type in ("cpu", "cuda"):
+            torch.empty(1, device=name)
+            return name
+        reason = "it is neither cpu nor cuda"
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+    raise TrainingError(f"--device {name} cannot be used here ({reason}): choose auto or cpu")

@@ -1,0 +1,44 @@
+"""What the arguments of several commands are: names out of a list, counts, numbers with a sign."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+from collections.abc import Callable, Iterable
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """A name out of these."""
+
+    def parse(text: str) -> str:
+        if text in names:
+            return text
+        near = difflib.get_close_matches(text, names, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise argparse.ArgumentTypeError(f"there is no {text!r}: {hint}choose one of {', '.join(names)}")
+
+    return parse
+
+
+def count(text: str, least: int = 1) -> int:
+    """A whole number from 1, or from another least one."""
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """A whole number from 0."""
+    return count(text, least=0)
+
+
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return number
