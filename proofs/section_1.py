@@ -205,7 +205,8 @@ CLAIMS = (
     Claim(
         id="E1.domain",
         title="CrossEntropy is defined for any real matrix Y, as printed",
-        statement=r"$-\sum_j Y_{bj}^\circ \log_e Y_{bj}$ is defined for every $Y \in \mathbb{R}^{n_b \times K}$",
+        statement=r"$\formula{-sum[j:K] Y°[b, j]*log(Y[b, j])}$ is defined for every real $Y$",
+        let="Y: N,K; Y°: N,K; b: index N",
         source="section 1, definition of CrossEntropy",
         quote="function on the matrix",
         checks=(Check("SymPy", domain_of_ce, "a negative entry"),),
@@ -214,8 +215,8 @@ CLAIMS = (
     Claim(
         id="E1",
         title="the composition of CrossEntropy and SoftMax, written out",
-        formulas=("ce(T, softmax(X))[b] == -sum[j:K] T[b, j]*log(exp(X[b, j])/sum[i:K] exp(X[b, i]))",),
-        let="X: N,K; T: N,K; b: index N",
+        formulas=("ce(Y°, softmax(X))[b] == -sum[j:K] Y°[b, j]*log(exp(X[b, j])/sum[i:K] exp(X[b, i]))",),
+        let="X: N,K; Y°: N,K; b: index N",
         source="section 1, after diagram (1)",
         quote="has the following redundant mathematical notation",
     ),

@@ -117,11 +117,11 @@ CLAIMS = (
     Claim(
         id="S5.same-jacobian",
         title="the linear value y - t needs a Jacobian identical to SoftMax's",
-        statement=r"$J^\top(-y^\circ \div y) = y - y^\circ$ for all $y^\circ \in \{e_1, \dots, e_K\}$ gives "
-        r"$J = D_y - yy^\top$",
+        statement=r"$\formula{J.T @ (-t/y) == y - t}$ for all $y^\circ \in \{e_1, \dots, e_K\}$ gives "
+        r"$\formula{J == diag(y) - outer(y, y)}$",
         source="section 5, first paragraph",
         quote="with a Jacobian identical to that of the SoftMax function",
-        let="y: K; J: K,K",
+        let="y: K; t: K; J: K,K",
         where=("y != 0",),
         hypotheses=(r"$y = F(x)$ and $J = \frac{\partial F}{\partial x}$",),
         proof=only_that_jacobian,

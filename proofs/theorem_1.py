@@ -146,7 +146,7 @@ CLAIMS = (
     Claim(
         id="T1.3",
         title="the range of CE is (0, ∞), K >= 2",
-        statement=r"$\left\{ CE(y^\circ, y) : y^\circ \in [0, 1]^K, y \in (0, 1)^K \right\} = (0, \infty)$",
+        statement=r"$\left\{\formula{ce(t, y)} : y^\circ \in [0, 1]^K, y \in (0, 1)^K\right\} = (0, \infty)$",
         source="section 2, Theorem 1, property 3",
         let="t: K distribution; y: K positive",
         where=("sum(y) == 1", "K >= 2"),
@@ -179,16 +179,17 @@ CLAIMS = (
     Claim(
         id="T1.4d",
         title="the range of SoftCE is (-1, 1), as printed",
-        statement=r"$\{\text{SoftCE}(y^\circ, x) : y^\circ \in [0, 1]^K, x \in \mathbb{R}^K\} = (-1, +1)$",
+        statement=r"$\{\formula{softce(t, x)} : y^\circ \in [0, 1]^K, x \in \mathbb{R}^K\} = (-1, +1)$",
         source="section 2, Theorem 1, property 4(d)",
+        let="t: K unit; x: K",
         counterexample=property_4d_counterexample,
         repaired_by="T1.4dr",
     ),
     Claim(
         id="T1.4dr",
         title="each component of the gradient of SoftCE ranges over (-1, 1), K >= 2",
-        statement=r"$\left\{\frac{\partial\, \text{SoftCE}(y^\circ, x)}{\partial x_i} : y^\circ \in [0, 1]^K, "
-        r"\sum_k y^\circ_k = 1, x \in \mathbb{R}^K\right\} = (-1, +1)$",
+        statement=r"$\left\{\formula{grad(softce(t, x), x)[i]}\right\} = (-1, +1)$, the set of all values",
+        let="x: K; t: K distribution; i: index K",
         source="repair of Theorem 1, property 4(d)",
         where=("K >= 2",),
         proof=property_4d_repaired,

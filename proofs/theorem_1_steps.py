@@ -26,7 +26,7 @@ def near_zero(p: Proof) -> None:
 
 def range_of_softmax(p: Proof) -> None:
     """Each soft score is e / (e + r), where e is its exponential and r the sum of the other K - 1 >= 1 of them."""
-    p.shows("y[i]*sum(exp(x)) == exp(x[i])", let=SCORES)
+    p.shows("y[i]*sum(exp(x)) == exp(x[i])")
     p.cites("for K >= 2 the sum is e + r with e = exp(x_i) > 0 and r > 0 that of the others")
     p.shows("e/(e + r) > 0", "e/(e + r) < 1", let="e: positive; r: positive")
 
@@ -74,7 +74,8 @@ CLAIMS = (
     Claim(
         id="S2.softmax-range",
         title="SoftMax maps to (0,1)^K, K >= 2",
-        statement=r"$\text{SoftMax}(x) \in (0,1)^K$ for every $x \in \mathbb{R}^K$",
+        statement=r"$\formula{softmax(x)} \in (0,1)^K$",
+        let=SCORES,
         source="section 2, before equation (4); section 3, the meaning of Y in (6)",
         where=("K >= 2",),
         proof=range_of_softmax,
@@ -175,10 +176,10 @@ CLAIMS = (
     Claim(
         id="T1.bounded",
         title="contrary to CE, SoftCE has a bounded gradient",
-        statement=r"$\nabla_x \text{SoftCE}(y^\circ, x)$ is bounded, $\nabla_y CE(y^\circ, y)$ is not",
+        statement=r"$\formula{grad(softce(t, x), x)}$ is bounded, $\formula{grad(ce(t, y), y)}$ is not",
         source="section 2, Theorem 1, property 4; section 5, first paragraph",
         quote="exhibits the bounded gradient",
-        let="t: K distribution",
+        let="x: K; t: K distribution; y: K positive",
         where=("K >= 2",),
         proof=bounded_gradient,
     ),

@@ -68,13 +68,14 @@ def test_a_label_that_sympy_cannot_place_is_no_crash():
     assert (result.verdict, result.evidence[1].outcome) == ("proved", "gave up")
 
 
-def test_what_prose_presupposes_is_declared_as_for_formulas():
-    one = claim(statement="prose", let="t: K distribution; i: index K; y = softmax(t)", where=("K >= 2", "y != 0"))
+def test_what_prose_speaks_of_is_declared_as_what_it_claims():
+    let = "t: K distribution; i: index K; y = softmax(t); M: real"  # nothing is said of M
+    one = claim(statement=r"of $\formula{t[i]}$ and $\formula{y != 0}$", let=let, where=("K >= 2",))
+    assert one.says == r"of $y^\circ_{i}$ and $y \ne 0$"
     assert one.given == (
         r"$y^\circ \in [0, 1]^K, \ \sum_k y^\circ_{k} = 1$",
         r"$y = \text{SoftMax}(y^\circ)$",
         r"$K \ge 2$",
-        r"$y \ne 0$",
     )
 
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from softmax_trick.ledger.formulas import Formula, condition_to_latex, declared, fewest
+from softmax_trick.ledger.formulas import Formula, SpokenOf, condition_to_latex, fewest
 from softmax_trick.measurements.figure import Figure
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ class Claim:
             X.* for what is not in the paper; a trailing r marks a repair.
         title: one line of plain text; if it is empty, the formulas are the title.
         statement: prose, in which \formula{1} stands for the first formula, \formula{2} for the second, and
-            \formula{y == softmax(x)} for one that is only spoken of, such as a hypothesis; if it is empty, the
-            statement is that all formulas hold.
+            \formula{y == softmax(x)} for one that is only spoken of, such as a hypothesis, \formula{softmax(x)} for
+            an expression; if it is empty, the statement is that all formulas hold.
         source: section, theorem and equation of the paper; or that it is ours.
         quote: the paper's own words, where the claim reads a sentence of its prose.
         hypotheses: prose: what it presupposes besides `let` and `where`.
@@ -143,8 +143,7 @@ class Claim:
         correction: what is true instead, in a sentence, where that is no claim of its own.
         classes: the K for which the proof is repeated by explicit algebra; from the least K of `where` on, up to 6.
         formulas: what is claimed, in the language: each is decided, and the claim holds if all do.
-        let: declarations of the names in them, "x: K; t: K distribution; y = softmax(x)"; without formulas, of the
-            names in the statement.
+        let: declarations of the names in them, "x: K; t: K distribution; y = softmax(x)".
         where: the conditions under which they are claimed: "K >= 2", "y != 0"; see `softmax_trick.ledger.formulas`.
         part: the heading under which it is shown; that of its section of the paper if not given.
     """
@@ -195,13 +194,13 @@ class Claim:
         return _PLACE.sub(lambda place: self._formula(place[1]).latex, whole)
 
     def _formula(self, place: str) -> Formula:
-        return self.stated[int(place) - 1] if place.isdigit() else Formula(place, self.let)
+        return self.stated[int(place) - 1] if place.isdigit() else SpokenOf(place, self.let)
 
     @cached_property
     def given(self) -> tuple[str, ...]:
         """What the statement presupposes, as it is shown: domains, definitions, conditions, and what prose adds."""
-        said: dict[str, str] = {} if self.formulas else declared(self.let)
-        for formula in self.stated:
+        said: dict[str, str] = {}
+        for formula in (*map(self._formula, _PLACE.findall(self.statement)), *self.stated):
             said |= formula.declared()
         said |= {one: condition_to_latex(one, self.let) for one in self.where}
         return (*(f"${latex}$" for latex in said.values()), *self.hypotheses)

@@ -24,12 +24,13 @@ from softmax_trick.language.expression import (
     Derivative,
     Expression,
     Index,
+    LanguageError,
     Number,
     Variable,
     entrywise,
     size_of,
 )
-from softmax_trick.language.grammar import Statement, parse, read_equation
+from softmax_trick.language.grammar import Statement, read, read_equation
 from softmax_trick.language.latex import declaration_to_latex, statement_to_latex
 from softmax_trick.language.text import statement_to_text
 
@@ -37,20 +38,12 @@ if TYPE_CHECKING:
     from softmax_trick.deciding.points import Witness
 
 _FEWEST = re.compile(r"K >= (\d+)")
-_NAME, _INDEX = re.compile(r"\s*[^\W\d][\w'°]*"), re.compile(r":\s*index\b")
 _DIFFERENT = re.compile(r"(\w+) != (\w+)")
 
 
 def fewest(where: Sequence[str]) -> int:
     """The least K of which conditions speak."""
     return max([1, *(int(found[1]) for one in where if (found := _FEWEST.fullmatch(one)))])
-
-
-def declared(let: str) -> dict[str, str]:
-    """What declarations say, by name, as LaTeX; indices need no saying."""
-    names = [name[0] for one in let.split(";") if (name := _NAME.match(one)) and not _INDEX.search(one)]
-    said = {name.strip(): parse(name, let=let) for name in names}
-    return {name: declaration_to_latex(one) for name, one in said.items() if isinstance(one, Variable | Definition)}
 
 
 @dataclass(frozen=True)
@@ -142,6 +135,18 @@ class Formula:
             if not at_point(condition, Point(witness.sizes, witness.values, witness.indices)):
                 return statement_to_text(condition)
         return ""
+
+
+class SpokenOf(Formula):
+    """A formula that prose speaks of without claiming it: a statement, or an expression."""
+
+    @cached_property
+    def statement(self) -> Statement:
+        """What it says; the expression, if it says nothing."""
+        try:
+            return super().statement
+        except LanguageError:
+            return read(self.text, let=self.let)
 
 
 def _used(side: Expression) -> list[Variable | Definition]:
