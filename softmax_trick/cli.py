@@ -1,4 +1,4 @@
-"""The command line: `softmax-trick verify`, `certify`, `decide`, `derive`, `prove`, `mutants`, `sweep` and `report`."""
+"""The command line: `softmax-trick verify`, `certify`, `decide`, `derive`, `prove`, `mutants`, `sweep`, `report`, ..."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import softmax_trick
-from softmax_trick.commands import certify, decide, derive, mutants, prove, report, sweep, verify
+from softmax_trick.commands import build_native, certify, decide, derive, mutants, prove, report, sweep, verify
 from softmax_trick.commands.output import INTERRUPTED, WRONG_USAGE, WrongUsage
 from softmax_trick.system.terminal import Parser, complain, emit, guarded
 
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "--print-completion", action=_PrintCompletion, choices=shells, help="print a completion script for this shell"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (verify, certify, decide, derive, prove, mutants, sweep, report):
+    for command in (verify, certify, decide, derive, prove, mutants, sweep, report, build_native):
         command.add(commands)
     return parser
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from softmax_trick.isbe import REDUCTIONS, VALUES, ISBELoss, error, isbe_linear, linear
+from softmax_trick.isbe import REDUCTIONS, VALUES, ISBELoss, error, isbe_linear, linear, values
 from softmax_trick.testing import check_loss
 
 N, H, K = 7, 5, 9
@@ -161,7 +161,7 @@ def test_the_scores_never_exist_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> N
         rows.append(len(scores))
         return original(rule, scores, *arguments)
 
-    monkeypatch.setattr(linear, "write_error", noting)
+    monkeypatch.setattr(values, "write_error", noting)
     for value in ("none", "implicit"):
         isbe_linear(*layer()[:2], LABELS, value=value, chunk=3).backward()
     assert rows == [3, 3, 1, 3, 3, 1]

@@ -17,12 +17,14 @@ For very many classes, the last linear layer and the error in chunks of rows (`s
     loss.backward()
 
 Shapes: scores (..., K), classes last; targets (...) of class indices or (..., K) of soft targets in [0, 1].
-When to use which form, and what each costs: docs/isbe.md.
+On a CPU `softmax-trick build-native` makes them faster; `path()` says which way is taken. When to use which form, and
+what each costs: docs/isbe.md.
 """
 
 from softmax_trick.isbe.error import isbe_error, isbe_gradient
 from softmax_trick.isbe.linear import isbe_linear
 from softmax_trick.isbe.loss import ISBELoss
+from softmax_trick.isbe.native import path
 from softmax_trick.isbe.values import REDUCTIONS, VALUES, Reduction, Value
 
 __all__ = [
@@ -34,4 +36,5 @@ __all__ = [
     "isbe_error",
     "isbe_gradient",
     "isbe_linear",
+    "path",
 ]

@@ -1,18 +1,21 @@
 """The direct form: the error F(x) - t of every row, and the gradient d * (F(x) - t) for dilated scores.
 
-It is written twice. `textbook_error` is the definition, made of torch's differentiable operations: for second
+It is written three times. `textbook_error` is the definition, made of torch's differentiable operations: for second
 derivatives, torch.func and torch.compile. `write_error` is the same in place, in one buffer, a block of rows at a time:
-for the training step. On CUDA, SoftMax and labels have a kernel (`softmax_trick.isbe.kernel`).
+for the training step. On a CPU the native operator does it in one visit of each row, where the user has built it
+(`softmax_trick.isbe.native`). On CUDA, SoftMax and labels have a kernel (`softmax_trick.isbe.kernel`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from softmax_trick.isbe import native
 from softmax_trick.isbe.kernel import fused_error, takes
 from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_inputs, explained, indices, rule_for, target_rows
 from softmax_trick.normalizers import Normalizer
@@ -74,12 +77,16 @@ def isbe_error(
             the others, or the buffer cannot be written into.
     """
     rule = rule_for(normalizer, blurring, label_smoothing, ignore_index, check_targets)
-    check_inputs(scores, targets, rule, weight)
-    if out is not None:
-        _check_buffer(out, scores, targets)
-    if targets.requires_grad:
-        targets = targets.detach()
     try:
+        if rule.is_sharp and not check_targets and dilation is None and relocation is None and is_eager():
+            found = native.error(rule, scores, targets, weight, out)
+            if found is not None:
+                return found
+        check_inputs(scores, targets, rule, weight)
+        if out is not None:
+            _check_buffer(out, scores, targets)
+        if targets.requires_grad:
+            targets = targets.detach()
         if is_eager():
             x = scores.detach()
             if dilation is not None or relocation is not None:
@@ -148,6 +155,10 @@ def write_error(
     scale: None for 1, a scalar, or a factor for each row, shape (..., 1).
     labelled: for class indices a buffer, (n, 1) for n rows, into which the soft score of the labelled class is written.
     """
+    if labelled is None and scores.is_cpu:
+        found = native.write(rule, scores, targets, weight, out, scale)
+        if found is not None:
+            return found[0]
     if scores.numel() <= BLOCK and scores.dim() == 2:
         return _block_error(rule, scores, targets, weight, out, scale, labelled)
     if out is None:
@@ -175,12 +186,7 @@ def _block_error(
     if labelled is None and takes(rule, scores, targets, weight):
         return fused_error(rule, scores, targets, torch.empty_like(scores) if out is None else out, scale)
     x = widened(scores)
-    if out is None or out.dtype is not x.dtype:
-        y = rule.normalizer.torch(x)
-        if y.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():  # F(x) = x, in one of the user's own
-            y = y.clone()
-    else:
-        y = rule.normalizer.write(x, out)
+    y = rule.normalizer.write(x, torch.empty_like(x) if out is None or out.dtype is not x.dtype else out)
     if labelled is not None:
         torch.gather(y, -1, indices(targets, rule.kept(targets)), out=labelled)
     if targets.is_floating_point():
@@ -214,7 +220,10 @@ def _subtract_labels(rule: Rule, y: Tensor, labels: Tensor, weight: Tensor | Non
     if weight is None:
         if off:
             y.sub_(off)
-        y.scatter_(-1, index, off - on, reduce="add")
+        if type(y) is Tensor:
+            y.scatter_add_(-1, index, _constant(off - on, y.dtype, y.device))
+        else:  # a fake tensor, which goes with no other
+            y.scatter_(-1, index, off - on, reduce="add")
     else:
         w = weight.to(y.dtype)
         labelled = (on - off) * w[index]
@@ -224,6 +233,13 @@ def _subtract_labels(rule: Rule, y: Tensor, labels: Tensor, weight: Tensor | Non
         y.scatter_add_(-1, index, -labelled)
     if kept is not None:
         y.masked_fill_(~kept.unsqueeze(-1), 0)
+
+
+@lru_cache
+def _constant(number: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A column of the number, as long as any: with few classes making it takes as long as adding it."""
+    with torch.inference_mode(False):
+        return torch.full((1, 1), number, dtype=dtype, device=device).expand(2**40, 1)
 
 
 def widened(scores: Tensor) -> Tensor:

@@ -8,10 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from softmax_trick.isbe.error import textbook_error, write_error
+from softmax_trick.isbe.error import textbook_error
 from softmax_trick.isbe.loss import apply_loss, check_choices, in_dtype_of
 from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_fit, check_weight, explained, rule_for
-from softmax_trick.isbe.values import Reduction, Value, denominator, no_value, reduce, row_scale, value_rows
+from softmax_trick.isbe.values import (
+    Reduction,
+    Value,
+    denominator,
+    no_value,
+    reduce,
+    row_scale,
+    value_rows,
+    values_and_error,
+)
 from softmax_trick.normalizers import Normalizer
 from softmax_trick.system.eager import is_eager
 
@@ -165,11 +174,14 @@ def _in_chunks(
         torch.mm(h, weight.t(), out=scores)
         if bias is not None:
             scores.add_(bias)
-        if value != "none":
-            values[rows] = value_rows(rule, value, scores, t, class_weight)
         if any(wanted):
             factor = scale[rows] if scale is not None and scale.dim() else scale
-            _add_gradients(write_error(rule, scores, t, class_weight, scores, factor), h, weight, rows, gradients)
+            found, error = values_and_error(rule, value, scores, t, class_weight, factor)
+            _add_gradients(error, h, weight, rows, gradients)
+        elif value != "none":
+            found = value_rows(rule, value, scores, t, class_weight)
+        if value != "none":
+            values[rows] = found
     return values, [None if gradient is None else gradient.to(hidden.dtype) for gradient in gradients]
 
 

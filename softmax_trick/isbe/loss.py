@@ -7,7 +7,8 @@ would silently be wrong.)
 
 Where the loss is the cross-entropy of labels, one SoftMax gives both value and error: of many scores on a CPU the error
 is kept after all, for the first backward pass, and becomes the gradient; every further one computes its own. Of few
-scores the loss is torch's own: a Function in Python would take twice as long.
+scores the loss is torch's own: a Function in Python would take twice as long. Where the native operator is built, value
+and error are made in one visit of each row, for every normalizer (`softmax_trick.isbe.native`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from softmax_trick.isbe import native
 from softmax_trick.isbe.error import BLOCK, textbook_error, write_error
 from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_inputs, explained, rule_for
 from softmax_trick.isbe.values import (
@@ -98,6 +100,10 @@ class ISBELoss(nn.Module):
         """The reduced value for the scores (..., K) and the targets."""
         rule = self.rule
         try:
+            if rule.is_sharp and not rule.check_targets and is_eager():
+                found = native.loss(rule, scores, targets, self.weight, self.value, self.reduction, _gradient)
+                if found is not None:
+                    return found
             if self._is_torchs and _is_small(scores, targets):
                 return cross_entropy(scores, targets, reduction=self.reduction, ignore_index=NO_CLASS)
             check_inputs(scores, targets, rule, self.weight)
@@ -135,14 +141,17 @@ def apply_loss(
     if torch.compiler.is_compiling():
         apply = _Loss.apply
     elif is_eager():
+        found = native.loss(rule, scores, targets, weight, value, reduction, _gradient)
+        if found is not None:
+            return found
         if weight is None and value == "implicit" and _keeps_error(scores, targets, rule):
             rows: Tensor = _apply_cross_entropy(scores, targets, rule, reduction)  # type: ignore[no-untyped-call]
             return rows
         apply = _apply_eagerly
     else:
         apply = _LossWithForwardMode.apply
-    found: Tensor = apply(scores, targets, weight, rule, value, reduction)  # type: ignore[no-untyped-call]
-    return found
+    applied: Tensor = apply(scores, targets, weight, rule, value, reduction)  # type: ignore[no-untyped-call]
+    return applied
 
 
 def _is_small(scores: Tensor, targets: Tensor) -> bool:

@@ -51,11 +51,16 @@ class Rule:
 
     def on_off(self, k: int) -> tuple[float, float]:
         """The target of the labelled class and that of each other one, smoothed and in the normalizer's range."""
-        if not (self.blurring or self.label_smoothing):
+        if self.is_sharp:
             return self._sharp
         off = self.blurring / (k - 1) if self.blurring else self.label_smoothing / k
         on = 1 - self.blurring if self.blurring else 1 - self.label_smoothing + off
         return self.normalizer.map_target(on), self.normalizer.map_target(off)
+
+    @cached_property
+    def is_sharp(self) -> bool:
+        """Whether targets are not smoothed."""
+        return not (self.blurring or self.label_smoothing)
 
     @cached_property
     def _sharp(self) -> tuple[float, float]:
@@ -64,7 +69,7 @@ class Rule:
     @cached_property
     def is_cross_entropy(self) -> bool:
         """Whether the implicit loss of labels, of rows that count, is the cross-entropy after SoftMax, not smoothed."""
-        return self.normalizer is SOFTMAX and (self.blurring, self.label_smoothing) == (0, 0)
+        return self.normalizer is SOFTMAX and self.is_sharp
 
     @cached_property
     def is_plain_cross_entropy(self) -> bool:

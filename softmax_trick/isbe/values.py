@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from softmax_trick.isbe import native
 from softmax_trick.isbe.error import BLOCK, blocks, textbook_error, widened, write_error
 from softmax_trick.isbe.targets import Rule, indices, target_rows
 from softmax_trick.system.eager import is_eager
@@ -28,6 +29,17 @@ def value_rows(
     rows = targets.reshape(x.shape if targets.is_floating_point() else (-1,))
     values = [row_value(rule, x[block], rows[block], weight) for block in blocks(x)]
     return torch.cat(values).reshape(scores.shape[:-1]) if values else row_value(rule, scores, targets, weight)
+
+
+def values_and_error(
+    rule: Rule, kind: Value, scores: Tensor, targets: Tensor, weight: Tensor | None, scale: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The value of every row, none for "none"; and, written over the scores (n, K), scale * (mass * F(x) - a)."""
+    found = native.write(rule, scores, targets, weight, scores, scale, kind) if scores.is_cpu else None
+    if found is not None:
+        return found[1], found[0]
+    values = scores.new_empty(0) if kind == "none" else value_rows(rule, kind, scores, targets, weight)
+    return values, write_error(rule, scores, targets, weight, scores, scale)
 
 
 def _implicit(rule: Rule, scores: Tensor, targets: Tensor, weight: Tensor | None) -> Tensor:
