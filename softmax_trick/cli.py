@@ -1,4 +1,7 @@
-"""The command line: `softmax-trick verify`, `certify`, `decide`, `derive`, `prove`, `mutants`, `sweep`, `report`, ..."""
+"""The command line: `softmax-trick verify`, `certify`, `decide`, `derive`, `prove`, `mutants`, `sweep` and others.
+
+Each command stands in a module of its own in `softmax_trick.commands`.
+"""
 
 from __future__ import annotations
 

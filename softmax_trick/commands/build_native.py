@@ -133,9 +133,9 @@ def keep(content: bytes) -> None:
     Raises:
         Failed: that cannot be written.
     """
-    from softmax_trick.system.files import write_whole
     from softmax_trick.isbe import native
     from softmax_trick.ledger.signature import sign
+    from softmax_trick.system.files import write_whole
 
     try:
         native.record().unlink(missing_ok=True)

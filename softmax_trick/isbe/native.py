@@ -26,11 +26,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from softmax_trick.ledger import signature
-from softmax_trick.system.files import parse_json
 from softmax_trick.isbe.kernel import path as path_on
 from softmax_trick.isbe.targets import Rule
+from softmax_trick.ledger import signature
 from softmax_trick.normalizers import NORMALIZERS
+from softmax_trick.system.files import parse_json
 
 MODULE = "softmax_trick_isbe"
 SOURCE = Path(__file__).with_name("native.cpp")
