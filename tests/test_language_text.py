@@ -270,7 +270,8 @@ def test_a_text_is_refused_with_a_caret_under_the_place(formula, let, message, c
 
 
 def test_a_wrong_column_would_be_seen(monkeypatch):
-    monkeypatch.setattr(syntax, "excerpt", lambda text, column: scanner.excerpt(text, column + 1))
+    excerpt = scanner.excerpt
+    monkeypatch.setattr(scanner, "excerpt", lambda text, column: excerpt(text, column + 1))
     with pytest.raises(AssertionError):
         test_a_text_is_refused_with_a_caret_under_the_place("2x+1", "", "unexpected 'x'", 2)
 

@@ -35,7 +35,7 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.language.functions import ENTRYWISE, NAMED, named
 from softmax_trick.language.inference import Inference, Names, axis_names, described, index_node, is_over_indices
-from softmax_trick.language.scanner import CONSTANTS
+from softmax_trick.language.scanner import CONSTANTS, Source
 from softmax_trick.language.syntax import (
     DERIVATIVES,
     DIRECTIONAL,
@@ -44,7 +44,6 @@ from softmax_trick.language.syntax import (
     Measure,
     Node,
     Parser,
-    Source,
 )
 
 DEFAULT = "declared beforehand"  # the source of declarations that the reader did not write

@@ -1,12 +1,14 @@
-"""The tokens of a formula, and the guards of every grammar here: length, depth, digits, names, strange characters."""
+"""The tokens of a formula, and the guards of the grammar: length, depth, digits, names, strange characters."""
 
 from __future__ import annotations
 
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fractions import Fraction
+
+from softmax_trick.language.expression import LanguageError
 
 MAX_CHARACTERS = 10_000  # of one text; so of the following
 MAX_NODES = 5_000  # numbers, names and operations
@@ -42,42 +44,70 @@ SPELLINGS = {
     "cross_entropy": "ce(t, y), or softce(t, x) of scores",
 }
 
-NUMBER = r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+_TOKEN = re.compile(
+    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|(?P<name>[A-Za-z][A-Za-z0-9_]*°?'*)"
+    r"|(?P<operator>\*\*|<=|>=|==|!=|\.T(?![A-Za-z0-9_])|[-+*/@(),<>\[\]:;=])"
+)
 _SPACE = re.compile(r"[ \t\r\n]*")
+_EXPECTED = "expected numbers, names (letter first), + - * / ** @ ( ) [ ] , : < <= == >= >"
+_COMPARISONS = "; comparisons stand in parentheses, or are arguments, as in where(x > 0, a, b)"
+_STRANGE = {
+    "^": "write ** for powers",
+    ".": "the only attribute is .T, the transpose",
+    "{": "write parentheses",
+    "!": "unequal is !=, between the sides of a statement",
+    "_": "names begin with a letter",
+    '"': "there are no strings",
+    "'": "a prime stands right after a name",
+}
+
+
+class Source:
+    """A text, with the name by which errors speak of it.
+
+    Attributes:
+        name: "left side", "--let", ...; "" where there is one text only.
+        text: the text.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name, self.text = name, text
+
+    def error(self, message: str, column: int, kind: type[LanguageError] = LanguageError) -> LanguageError:
+        """An error with the place in the text."""
+        line, caret = excerpt(self.text, column)
+        where = f"{self.name}, column {column + 1}" if self.name else f"column {column + 1}"
+        error = kind(f"{where}: {message}\n  {line}\n  {caret}")
+        error.at = column
+        return error
 
 
 class Scanner:
     """Takes the tokens of a text one by one, so that the leftmost fault is the one reported.
 
     Attributes:
-        tokens: the pattern of a token, with the groups number, name and operator.
-        hints: what to say of a strange character.
-        expected: what to say of any other.
+        source: the text, with its name.
         text: the text.
         kind: of the token at hand: "number", "name", "operator" or "end".
         token: the token at hand; "" at the end.
         column: where it stands, from 0.
     """
 
-    tokens: re.Pattern[str]
-    hints: Mapping[str, str] = {}
-    expected = ""
-    comparisons = ""  # what to say of a comparison where none is expected
-
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, source: Source) -> None:
+        self.source, self.text = source, source.text
         self.kind = self.token = ""
         self.column = self._end = self._nodes = 0
 
-    def error(self, message: str, column: int | None = None) -> ValueError:
+    def error(self, message: str, column: int | None = None) -> LanguageError:
         """The error to raise; at the token at hand, where no column is given."""
-        raise NotImplementedError
+        return self.source.error(message, self.column if column is None else column)
 
     def start(self, what: str) -> None:
         """Take the first token.
 
         Raises:
-            ValueError: the text is empty or too long.
+            LanguageError: the text is empty or too long.
         """
         if len(self.text) > MAX_CHARACTERS:
             raise self.error(f"{len(self.text)} characters: at most {MAX_CHARACTERS}", MAX_CHARACTERS)
@@ -89,14 +119,14 @@ class Scanner:
         """Take the next token.
 
         Raises:
-            ValueError: a character that begins none.
+            LanguageError: a character that begins none.
         """
         space = _SPACE.match(self.text, self._end)
         self.column = space.end() if space else self._end
         if self.column == len(self.text):
             self.kind, self.token = "end", ""
             return
-        match = self.tokens.match(self.text, self.column)
+        match = _TOKEN.match(self.text, self.column)
         if not match:
             raise self._strange(self.text[self.column])
         self.kind, self.token, self._end = str(match.lastgroup), match[0], match.end()
@@ -107,10 +137,10 @@ class Scanner:
             raise self.unexpected(expected)
         self.advance()
 
-    def unexpected(self, expected: str) -> ValueError:
+    def unexpected(self, expected: str) -> LanguageError:
         """The error for a token that is not what was expected."""
         shown = f"'{self.token[:MAX_NAME]}'" if self.token else "end"
-        where = self.comparisons if self.token in ("<", "<=", ">", ">=") else ""
+        where = _COMPARISONS if self.token in ("<", "<=", ">", ">=") else ""
         if self.token in ("and", "or", "not"):
             where = "; conditions are combined by where inside where"
         return self.error(f"unexpected {shown}: expected {expected}{where}")
@@ -119,7 +149,7 @@ class Scanner:
         """The value of the number at hand: 0.1 is 1/10.
 
         Raises:
-            ValueError: too many digits.
+            LanguageError: too many digits.
         """
         mantissa, _, exponent = self.token.lower().partition("e")
         zeros = exponent.lstrip("+-").lstrip("0")
@@ -133,7 +163,7 @@ class Scanner:
         """Count a part of the formula.
 
         Raises:
-            ValueError: there are too many.
+            LanguageError: there are too many.
         """
         self._nodes += 1
         if self._nodes > MAX_NODES:
@@ -144,11 +174,11 @@ class Scanner:
         if len(name) > MAX_NAME:
             raise self.error(f"a name of more than {MAX_NAME} characters", column)
 
-    def too_deep(self) -> ValueError:
+    def too_deep(self) -> LanguageError:
         """The error for a formula that Python's stack does not hold."""
         return self.error("nested too deeply for Python's stack here: simplify the formula")
 
-    def unknown_function(self, function: str, functions: Iterable[str], column: int) -> ValueError:
+    def unknown_function(self, function: str, functions: Iterable[str], column: int) -> LanguageError:
         """The error for a function that does not exist, with those that look like it."""
         by_lower_case = {name.lower(): name for name in functions}
         near = difflib.get_close_matches(function.lower()[:MAX_NAME], by_lower_case, n=2)
@@ -160,11 +190,11 @@ class Scanner:
             hint = f"There are {', '.join(by_lower_case.values())}"
         return self.error(f"unknown function {function:.50}: {hint}", column)
 
-    def _strange(self, character: str) -> ValueError:
+    def _strange(self, character: str) -> LanguageError:
         shown = ascii(character)
         if not character.isascii():
             shown += f" ({unicodedata.name(character, 'unnamed')}): only ASCII is read"
-        return self.error(f"unexpected {shown}: {self.hints.get(character, self.expected)}")
+        return self.error(f"unexpected {shown}: {_STRANGE.get(character, _EXPECTED)}")
 
 
 def excerpt(text: str, column: int) -> tuple[str, str]:

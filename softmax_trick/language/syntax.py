@@ -24,7 +24,6 @@ A number with a sign, or a fraction of two numbers, is one number: -1, 1/2, -1/2
 from __future__ import annotations
 
 import keyword
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,9 +38,8 @@ from softmax_trick.language.scanner import (
     MAX_POWER,
     MAX_RESULT,
     MAX_ROOT,
-    NUMBER,
     Scanner,
-    excerpt,
+    Source,
 )
 
 MAX_HEIGHT = 150  # levels of operations, definitions written out
@@ -74,39 +72,6 @@ COMPARISON, SUM, PRODUCT, MATMUL = range(4)
 LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "@": MATMUL} | dict.fromkeys(COMPARISONS, COMPARISON)
 
 _Tree = TypeVar("_Tree")
-_TOKEN = re.compile(
-    NUMBER
-    + r"|(?P<name>[A-Za-z][A-Za-z0-9_]*°?'*)|(?P<operator>\*\*|<=|>=|==|!=|\.T(?![A-Za-z0-9_])|[-+*/@(),<>\[\]:;=])"
-)
-_HINTS = {
-    "^": "write ** for powers",
-    ".": "the only attribute is .T, the transpose",
-    "{": "write parentheses",
-    "!": "unequal is !=, between the sides of a statement",
-    "_": "names begin with a letter",
-    '"': "there are no strings",
-    "'": "a prime stands right after a name",
-}
-
-
-class Source:
-    """A text, with the name by which errors speak of it.
-
-    Attributes:
-        name: "left side", "--let", ...; "" where there is one text only.
-        text: the text.
-    """
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name, self.text = name, text
-
-    def error(self, message: str, column: int, kind: type[LanguageError] = LanguageError) -> LanguageError:
-        """An error with the place in the text."""
-        line, caret = excerpt(self.text, column)
-        where = f"{self.name}, column {column + 1}" if self.name else f"column {column + 1}"
-        error = kind(f"{where}: {message}\n  {line}\n  {caret}")
-        error.at = column
-        return error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,18 +133,6 @@ class Declaration:
 
 class Parser(Scanner):
     """A recursive descent over the tokens of one text."""
-
-    tokens = _TOKEN
-    hints = _HINTS
-    expected = "expected numbers, names (letter first), + - * / ** @ ( ) [ ] , : < <= == >= >"
-    comparisons = "; comparisons stand in parentheses, or are arguments, as in where(x > 0, a, b)"
-
-    def __init__(self, source: Source) -> None:
-        super().__init__(source.text)
-        self.source = source
-
-    def error(self, message: str, column: int | None = None) -> LanguageError:
-        return self.source.error(message, self.column if column is None else column)
 
     # --- whole texts ---
 
