@@ -1,4 +1,4 @@
-"""The report as one HTML page: tables and charts, no network, no script; it is well-formed XML too."""
+"""The report as one HTML page: tables and charts, no network, no script."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
-import softmax_trick
 from softmax_trick.experiments.analysis import Analysis, Group
 from softmax_trick.report.charts import Chart, charts
 from softmax_trick.report.experiments_tables import Plain, statements, tables
-from softmax_trick.report.page import head
+from softmax_trick.report.page import SOURCE, page, section
 
 TITLE = "The experiments, run anew"
-PAPER = "https://doi.org/10.3390/e26010065"
 CSS = """.list { padding-left: 1.2rem; }
 .figures td, .figures th { padding-right: 0.9rem; }
 .figures .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -34,47 +32,20 @@ def experiments_page(analysis: Analysis) -> str:
     found = statements(analysis)
     sections = [_section(f"group-{number}", group) for number, group in enumerate(analysis.groups, start=1)]
     if found.rows:
-        section = (
-            f'<section class="part" id="statements"><h2>{found.title}</h2>{_table(found, captioned=False)}</section>'
-        )
-        sections.insert(0, section)
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            head(TITLE, CSS),
-            "<body>",
-            _top(analysis),
-            "<main>",
-            *sections,
-            "</main>",
-            f"<footer><p>softmax-trick {softmax_trick.__version__}; runs from {escape(analysis.source)}.</p></footer>",
-            "</body>",
-            "</html>",
-            "",
-        ]
-    )
-
-
-def _top(analysis: Analysis) -> str:
+        sections.insert(0, section("statements", found.title, [_table(found, captioned=False)]))
     entries = "".join(
         f'<li><a href="#group-{number}">{escape(group.title)}</a>: {len(group.runs)} runs</li>'
         for number, group in enumerate(analysis.groups, start=1)
     )
-    return f"""<header>
-<p class="kind">A report of training runs</p>
-<h1>{TITLE}</h1>
-<p>The tables and figures of section 4 of W. Skarbek, “Cross Entropy in Deep Learning of Classifiers Is Unnecessary—ISBE
-Error Is All You Need”, <cite>Entropy</cite> 2024, 26, 65 (<a href="{PAPER}">doi:10.3390/e26010065</a>), from runs of
+    top = f"""<p>The tables and figures of section 4 of {SOURCE}, from runs of
 our own: the paper's figures beside ours, with 95 % intervals over seeds. A table compares runs with the same data and
 settings.</p>
-<ul class="list">{entries}</ul>
-</header>"""
+<ul class="list">{entries}</ul>"""
+    return page(TITLE, "A report of training runs", top, sections, f"runs from {analysis.source}", rules=CSS)
 
 
 def _section(key: str, group: Group) -> str:
-    content = "\n".join([*(_table(table) for table in tables(group)), *map(_figure, charts(group))])
-    return f'<section class="part" id="{key}"><h2>{escape(group.title)}</h2>\n{content}</section>'
+    return section(key, escape(group.title), [*map(_table, tables(group)), *map(_figure, charts(group))])
 
 
 def _table(table: Plain, captioned: bool = True) -> str:

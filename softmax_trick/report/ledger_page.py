@@ -1,6 +1,6 @@
 """The ledger as one HTML page: no network, no script; formulas are MathML, filters are CSS, the graph is inline SVG.
 
-The page is well-formed XML too. Given the same evidence it is the same, but for the seconds that the evidence took.
+Given the same evidence it is the same, but for the seconds that the evidence took.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-import softmax_trick
 from softmax_trick.ledger.claims import RUNGS, Evidence, Step, Verdict
 from softmax_trick.ledger.digests import libraries
 from softmax_trick.ledger.paper import Paper
@@ -18,17 +17,12 @@ from softmax_trick.ledger.run import Result
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.report.graph import MARKS, svg
 from softmax_trick.report.mathml import quotation, statement, text
-from softmax_trick.report.page import head
+from softmax_trick.report.page import SOURCE, page, section
 from softmax_trick.report.parts import by_part, not_run, part
 from softmax_trick.report.rungs import COMMON, in_words
 from softmax_trick.report.rungs import MEANINGS as RUNG_MEANINGS
 from softmax_trick.report.rungs import counts as by_rung
 
-PAPER = "https://doi.org/10.3390/e26010065"
-SOURCE = (
-    "W. Skarbek, “Cross Entropy in Deep Learning of Classifiers Is Unnecessary—ISBE Error Is All You Need”, "
-    f'<cite>Entropy</cite> 2024, 26, 65 (<a href="{PAPER}">doi:10.3390/e26010065</a>)'
-)
 TITLE = "Cross Entropy in Deep Learning of Classifiers Is Unnecessary, claim by claim"
 
 MEANINGS = {
@@ -51,44 +45,41 @@ def ledger_page(results: Sequence[Result], paper: Paper | None = None) -> str:
     """The page for these results, in the paper's order; without a paper they are of the one of this project."""
     title = f"{paper.title}, claim by claim" if paper else TITLE
     source = f"“{escape(paper.title)}”, {escape(paper.source)}" if paper else SOURCE
-    page = _Page.of(results)
+    claims = _Page.of(results)
     running = [result for result in results if not not_run(result)]
     waiting = [result for result in results if not_run(result)]
     sections = [
-        _section(f"part-{group.key}", group.title, map(page.claim, group.results)) for group in by_part(running)
+        section(f"part-{group.key}", escape(group.title), map(claims.claim, group.results))
+        for group in by_part(running)
     ]
     if waiting:
         note = "<p>These speak of training runs. There are none of ours yet, hence no figures and no verdict.</p>"
-        sections.append(_section("waiting", "Not run yet", map(page.claim, waiting), note))
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            head(escape(title), _rules_of_filters(results)),
-            "<body>",
-            '<a class="skip" href="#claims">Skip to the claims</a>',
-            _top(results, title, source),
-            "<main>",
-            _filters(results),
-            _index(running, waiting),
-            _graph(results),
-            '<div id="claims" tabindex="-1">',
-            *sections,
-            '<p class="nothing">No claim of this part has that verdict.</p>',
-            "</div>",
-            "</main>",
-            _bottom(),
-            "</body>",
-            "</html>",
-            "",
-        ]
+        sections.append(section("waiting", "Not run yet", map(claims.claim, waiting), note))
+    main = [
+        _filters(results),
+        _index(running, waiting),
+        _graph(results),
+        '<div id="claims" tabindex="-1">',
+        *sections,
+        '<p class="nothing">No claim of this part has that verdict.</p>',
+        "</div>",
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in libraries().items())
+    return page(
+        title,
+        "A ledger of claims",
+        _top(results, source),
+        main,
+        f"evidence made with {versions}",
+        rules=_rules_of_filters(results),
+        first='<a class="skip" href="#claims">Skip to the claims</a>\n',
     )
 
 
-# --- the frame --------------------------------------------------------------------------------------------------------
+# --- the top ----------------------------------------------------------------------------------------------------------
 
 
-def _top(results: Sequence[Result], title: str, source: str) -> str:
+def _top(results: Sequence[Result], source: str) -> str:
     counts = Counter(result.verdict for result in results)
     verdicts = "".join(
         f'<div class="{verdict}"><dt><b>{counts[verdict]}</b> {_verdict_mark(verdict)}</dt><dd>{meaning}</dd></div>'
@@ -100,11 +91,9 @@ def _top(results: Sequence[Result], title: str, source: str) -> str:
         f"<b>Claims:</b> {in_words(numbers[rung])}.</dd></div>"
         for rung in RUNGS
     )
-    return f"""<header>
-<p class="kind">A ledger of claims</p>
-<h1>{escape(title)}</h1>
-<p>The checkable statements of {source}, as printed, with what was found out about each. A verdict follows from its
-evidence by a fixed rule; none was entered by hand. <code>softmax-trick verify ID</code> decides a claim again.</p>
+    return f"""<p>The checkable statements of {source}, as printed, with what was found out about each. A
+verdict follows from its evidence by a fixed rule; none was entered by hand. <code>softmax-trick verify ID</code>
+decides a claim again.</p>
 <h2>What the verdicts mean</h2>
 <dl class="counts">{verdicts}</dl>
 <details><summary>What the rungs of evidence mean, what one must believe at each, and which claims stand on it</summary>
@@ -112,17 +101,7 @@ evidence by a fixed rule; none was entered by hand. <code>softmax-trick verify I
 <p>{COMMON} <code>softmax-trick verify --kernel</code> asks the kernel of Coq, where Coq is installed.</p>
 <p>In a proof, ✓ marks a step that was decided exactly on the spot, · a step that is cited and not checked by machine,
 → a step that is a claim of its own, with a verdict of its own, and ◆ a theorem that the kernel of Coq has checked, or a
-step that is cited for what it has checked.</p></details>
-</header>"""
-
-
-def _bottom() -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in libraries().items())
-    return f"<footer><p>softmax-trick {softmax_trick.__version__}; evidence made with {escape(versions)}.</p></footer>"
-
-
-def _section(key: str, title: str, articles: Iterable[str], note: str = "") -> str:
-    return f'<section class="part" id="{key}"><h2>{title}</h2>{note}\n' + "\n".join(articles) + "</section>"
+step that is cited for what it has checked.</p></details>"""
 
 
 def _graph(results: Sequence[Result]) -> str:
