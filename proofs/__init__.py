@@ -10,10 +10,11 @@ section_5         the conclusions
 theorem_a1        Appendix A: which functions have the dilated trick; its repair and the classification;
                   theorem_a1_steps: its equations, its proofs
 misprints         slips of the pen
-appendix_b        Appendix B, and the loops of section 3; listings: their text; listing_runs: running them
+appendix_b        Appendix B, and the loops of section 3; listing_runs: running them
 beyond            what is not in the paper, collected from implicit_losses, lipschitz, relocations, training_theory
 
-printed           lists, numbers and misprints, verbatim; operations: what torch executes, counted
+printed/          what the paper prints, as data: tables, listings, lists, numbers, misprints, errata, versions
+operations        what torch executes, counted
 piecewise         the hard normalizers as terms of z3
 sampled           claims tested by torch autograd, through code that shares nothing with the proofs; sampled_beyond:
                   those beyond the paper; drawn: what is drawn for them

@@ -1,4 +1,4 @@
-r"""How the paper's listings are mended, parsed and run; nothing but the constants in `listings` ever is.
+r"""How the paper's listings are mended, parsed and run; nothing but the package's own listings ever is.
 
 Each is run as printed; where that fails it is mended by the least edits, each of which answers a claim that fails
 without it. There are two lists of edits:
@@ -25,7 +25,7 @@ import sympy as sp
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.steps import Open
-from softmax_trick.proofs import listings
+from softmax_trick.proofs.printed import LISTINGS
 from softmax_trick.symbolic import Vector, gradient
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def listing(name: str, edits: Sequence[Edit] = ()) -> str:
     Raises:
         ValueError: the text that an edit replaces is not there.
     """
-    text: str = getattr(listings, name)
+    text = LISTINGS[name]
     for edit in edits:
         if edit.listing == name:
             if edit.old not in text:

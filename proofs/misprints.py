@@ -10,7 +10,7 @@ from collections.abc import Callable
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.proofs.listing_runs import suppose
-from softmax_trick.proofs.printed import ACCESSED, MISPRINTS, PAGE_FROM, Misprint
+from softmax_trick.proofs.printed import MISPRINTS, NUMBERS, Misprint, number
 
 
 def as_elsewhere(one: Misprint) -> Callable[[Findings], None]:
@@ -29,7 +29,12 @@ def as_elsewhere(one: Misprint) -> Callable[[Findings], None]:
 def accessed_after_it_was_written(facts: Findings) -> None:
     """The year of the page stands in its address."""
     text = "the page was accessed in or after the year of its address"
-    facts.holds(text, int(ACCESSED) >= int(PAGE_FROM), address=PAGE_FROM.words, accessed=ACCESSED.digits)
+    facts.holds(
+        text,
+        int(number("accessed")) >= int(number("page_from")),
+        address=NUMBERS["page_from"].words,
+        accessed=NUMBERS["accessed"].digits,
+    )
 
 
 def _shown(words: str) -> str:

@@ -19,7 +19,7 @@ from softmax_trick.measurements.results import LONG_ENOUGH, NORMALIZE, Results, 
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs.operations import nothing_backward
 from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
-from softmax_trick.proofs.printed import ABOVE, RATE_FOR_MNIST, RECOMMENDATIONS
+from softmax_trick.proofs.printed import LISTS, number
 from softmax_trick.proofs.tables import ISBE, TABLE_3
 from softmax_trick.proofs.theorem_1 import GRADIENT_OF_CE, TRICK
 from softmax_trick.proofs.theorem_a1 import P2, P3, p2_implies_p1_counterexample, p2_implies_p3_counterexample
@@ -40,9 +40,9 @@ def gradient_at_y(p: Proof) -> None:
 
 def number_of_conditions(facts: Findings) -> None:
     """The list has four items. The first names a function to begin with; a condition on functions is each other one."""
-    facts.same("the list has four items", len(RECOMMENDATIONS), 4)
-    named = [item for item in RECOMMENDATIONS if item.startswith("The SoftMax activation function")]
-    facts.same("one of them is about SoftMax, and three are conditions", len(RECOMMENDATIONS) - len(named), 3)
+    facts.same("the list has four items", len(LISTS["recommendations"]), 4)
+    named = [item for item in LISTS["recommendations"] if item.startswith("The SoftMax activation function")]
+    facts.same("one of them is about SoftMax, and three are conditions", len(LISTS["recommendations"]) - len(named), 3)
 
 
 def soft_ones_are_monotonic(p: Proof) -> None:
@@ -117,7 +117,7 @@ def above_threshold(facts: Findings) -> None:
     """The success rates that Table 3 prints for the five functions, against 99.5 %."""
     rates = {(net, option): rate for (net, option), rate in TABLE_3.items() if option in ISBE}
     below = [
-        f"{net} {option}: {rate / 100:.2f} %" for (net, option), rate in rates.items() if rate <= 100 * ABOVE.value
+        f"{net} {option}: {rate / 100:.2f} %" for (net, option), rate in rates.items() if rate <= 100 * number("above")
     ]
     facts.holds("every success rate of an ISBE option in Table 3 is above 99.5 %", not below, cells=", ".join(below))
 
@@ -230,7 +230,7 @@ def blurring_for_tanh(p: Proof) -> None:
 MAJORITY = 11.35
 """Percent of MNIST's test images that show a 1, the most frequent digit: who answers 1 always is right so often."""
 
-PAPERS_RATE = float(RATE_FOR_MNIST.value)  # Adam's (section 4.2)
+PAPERS_RATE = float(number("rate_for_mnist"))  # Adam's (section 4.2)
 
 
 def learns_with_normalize(results: Results) -> tuple[Figure, ...]:

@@ -9,14 +9,7 @@ from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
-from softmax_trick.proofs.printed import (
-    IMAGES,
-    LEAST_AT_THE_END,
-    MOST_AT_THE_END,
-    SAVED,
-    TRAINING_IMAGES,
-    VALIDATION_IMAGES,
-)
+from softmax_trick.proofs.printed import LISTS, number
 from softmax_trick.proofs.section_4_activations import hardsigmoid, hardtanh
 from softmax_trick.proofs.tables import CROSS_ENTROPY, ISBE, LOSSES, TABLE_2, TABLE_3, comparisons, percent
 
@@ -35,47 +28,8 @@ CLUSTERS = {
 NOT_SHOWN = {"ce-sum"}  # "as out of common range it was not shown"
 
 
-# Section 4.1.3: the sets of curves "which we visualize separately", in the paper's order.
-SETS_LISTED = (
-    "all options for loss functions and soft score functions",
-    "CE none, CE mean, CE sum versus SoftMax",
-    "CE none, CE mean, CE sum versus tanh, hardtanh",
-    "SoftMax versus sigmoid, hardsigmoid",
-    "SoftMax versus tanh, hardtanh",
-    "SoftMax versus sigmoid, tanh",
-)
-
-
-# The panels that the captions of Figures 2 and 3 name, in the same words for both.
-PANELS = (
-    "all options for loss functions and soft score functions",
-    "CE none, CE mean versus SoftMax",
-    "CE none, CE mean versus tanh, hardtanh",
-    "SoftMax versus sigmoid, hardsigmoid",
-    "SoftMax versus tanh, hardtanh",
-    "SoftMax versus sigmoid, tanh",
-)
-
-
-# Figure 4: the sets listed, each of N0 versus the same of N1, and the panels that its caption names.
-SETS_OF_FIGURE_4 = (
-    ("CE none, CE mean, CE sum", "CE none, CE mean, CE sum"),
-    ("CE none, SoftMax", "CE none, SoftMax"),
-    ("SoftMax, sigmoid", "SoftMax, sigmoid"),
-    ("sigmoid, tanh", "sigmoid, tanh"),
-    ("sigmoid, hardsigmoid", "sigmoid, hardsigmoid"),
-    ("tanh, hardtanh", "tanh, hardtanh"),
-)
-
-
-PANELS_OF_FIGURE_4 = (
-    "CE none, CE mean, CE sum",
-    "CE none, SoftMax",
-    "SoftMax, sigmoid",
-    "sigmoid, tanh",
-    "sigmoid, hardsigmoid",
-    "tanh, hardtanh",
-)
+SETS_LISTED, PANELS = LISTS["sets"], LISTS["panels"]
+SETS_OF_FIGURE_4, PANELS_OF_FIGURE_4 = LISTS["sets_of_figure_4"], LISTS["panels_of_figure_4"]
 
 
 # --- the loss of ISBE -------------------------------------------------------------------------------------------------
@@ -152,8 +106,8 @@ def training_and_validation(facts: Findings) -> None:
     """The parts of MNIST."""
     facts.same(
         "54 thousand and 6 thousand images are 60 thousand",
-        TRAINING_IMAGES.value + VALIDATION_IMAGES.value,
-        IMAGES.value,
+        number("training_images") + number("validation_images"),
+        number("images"),
     )
 
 
@@ -189,7 +143,7 @@ def final_accuracies(facts: Findings) -> None:
     outside = {
         cell: percent(correct)
         for cell, correct in TABLE_3.items()
-        if not 100 * LEAST_AT_THE_END.value < correct < 100 * MOST_AT_THE_END.value
+        if not 100 * number("least_at_the_end") < correct < 100 * number("most_at_the_end")
     }
     facts.holds("all 24 lie strictly between 99.4 % and 99.7 %", not outside, outside=outside)
 
@@ -204,7 +158,7 @@ def n1_is_better(facts: Findings) -> None:
 
 def savings_up_to_three(facts: Findings) -> None:
     """The decreases of Table 2."""
-    over = {", ".join(cell): percent(TABLE_2[cell]) for cell in comparisons() if -TABLE_2[cell] > 100 * SAVED.value}
+    over = {", ".join(cell): percent(TABLE_2[cell]) for cell in comparisons() if -TABLE_2[cell] > 100 * number("saved")}
     facts.holds("no decrease is over 3 %", not over, **over)
 
 

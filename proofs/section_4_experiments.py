@@ -19,7 +19,7 @@ from softmax_trick.ledger.steps import Open
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.measurements.results import Results, Run, beside
 from softmax_trick.proofs.operations import fewer_by_function
-from softmax_trick.proofs.printed import BEST_OF_VGG, LEAST_AT_THE_END, MOST_AT_THE_END, RATE_FOR_CIFAR
+from softmax_trick.proofs.printed import number
 from softmax_trick.proofs.section_4_curves import CLUSTERS, NORMALIZED, NOT_SHOWN
 from softmax_trick.proofs.tables import CROSS_ENTROPY, LOSSES
 
@@ -266,7 +266,7 @@ def in_the_range_of_figure_3(results: Results) -> tuple[Figure, ...]:
     def ends(choose: Callable[[Iterable[float]], float]) -> Callable[[Runs], float]:
         return lambda runs: choose(choose(final(runs[option].test_accuracy)) for option in EVERY)
 
-    low, high = float(LEAST_AT_THE_END.value), float(MOST_AT_THE_END.value)
+    low, high = float(number("least_at_the_end")), float(number("most_at_the_end"))
     lowest = compared("lowest accuracy, N1", results, MNIST_N1, EVERY, ends(min), "%", (low, 100.0), 2)
     return lowest + compared("highest accuracy, N1", results, MNIST_N1, EVERY, ends(max), "%", (0.0, high), 2)
 
@@ -384,7 +384,7 @@ def tanh_is_best(results: Results) -> tuple[Figure, ...]:
 
 def near_93(results: Results) -> tuple[Figure, ...]:
     """The best accuracy of each seed on CIFAR-10."""
-    near = float(BEST_OF_VGG.value)
+    near = float(number("best_of_vgg"))
     best: dict[int, float] = {}
     for run in _cifar_runs(results):
         best[run.seed] = max(best.get(run.seed, 0.0), run.accuracy)
@@ -417,7 +417,7 @@ def of_the_literature(facts: Findings) -> None:
 def learns_at_this_rate(results: Results) -> tuple[Figure, ...]:
     """The accuracy of every option above that of guessing; a run that does not say its rate had this one."""
 
-    rate = float(RATE_FOR_CIFAR.value)
+    rate = float(number("rate_for_cifar"))
 
     def at_this_rate(run: Run) -> bool:
         return bool(run.settings.get("lr", rate) == rate)

@@ -9,7 +9,7 @@ from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.steps import Open
-from softmax_trick.proofs import printed
+from softmax_trick.proofs.printed import number
 from softmax_trick.proofs.tables import (
     CROSS_ENTROPY,
     ISBE,
@@ -18,7 +18,7 @@ from softmax_trick.proofs.tables import (
 )
 from softmax_trick.symbolic import Vector, gradient, soft_cross_entropy, softmax
 
-TEST_IMAGES = int(printed.TEST_IMAGES)
+TEST_IMAGES = int(number("test_images"))
 
 
 # --- equations (7) and (8) --------------------------------------------------------------------------------------------

@@ -16,22 +16,12 @@ from typing import TYPE_CHECKING
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.measurements.figure import Figure
-from softmax_trick.proofs.printed import PARAMETERS, TIMES_LARGER
+from softmax_trick.proofs.printed import LISTS, number
 
 if TYPE_CHECKING:
     from torch import nn
 
-N0 = "C32:3k2s C64:3k2s D20 F512 F10"
-
-
-# The p of the last convolution in each block is the one that the paper's prose names.
-N1 = "C32:3k C32:3k C32:3k2sp D40 C64:3k C64:3k C64:3k2sp D40 C128:4k F10"
-
-
-VGG = (
-    "C64:3kp C64:3kp P C128:3kp C128:3kp P C256:3kp C256:3kp C256:3kp P "
-    "C512:3kp C512:3kp C512:3kp P C512:3kp C512:3kp C512:3kp P F10"
-)
+N0, N1, VGG = (LISTS["networks"][name] for name in ("N0", "N1", "VGG"))
 
 
 @dataclass(frozen=True)
@@ -326,8 +316,8 @@ def vgg_parameters(facts: Findings) -> None:
     convolutions = VGG.removesuffix(" F10")
     fewest = sum(number for _, number in weights(convolutions, 3, 32))
     most = parameters(VGG, 3, 32, batch_norm=True) - _projection(VGG, 3, 32)
-    facts.holds(f"{fewest:,} weights alone are more than 14 M", fewest > PARAMETERS.value, weights=fewest)
-    facts.holds(f"{most:,} with biases and batch normalization", most > PARAMETERS.value, parameters=most)
+    facts.holds(f"{fewest:,} weights alone are more than 14 M", fewest > number("parameters"), weights=fewest)
+    facts.holds(f"{most:,} with biases and batch normalization", most > number("parameters"), parameters=most)
 
 
 def _projection(notation: str, channels: int, side: int) -> int:
@@ -337,20 +327,20 @@ def _projection(notation: str, channels: int, side: int) -> int:
 def vgg_parameters_in_torch(facts: Findings) -> None:
     """PyTorch's own count."""
     size = _size(torch_vgg())
-    facts.holds(f"the modules have {size:,} parameters", size > PARAMETERS.value, parameters=size)
+    facts.holds(f"the modules have {size:,} parameters", size > number("parameters"), parameters=size)
 
 
 def vgg_is_ten_times_n1(facts: Findings) -> None:
     """Weights, biases and batch normalization of VGG against weights and biases of N1."""
     vgg, n1, n0 = parameters(VGG, 3, 32, batch_norm=True), parameters(N1, 1, 28), parameters(N0, 1, 28)
-    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > TIMES_LARGER.value * n1, vgg=vgg, n1=n1)
+    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > number("times_larger") * n1, vgg=vgg, n1=n1)
     facts.established(f"(and {vgg // n0} times the {n0:,} of N0)")
 
 
 def vgg_is_ten_times_n1_in_torch(facts: Findings) -> None:
     """The extractor alone against N1."""
     vgg, n1 = _size(torch_vgg()), _size(torch_n1())
-    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > TIMES_LARGER.value * n1, vgg=vgg, n1=n1)
+    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > number("times_larger") * n1, vgg=vgg, n1=n1)
 
 
 def vgg_16_layers(facts: Findings) -> None:

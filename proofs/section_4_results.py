@@ -8,7 +8,7 @@ from math import comb
 
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
-from softmax_trick.proofs.printed import BEST, ERRORS, GOOD, LARGEST_DIFFERENCE, OVER
+from softmax_trick.proofs.printed import number
 from softmax_trick.proofs.section_4_measures import TEST_IMAGES
 from softmax_trick.proofs.tables import (
     ALPHA,
@@ -84,9 +84,9 @@ def hard_is_better(networks: tuple[str, ...]) -> Callable[[Findings], None]:
 
 def at_most_forty_errors(facts: Findings) -> None:
     """Every count of correct images above 99.6 %."""
-    above = [correct for correct in range(TEST_IMAGES + 1) if Fraction(100 * correct, TEST_IMAGES) > GOOD.value]
+    above = [correct for correct in range(TEST_IMAGES + 1) if Fraction(100 * correct, TEST_IMAGES) > number("good")]
     errors = [TEST_IMAGES - correct for correct in above]
-    facts.holds(f"they have 0 to {max(errors)} errors", max(errors) <= ERRORS.value, errors=max(errors))
+    facts.holds(f"they have 0 to {max(errors)} errors", max(errors) <= number("errors"), errors=max(errors))
 
 
 def at_most_a_dozen(facts: Findings) -> None:
@@ -128,7 +128,7 @@ def share_depends_on_the_architecture(facts: Findings) -> None:
 
 def greatest_decrease(facts: Findings) -> None:
     """Table 2: what exceeds 3 %, and the two greatest decreases of each row."""
-    over = {isbe for (_, _, isbe), entry in TABLE_2.items() if entry < -100 * OVER.value}
+    over = {isbe for (_, _, isbe), entry in TABLE_2.items() if entry < -100 * number("over")}
     facts.same("decreases over 3 % occur for these", over, {"Sigmoid", "SoftMax"})
     for net in COMPARED:
         for ce in CROSS_ENTROPY:
@@ -193,10 +193,10 @@ def small_differences(facts: Findings) -> None:
 def largest_of_softmax(facts: Findings) -> None:
     """The column SoftMax of Table 4, and where 0.15 % stands in it."""
     column = {f"{net}, {ce}": TABLE_4[net, ce, "SoftMax"] for net in COMPARED for ce in CROSS_ENTROPY}
-    elsewhere = [", ".join(cell) for cell, entry in TABLE_4.items() if abs(entry) == LARGEST_DIFFERENCE.value]
+    elsewhere = [", ".join(cell) for cell, entry in TABLE_4.items() if abs(entry) == number("largest_difference")]
     facts.holds(
         "the largest difference of SoftMax is 0.15 %",
-        max(map(abs, column.values())) == LARGEST_DIFFERENCE.value,
+        max(map(abs, column.values())) == number("largest_difference"),
         **{name: percent(entry) for name, entry in column.items()},
         **{"0.15% stands at": elsewhere},
     )
@@ -205,7 +205,7 @@ def largest_of_softmax(facts: Findings) -> None:
 def fifteen_images(facts: Findings) -> None:
     """A share of 10,000 images."""
     facts.same("0.15 % of 10,000 images are 15", Fraction("0.15") * TEST_IMAGES / 100, Fraction(15))
-    gains = [cell for cell, entry in TABLE_4.items() if entry == LARGEST_DIFFERENCE.value]
+    gains = [cell for cell, entry in TABLE_4.items() if entry == number("largest_difference")]
     for cell in gains:
         facts.same(f"{', '.join(cell)}: 15 more are correct", difference(TABLE_3, cell), 15)
 
@@ -245,7 +245,7 @@ def relocation_is_unclear(facts: Findings) -> None:
 def sigmoid_is_best(facts: Findings) -> None:
     """The maximum of Table 3; read: a few are five images at most."""
     first, second = sorted(TABLE_3, key=TABLE_3.__getitem__, reverse=True)[:2]
-    facts.same("the best of Table 3", (*first, TABLE_3[first]), ("N1r", "Sigmoid", 100 * BEST.value))
+    facts.same("the best of Table 3", (*first, TABLE_3[first]), ("N1r", "Sigmoid", 100 * number("best")))
     lead = TABLE_3[first] - TABLE_3[second]
     facts.holds(f"it is {lead} images ahead of the next", 0 < lead <= 5, next=second, lead=lead)
 

@@ -18,6 +18,7 @@ from softmax_trick.ledger.findings import Findings
 from softmax_trick.measurements.comparison import Comparison
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.measurements.results import Results, Run
+from softmax_trick.proofs.printed import TABLES
 
 if TYPE_CHECKING:
     import z3
@@ -70,43 +71,10 @@ def _differences(text: str) -> Differences:
     }
 
 
-# The share tau of backpropagation in the time of inference and backpropagation, percent.
-#         Mean  None  Sum   Hsigm Htanh Sigmo SoftM Tanh
-TABLE_1 = _table("""
-    N0    60.61 59.56 59.98 58.31 58.21 57.38 57.45 59.07
-    N1    54.89 53.92 53.98 52.68 52.33 51.75 51.95 52.11
-    N1r   54.45 53.92 54.00 52.78 52.30 51.67 51.73 52.11
-""")
-
-# tau_ISBE - tau_CE, percent.
-#         CE   Hsigm Htanh Sigmo SoftM Tanh
-TABLE_2 = _differences("""
-    N0    mean -2.30 -2.40 -3.23 -3.16 -1.54
-    N0    none -1.25 -1.35 -2.18 -2.11 -0.50
-    N0    sum  -1.67 -1.77 -2.60 -2.53 -0.92
-    N1    mean -2.21 -2.56 -3.14 -2.94 -2.79
-    N1    none -1.24 -1.59 -2.17 -1.97 -1.82
-    N1    sum  -1.30 -1.65 -2.23 -2.03 -1.87
-""")
-
-# The success rate alpha on 10,000 test images, percent.
-#         Mean  None  Sum   Hsigm Htanh Sigmo SoftM Tanh
-TABLE_3 = _table("""
-    N0    99.45 99.41 99.47 99.50 99.50 99.56 99.41 99.45
-    N1    99.61 99.58 99.59 99.64 99.66 99.64 99.62 99.63
-    N1r   99.55 99.64 99.64 99.61 99.66 99.69 99.63 99.57
-""")
-
-# alpha_ISBE - alpha_CE, percent.
-#         CE   Hsig Htan Sigm SoftM Tanh
-TABLE_4 = _differences("""
-    N0    mean 0.05 0.05 0.11 -0.04 0.00
-    N0    none 0.09 0.09 0.15  0.00 0.00
-    N0    sum  0.13 0.03 0.09 -0.06 -0.02
-    N1    mean 0.03 0.05 0.03  0.01 0.02
-    N1    none 0.06 0.08 0.06  0.04 0.05
-    N1    sum  0.05 0.07 0.05  0.03 0.04
-""")
+TABLE_1 = _table(TABLES["table_1"])
+TABLE_2 = _differences(TABLES["table_2"])
+TABLE_3 = _table(TABLES["table_3"])
+TABLE_4 = _differences(TABLES["table_4"])
 
 
 def percent(hundredths: int) -> str:

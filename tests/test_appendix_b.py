@@ -10,8 +10,9 @@ import torch
 from softmax_trick.isbe import ISBELoss
 from softmax_trick.ledger.claims import Verdict
 from softmax_trick.ledger.run import Ledger
-from softmax_trick.proofs import appendix_b, listing_runs, listings
+from softmax_trick.proofs import appendix_b, listing_runs
 from softmax_trick.proofs.listing_runs import READING, REPAIR, assembled, example, listing
+from softmax_trick.proofs.printed import LISTINGS
 
 CLAIMS = {claim.id: claim for claim in appendix_b.CODE_CLAIMS + appendix_b.CLAIMS}
 LEDGER = Ledger(CLAIMS)
@@ -159,7 +160,7 @@ def test_the_repaired_class_still_has_no_value_for_its_gradient():
 
 
 def test_an_edit_that_no_longer_fits_is_an_error(monkeypatch):
-    monkeypatch.setattr(listings, "FORWARD", listings.FORWARD.replace("SoftMax(raw", "softmax(raw"))
+    monkeypatch.setitem(LISTINGS, "FORWARD", LISTINGS["FORWARD"].replace("SoftMax(raw", "softmax(raw"))
     with pytest.raises(ValueError, match="FORWARD has no"):
         listing("FORWARD", READING)
     assert verdict("B.forward") is Verdict.UNDECIDED
@@ -187,12 +188,12 @@ MENDED = {
 
 @pytest.mark.parametrize("name", MENDED)
 def test_on_a_mended_listing_the_claim_holds(monkeypatch, name):
-    monkeypatch.setattr(listings, MENDED[name], listing(MENDED[name], READING))
+    monkeypatch.setitem(LISTINGS, MENDED[name], listing(MENDED[name], READING))
     assert verdict(name) is Verdict.PROVED
 
 
 def test_copying_fails_by_the_missing_function_once_it_parses(monkeypatch):
-    monkeypatch.setattr(listings, "FORWARD", listing("FORWARD", READING[2:3]))
+    monkeypatch.setitem(LISTINGS, "FORWARD", listing("FORWARD", READING[2:3]))
     assert "SoftMax" in witness("B.copy", Ledger(CLAIMS))["raised"]
 
 
@@ -263,17 +264,17 @@ PLANTED = [
 
 @pytest.mark.parametrize(("name", "printed", "text", "error"), PLANTED)
 def test_a_planted_error_is_caught(monkeypatch, name, printed, text, error):
-    source = getattr(listings, printed)
+    source = LISTINGS[printed]
     assert text in source
-    monkeypatch.setattr(listings, printed, source.replace(text, error))
+    monkeypatch.setitem(LISTINGS, printed, source.replace(text, error))
     assert verdict(name) is not Verdict.PROVED
 
 
 def test_a_loop_that_asks_for_its_gradients_too_late_is_caught(monkeypatch):
     """zero_grad after backward: the parameters would not move."""
-    lines = listings.LOOP_ISBE.splitlines(keepends=True)
+    lines = LISTINGS["LOOP_ISBE"].splitlines(keepends=True)
     lines[3], lines[4] = lines[4], lines[3]
-    monkeypatch.setattr(listings, "LOOP_ISBE", "".join(lines))
+    monkeypatch.setitem(LISTINGS, "LOOP_ISBE", "".join(lines))
     assert verdict("S3.code.isbe") is not Verdict.PROVED
 
 
@@ -282,7 +283,9 @@ def test_a_loop_that_asks_for_its_gradients_too_late_is_caught(monkeypatch):
 
 def test_a_class_of_two_methods_that_does_not_work_shows_nothing(monkeypatch):
     """Planted: what the class of two keeps on ctx is lost, as its forward never gets there."""
-    monkeypatch.setattr(listings, "FORWARD", listings.FORWARD.replace("    return mse_soft,", "    return (mse_soft),"))
+    monkeypatch.setitem(
+        LISTINGS, "FORWARD", LISTINGS["FORWARD"].replace("    return mse_soft,", "    return (mse_soft),")
+    )
     assert verdict("B.three-methods") is Verdict.UNDECIDED
 
 
@@ -296,6 +299,6 @@ MADE_TRUE = [
 
 @pytest.mark.parametrize(("name", "text", "other"), MADE_TRUE)
 def test_where_there_is_no_counterexample_none_is_found(monkeypatch, name, text, other):
-    for printed in (printed for printed in vars(listings) if printed.isupper()):
-        monkeypatch.setattr(listings, printed, getattr(listings, printed).replace(text, other))
+    for printed in LISTINGS:
+        monkeypatch.setitem(LISTINGS, printed, LISTINGS[printed].replace(text, other))
     assert verdict(name) is Verdict.PROVED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import platform
@@ -86,6 +87,13 @@ def test_a_changed_checker_is_stale(tmp_path, monkeypatch):
     )
     [known] = results(tmp_path, claim(), run=False)
     assert known.stale == ("checker",)
+
+
+def test_data_belong_to_the_checker():
+    """A changed cell of a table is a changed module: what the paper prints lies in files of its own."""
+    text = digests._text("softmax_trick.proofs.printed")
+    assert "60.61" in text
+    ast.parse(text)
 
 
 def test_another_version_of_a_library_is_stale(tmp_path, monkeypatch):

@@ -228,7 +228,7 @@ def test_a_function_that_decreases_somewhere_is_seen(monkeypatch):
 
 
 def test_another_list_of_recommendations_is_seen(monkeypatch):
-    monkeypatch.setattr(section_3, "RECOMMENDATIONS", printed.RECOMMENDATIONS[:3])
+    monkeypatch.setitem(printed.LISTS, "recommendations", printed.LISTS["recommendations"][:3])
     assert verdict("S3.three-conditions") is Verdict.REFUTED
 
 

@@ -12,9 +12,9 @@ from fractions import Fraction
 import pytest
 from papers import RECORD
 
-from softmax_trick.proofs import CLAIMS, listings, printed, section_4_curves, section_4_networks, tables
+from softmax_trick.proofs import CLAIMS, tables
 from softmax_trick.proofs.errata_entries import ENTRIES
-from softmax_trick.proofs.printed import MISPRINTS, Number
+from softmax_trick.proofs.printed import LISTINGS, LISTS, MISPRINTS, NUMBERS, Number
 
 pytestmark = pytest.mark.skipif(not RECORD.exists(), reason="the paper's text is not at hand")
 
@@ -87,16 +87,8 @@ def blocks() -> list[str]:
     return found
 
 
-LISTINGS = (
-    "LOOP_CROSS_ENTROPY", "LOOP_ISBE", "LOOP_SIMPLEST", "LOOP_OPTIONS", "LOOP_COMPACT", "SKELETON", "FORWARD",
-    "SETUP_CONTEXT", "BACKWARD", "ISBE_FUNC_WITH_OPTIONS", "ISBE_FUNC", "ISBE_BACKWARD", "CROSS_ENTROPY",
-)  # fmt: skip
-
-
 def test_every_listing() -> None:
-    assert [getattr(listings, name) for name in LISTINGS] == blocks()
-    constants = {name for name, value in vars(listings).items() if name.isupper() and isinstance(value, str)}
-    assert constants == set(LISTINGS)
+    assert list(LISTINGS.values()) == blocks()
 
 
 # --- lists, captions, notations ---------------------------------------------------------------------------------------
@@ -106,8 +98,8 @@ def test_the_recommendations() -> None:
     question = "Which activation functions should we reach for"
     below = TEXT.partition(question)[2].partition("The experiments conducted confirm")[0]
     items = re.findall(r"^\d\. (.*)", below, re.MULTILINE)
-    assert len(items) == len(printed.RECOMMENDATIONS)
-    for item, words in zip(items, printed.RECOMMENDATIONS, strict=True):
+    assert len(items) == len(LISTS["recommendations"])
+    for item, words in zip(items, LISTS["recommendations"], strict=True):
         assert item.startswith(words)
 
 
@@ -125,16 +117,14 @@ def panels(figure: int) -> tuple[str, ...]:
 
 def test_the_sets_of_curves_and_the_captions() -> None:
     sets = listed("Sets of curves, which we visualize separately")
-    assert [name[0].lower() + name[1:] if name.startswith("All") else name for name in sets] == list(
-        section_4_curves.SETS_LISTED
-    )
-    assert panels(2) == panels(3) == section_4_curves.PANELS
+    assert [name[0].lower() + name[1:] if name.startswith("All") else name for name in sets] == list(LISTS["sets"])
+    assert panels(2) == panels(3) == LISTS["panels"]
     pairs = [
         tuple(re.sub(r"\s*from\s+\$\\mathcal\{N\}_\d\$", "", half).strip() for half in item.split(" versus "))
         for item in listed("Visualizing the effectiveness of classifiers")
     ]
-    assert pairs == list(section_4_curves.SETS_OF_FIGURE_4)
-    assert panels(4) == section_4_curves.PANELS_OF_FIGURE_4
+    assert pairs == list(LISTS["sets_of_figure_4"])
+    assert panels(4) == LISTS["panels_of_figure_4"]
 
 
 def units(formula: str) -> list[str]:
@@ -151,16 +141,11 @@ def test_the_units_of_the_networks() -> None:
     formulas = [line for line in TEXT.split("\n") if r"\text{image}" in line or r"\text{rgb}" in line]
     vgg = TEXT[TEXT.index(r"& \text{rgb}") :].partition(r"\end{aligned}")[0].replace("P}_m", "P}")
     written = [units(formula.partition(r"\xrightarrow{\mathcal{I}")[2]) for formula in formulas[:2]] + [units(vgg)]
-    ours = [
-        [re.sub(r":.*", "", unit) for unit in notation.split()]
-        for notation in (section_4_networks.N0, section_4_networks.N1, section_4_networks.VGG)
-    ]
+    ours = [[re.sub(r":.*", "", unit) for unit in notation.split()] for notation in LISTS["networks"].values()]
     assert written == ours
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
-
-NUMBERS = {name: value for name, value in vars(printed).items() if isinstance(value, Number)}
 
 
 def misquoted(numbers: dict[str, Number]) -> list[str]:
@@ -177,7 +162,9 @@ def test_every_number() -> None:
     assert misquoted(NUMBERS) == []
 
 
-@pytest.mark.parametrize("planted", [Number("99.6", printed.ABOVE.words), Number("99.5", "higher than 99.5 per cent")])
+@pytest.mark.parametrize(
+    "planted", [Number("99.6", NUMBERS["above"].words), Number("99.5", "higher than 99.5 per cent")]
+)
 def test_a_wrong_number_is_noticed(planted: Number) -> None:
     assert misquoted({"planted": planted}) == ["planted"]
 
@@ -201,12 +188,12 @@ def test_a_changed_cell_a_listing_and_a_panel_are_noticed(monkeypatch: pytest.Mo
     monkeypatch.setitem(tables.TABLE_4, ("N0", "none", "Tanh"), 4)
     with pytest.raises(AssertionError):
         test_all_108_cells()
-    monkeypatch.setattr(listings, "BACKWARD", listings.BACKWARD.replace("None, None", "None"))
+    monkeypatch.setitem(LISTINGS, "BACKWARD", LISTINGS["BACKWARD"].replace("None, None", "None"))
     with pytest.raises(AssertionError):
         test_every_listing()
-    monkeypatch.setattr(section_4_curves, "PANELS", section_4_curves.SETS_LISTED)
+    monkeypatch.setitem(LISTS, "panels", LISTS["sets"])
     with pytest.raises(AssertionError):
         test_the_sets_of_curves_and_the_captions()
-    monkeypatch.setattr(section_4_networks, "N1", section_4_networks.N0)
+    monkeypatch.setitem(LISTS["networks"], "N1", LISTS["networks"]["N0"])
     with pytest.raises(AssertionError):
         test_the_units_of_the_networks()

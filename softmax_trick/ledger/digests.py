@@ -102,10 +102,13 @@ def _imports(name: str) -> tuple[str, ...]:
 
 @cache
 def _text(name: str) -> str:
-    """The source of a module; nothing if there is no such module (but a name in one). Nothing is imported for it."""
+    """The source of a module, with the data that lie beside a package's; nothing if there is no such module.
+
+    (The name may be one in a module.) Nothing is imported for it.
+    """
     loaded = getattr(sys.modules.get(name), "__file__", None)
     if loaded:
-        return Path(loaded).read_text(encoding="utf-8")
+        return _with_data(Path(loaded))
     package, _, rest = name.partition(".")
     if rest.startswith("proofs."):  # in the repository they stand beside the package, not inside it
         package, rest = "softmax_trick.proofs", rest.removeprefix("proofs.")
@@ -114,8 +117,16 @@ def _text(name: str) -> str:
     place = Path(sys.modules[package].__path__[0], *rest.split("."))
     for file in (place.with_suffix(".py"), place / "__init__.py"):
         if file.is_file():
-            return file.read_text(encoding="utf-8")
+            return _with_data(file)
     return ""
+
+
+def _with_data(source: Path) -> str:
+    """The source, and as comments the data from which it makes constants."""
+    text = source.read_text(encoding="utf-8")
+    data = sorted(source.parent.glob("*.toml")) if source.name == "__init__.py" else []
+    lines = [line for file in data for line in file.read_text(encoding="utf-8").splitlines()]
+    return text + "".join(f"# {line}\n" for line in lines)
 
 
 def _hash(*parts: Any) -> str:
