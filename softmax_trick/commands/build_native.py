@@ -25,7 +25,7 @@ load(name, [source], extra_cflags=flags, build_directory=folder, is_python_modul
 """
 """In a process of its own: what torch's builder has built it also loads."""
 
-CHECK = "import sys; from softmax_trick.isbe.checked import check; check(sys.argv[1])"
+CHECK = "import sys; from softmax_trick.testing.native_operator import check; check(sys.argv[1])"
 """In a process of its own: what is wrong may crash."""
 
 
@@ -134,8 +134,8 @@ def keep(content: bytes) -> None:
         Failed: that cannot be written.
     """
     from softmax_trick.isbe import native
-    from softmax_trick.ledger.signature import sign
     from softmax_trick.system.files import write_whole
+    from softmax_trick.system.signature import sign
 
     try:
         native.record().unlink(missing_ok=True)

@@ -28,8 +28,8 @@ from torch import Tensor
 
 from softmax_trick.isbe.kernel import path as path_on
 from softmax_trick.isbe.targets import Rule
-from softmax_trick.ledger import signature
 from softmax_trick.normalizers import NORMALIZERS
+from softmax_trick.system import signature
 from softmax_trick.system.files import parse_json
 
 MODULE = "softmax_trick_isbe"

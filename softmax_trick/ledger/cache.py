@@ -1,7 +1,7 @@
 """Evidence kept between runs: one file a claim, valid for as long as the digest that it was made from.
 
 Each file is written at once when its claim is done, and replaced whole, so that an interruption loses nothing. It is
-signed (`softmax_trick.ledger.signature`): what somebody else has written, or edited, is not believed but found again.
+signed (`softmax_trick.system.signature`): what somebody else has written, or edited, is not believed but found again.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 from softmax_trick.ledger.claims import Claim, Evidence, Step
 from softmax_trick.ledger.digests import Digest, digest
-from softmax_trick.ledger.signature import sign, verified
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.system.files import parse_json, write_whole
+from softmax_trick.system.signature import sign, verified
 
 FORMAT = 2
 

@@ -27,8 +27,8 @@ from typing import Any, Literal
 
 from softmax_trick.ledger.cache import default_folder
 from softmax_trick.ledger.claims import Evidence, Step
-from softmax_trick.ledger.signature import sign, verified
 from softmax_trick.system.files import parse_json, write_whole
+from softmax_trick.system.signature import sign, verified
 
 MODULES = ("vectors", "softmax", "theorem_a1", "theorem_a1_steps", "theorem_1", "relocations", "implicit_losses")
 LIBRARY = "SoftmaxTrick"
