@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from random import Random
@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from broken_losses import BROKEN, MEAN, NONE
 from hypothesis import Phase, settings
+from right_losses import RIGHT, Loss, diagonal, p_of, rows
 from torch import Tensor
 
 from softmax_trick.deciding.points import random_point
@@ -32,8 +33,6 @@ from softmax_trick.testing.lowering import Lowering
 from softmax_trick.testing.rounding import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Rounding
 from softmax_trick.testing.running import Mismatch
 
-Loss = Callable[..., Tensor]
-
 
 @pytest.fixture(autouse=True)
 def fewer_examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -47,55 +46,6 @@ def fewer_examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 # --- right losses -----------------------------------------------------------------------------------------------------
 
 
-def rows(x: Tensor, t: Tensor) -> Tensor:
-    return F.cross_entropy(x, t, reduction="none")
-
-
-def p_of(x: Tensor, t: Tensor) -> Tensor:
-    return torch.exp(-rows(x, t))
-
-
-def diagonal(x: Tensor) -> Tensor:
-    return torch.arange(len(x))
-
-
-RIGHT: dict[str, list[Loss]] = {
-    "cross_entropy": [
-        lambda x, t: rows(x, t).sum(),
-        lambda x, t: (x.logsumexp(-1) - x.gather(-1, t[:, None])[:, 0]).sum(),
-        lambda x, t: -(F.one_hot(t, x.shape[-1]) * x.log_softmax(-1)).sum(),
-    ],
-    "soft_cross_entropy": [
-        lambda x, t: F.cross_entropy(x, t, reduction="sum"),
-        lambda x, t: -(t * x.log_softmax(-1)).sum(),
-    ],
-    "temperature": [lambda x, t: rows(x / 2, t).sum()],
-    "logit_scale": [lambda x, t: rows(30 * x, t).sum()],
-    "label_smoothing": [lambda x, t: F.cross_entropy(x, t, reduction="sum", label_smoothing=0.1)],
-    "z_loss": [lambda x, t: (rows(x, t) + 1e-4 * x.logsumexp(-1) ** 2).sum()],
-    "soft_cap": [lambda x, t: rows(30 * torch.tanh(x / 30), t).sum()],
-    "focal": [lambda x, t: ((1 - p_of(x, t)) ** 2 * rows(x, t)).sum()],
-    "poly": [lambda x, t: (rows(x, t) + 1 - p_of(x, t)).sum()],
-    "bce": [
-        lambda x, t: F.binary_cross_entropy_with_logits(x, t, reduction="sum"),
-        lambda x, t: (torch.logaddexp(x, torch.zeros_like(x)) - t * x).sum(),
-        lambda x, t: -(t * F.logsigmoid(x) + (1 - t) * F.logsigmoid(-x)).sum(),
-    ],
-    "bce_weighted": [
-        lambda x, t, weight, pos_weight: F.binary_cross_entropy_with_logits(
-            x, t, weight=weight, pos_weight=pos_weight, reduction="sum"
-        )
-    ],
-    "kl": [lambda x, t: F.kl_div(x, t, reduction="sum")],
-    "kl_mean": [lambda x, t: F.kl_div(x, t, reduction="sum") / x.shape[-1]],
-    "distillation": [lambda x, t: 4 * F.kl_div(F.log_softmax(x / 2, -1), t, reduction="sum")],
-    "balanced_softmax": [lambda x, t, counts: rows(x + counts.log(), t).sum()],
-    "multi_margin": [lambda x, t: F.multi_margin_loss(x, t, reduction="sum") if len(x) else 0 * x.sum()],
-    "infonce": [lambda x: F.cross_entropy(x / 0.1, diagonal(x))],
-    "infonce_both": [lambda x: (F.cross_entropy(x / 0.1, diagonal(x)) + F.cross_entropy(x.t() / 0.1, diagonal(x))) / 2],
-    "huber": [lambda x, t: F.huber_loss(x, t, reduction="sum")],
-    "brier": [lambda x, t: ((x.softmax(-1) - F.one_hot(t, x.shape[-1])) ** 2).sum()],
-}
 CASES = [(name, number) for name, losses in RIGHT.items() for number in range(len(losses))]
 QUICK = ["value", "gradient", "second derivative", "saturation", "batch sizes", "dtypes"]
 

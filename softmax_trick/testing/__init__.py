@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Any
 from softmax_trick.system.extras import require
 
 if TYPE_CHECKING:
+    from softmax_trick.testing.accuracy import Accuracy, accuracy
     from softmax_trick.testing.losses import check_loss
     from softmax_trick.testing.normalizers import check_normalizer
     from softmax_trick.testing.running import Checked, CheckFailed
     from softmax_trick.testing.strategies import dilations, scores, targets
 
 _HOME = {
+    "Accuracy": "softmax_trick.testing.accuracy",
     "CheckFailed": "softmax_trick.testing.running",
     "Checked": "softmax_trick.testing.running",
+    "accuracy": "softmax_trick.testing.accuracy",
     "check_loss": "softmax_trick.testing.losses",
     "check_normalizer": "softmax_trick.testing.normalizers",
     "dilations": "softmax_trick.testing.strategies",
@@ -31,7 +34,17 @@ _HOME = {
     "targets": "softmax_trick.testing.strategies",
 }
 
-__all__ = ["CheckFailed", "Checked", "check_loss", "check_normalizer", "dilations", "scores", "targets"]
+__all__ = [
+    "Accuracy",
+    "CheckFailed",
+    "Checked",
+    "accuracy",
+    "check_loss",
+    "check_normalizer",
+    "dilations",
+    "scores",
+    "targets",
+]
 
 
 def __getattr__(name: str) -> Any:

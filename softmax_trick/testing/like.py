@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from hypothesis import assume
 from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
 from torch import Tensor
 
 from softmax_trick.language.expression import Variable, size_of
@@ -219,7 +219,8 @@ class FormulaProblem:
         precision = replace(PRECISIONS[self.scores.dtype], complement=what == "second derivative")
         allowed = self._allowed(computed, precision)
         right, rest, radius = computed.right(allowed)
-        assume(not np.isnan(right).any())  # the formula has no value here
+        if np.isnan(right).any():
+            raise UnsatisfiedAssumption(f"{self.formula.text} has no value here")
         if not np.isfinite(allowed).all():
             self.unjudged.add(f"{what} in {str(self.scores.dtype).removeprefix('torch.')}")
 

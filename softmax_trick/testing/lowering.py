@@ -9,7 +9,7 @@ expression does not depend on it.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from softmax_trick.language import functions
 from softmax_trick.language.expression import (
     Apply,
     Call,
@@ -50,6 +51,12 @@ from softmax_trick.testing import graph
 from softmax_trick.testing.graph import Groups, Node, Places
 
 DIRECT = frozenset(graph.OPERATIONS) - {"power", "log_probability", "is_largest"}
+
+# Where what a function is short for overflows, and the function does not.
+IN_STABLE_FORM: dict[str, Callable[..., Expression]] = {
+    "log_sigmoid": lambda u: -functions.softplus(-u),
+    "silu": lambda u: u * functions.sigmoid(u),
+}
 
 
 @dataclass(frozen=True)
@@ -212,6 +219,8 @@ class Lowering:
                 return self._entrywise("exp", node.axes, (node,), (product,))
             inner = self._tensor(arguments[0])
             return Tensor(graph.power(inner.flat(), exponent), _in_order(inner.places))
+        if name in IN_STABLE_FORM:
+            return self._tensor(IN_STABLE_FORM[name](*arguments))
         if name in DIRECT:
             return self._entrywise(name, node.axes, arguments, tuple(map(self._tensor, arguments)))
         return self._meaning(node)
