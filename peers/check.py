@@ -349,47 +349,6 @@ def entmax_loss(function: str, module: str, normalizer: str, margin: float) -> C
 # --- JAX --------------------------------------------------------------------------------------------------------------
 
 
-def through_numpy(function: Callable[..., Any], *inputs: Tensor) -> Tensor:
-    """A function of JAX arrays on tensors, by way of numpy; derivatives of every order are JAX's own."""
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
-    import torch
-
-    def to_jax(tensor: Tensor) -> Any:
-        if tensor.dtype == torch.bfloat16:  # numpy has none; float32 holds its values exactly
-            return jnp.asarray(tensor.detach().float().numpy()).astype(jnp.bfloat16)
-        return jnp.asarray(tensor.detach().numpy())
-
-    def to_torch(array: Any) -> Tensor:
-        if array.dtype == jnp.bfloat16:
-            return torch.from_numpy(np.array(array.astype(jnp.float32))).bfloat16()
-        return torch.from_numpy(np.array(array))
-
-    def pullback(i: int) -> Callable[..., Any]:
-        def apply(*arrays: Any) -> Any:
-            *xs, cotangent = arrays
-            return jax.vjp(lambda x: function(*xs[:i], x, *xs[i + 1 :]), xs[i])[1](cotangent)[0]
-
-        return apply
-
-    class ThroughNumpy(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, *tensors: Tensor) -> Tensor:
-            ctx.save_for_backward(*tensors)
-            return to_torch(function(*map(to_jax, tensors)))
-
-        @staticmethod
-        def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
-            tensors = ctx.saved_tensors
-            return tuple(
-                through_numpy(pullback(i), *tensors, *grad_outputs) if needed else None
-                for i, needed in enumerate(ctx.needs_input_grad)
-            )
-
-    return ThroughNumpy.apply(*inputs)  # type: ignore[no-untyped-call]
-
-
 def jax_in_float64() -> Any:
     """JAX, set to compute in float64 where it is given float64."""
     import jax
@@ -402,8 +361,10 @@ def jax_normalizer(name: str) -> Callable[[], Mapping[str, SubCheck]]:
     """A normalizer of jax.nn."""
 
     def build() -> Mapping[str, SubCheck]:
+        from softmax_trick.testing.frameworks import from_jax
+
         fn = getattr(jax_in_float64().nn, name)
-        return normalizer_checks(lambda x: through_numpy(fn, x), like=name)
+        return normalizer_checks(from_jax(fn), like=name)
 
     return build
 
@@ -415,10 +376,12 @@ def optax_loss(name: str, **arguments: Any) -> Callable[[], Mapping[str, SubChec
         jax_in_float64()
         import optax
 
-        fn = getattr(optax, name)
+        from softmax_trick.testing.frameworks import from_jax
+
+        fn = from_jax(getattr(optax, name))
 
         def loss(scores: Tensor, targets: Tensor) -> Tensor:
-            value = through_numpy(fn, scores, targets)
+            value = fn(scores, targets)
             return value.sum(-1) if name == "sigmoid_binary_cross_entropy" else value
 
         return loss_checks(loss, reduction="none", **arguments)

@@ -138,7 +138,7 @@ class Rounding:
         with np.errstate(all="ignore"):
             own, running = self._forward_errors(precision)
             allowed = running[output.serial].copy()
-            step = max(1, AT_ONCE // max(node.size for node in self._nodes))
+            step = max(1, AT_ONCE // max(1, *(node.size for node in self._nodes)))
             for start in range(0, len(entries), step):
                 chosen = entries[start : start + step]
                 allowed[chosen] = np.fmin(self._weighed(output, chosen, own)[0], allowed[chosen])
