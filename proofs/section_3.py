@@ -215,8 +215,8 @@ def condition_misses_close_scores(facts: Findings) -> None:
 
 
 def blurring_is_positive(p: Proof) -> None:
-    """Its two values, for mu = 1 / (1 + r) in (0, 1) and n = K - 1 >= 1."""
-    p.shows("1 - 1/(1 + r) > 0", "1/(1 + r)/n > 0", let="r: positive; n: positive")
+    """Its two values, where n is K - 1 >= 1."""
+    p.shows("1 - mu > 0", "mu/n > 0", let="r: positive; mu = 1/(1 + r); n: positive")
     p.concludes()
 
 
@@ -224,7 +224,7 @@ def blurring_for_tanh(p: Proof) -> None:
     """Both values stay strictly within (-1, 1), which labels without blurring do not; m = K - 2 >= 0."""
     for value in ("1 - mu", "mu/(1 + m)"):
         values = f"r: positive; mu = 1/(1 + r); m: nonnegative; value = {value}"
-        p.shows("2*value - 1 > -1", "2*value - 1 < 1", words=f"value = {value}", let=values)
+        p.shows("2*value - 1 > -1", "2*value - 1 < 1", let=values)
 
 
 MAJORITY = 11.35

@@ -41,7 +41,7 @@ def slack_linearizes_too(p: Proof) -> None:
 
 def needs_the_activation(p: Proof) -> None:
     """The same scores and targets, two normalizers, two errors."""
-    p.shows("softmax(x) - t == (u - t)/4", "sigmoid(x) - t == (2*u - t)/4", words="u = (0, 1)", let=SCORES)
+    p.shows("softmax(x) - t == (u - t)/4", "sigmoid(x) - t == (2*u - t)/4", let=SCORES)
     p.shows("softmax(0*t) == sigmoid(0*t)", words="where all scores are 0, the two agree", let=SCORES)
     p.refuted(
         "Y - Y° depends on the activation", x="(log 3, 0)", t="(1, 0)", SoftMax="(-1/4, 1/4)", Sigmoid="(-1/4, 1/2)"

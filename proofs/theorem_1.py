@@ -58,9 +58,9 @@ def property_3(p: Proof) -> None:
     p.shows("log(1 + p) > 0", words="which is -log y_k", let="p: positive")
     p.shows("s*log(1 + p) >= 0", words="every term of CE", let="p: positive; s: nonnegative")
     p.cites("sum t = 1 and t >= 0 leave some t_k > 0, whose term is positive: CE > 0")
-    p.shows("sum(z) == 1", words="z = (1/(1+p), q, ..., q) with q = p / (1+p) / (K-1)", let=VALUE_OF_CE)
-    p.shows("p/(1 + p)/m > 0", words="q > 0 for K - 1 = m > 0", let="p: positive; m: positive")
-    p.shows("1/(1 + p) < 1", "p/(1 + p) < 1", words="and q is no larger than that", let="p: positive")
+    p.shows("sum(z) == 1", let=VALUE_OF_CE)
+    p.shows("1/(1 + p) < 1", "p/(1 + p)/n > 0", words="the entries of z, n = K - 1", let="p: positive; n: positive")
+    p.shows("p/(1 + p) < 1", words="and the others are no larger than that", let="p: positive")
     p.shows("ce(e, z) == log(1 + p)", let=VALUE_OF_CE)
     p.cites("log(1 + p) takes every value in (0, oo) as p runs over (0, oo)")
 
@@ -94,21 +94,21 @@ def property_4c(p: Proof) -> None:
 
 def property_4d_counterexample(p: Proof) -> None:
     """SoftCE is a cross-entropy: it is never negative, and not bounded by 1."""
-    p.shows("softce(t, x) == log(9)", words="t = (1, 0), x = (0, log 8)", let=BEYOND_ONE)
+    p.shows("softce(t, x) == log(9)", let=BEYOND_ONE)
     p.shows("log(9) > 1")
     p.refuted("log 9 is in the set and not in (-1, 1)", K=2, t="(1, 0)", x="(0, log 8)", SoftCE="log(9)")
 
 
 def property_4d_repaired(p: Proof) -> None:
     """For K >= 2 each component of the gradient has the range (-1, 1): SoftCE has a bounded gradient, as CE has not."""
-    some = "p: positive; s: nonnegative; r: nonnegative"
-    p.shows("1/(1 + p) - s < 1", words="y_i - t_i, as y_i = 1/(1+p), p > 0, and t_i = s >= 0", let=some)
-    p.shows("1/(1 + p) - (1 - r) > -1", words="the same, as t_i = 1 - r with r >= 0", let=some)
-    p.shows("y[1] == 1/(1 + p)", words="x = (-log p, -log(K-1), ..., -log(K-1))", let=VALUE_OF_GRADIENT)
-    p.shows("sum(away) == 1", words="(0, 1/(K-1), ..., 1/(K-1)) is a distribution", let=VALUE_OF_GRADIENT)
+    p.shows("y_i - t_i < 1", let="p: positive; y_i = 1/(1 + p); t_i: nonnegative")
+    p.shows("y_i - t_i > -1", let="p: positive; y_i = 1/(1 + p); r: nonnegative; t_i = 1 - r")
+    p.shows("y[1] == 1/(1 + p)", let=VALUE_OF_GRADIENT)
+    p.shows("sum(away) == 1", let=VALUE_OF_GRADIENT)
     p.shows("(y - away)[1] == 1/(1 + p)", words="all of (0, 1)", let=VALUE_OF_GRADIENT)
     p.shows("(y - e)[1] == -p/(1 + p)", words="all of (-1, 0)", let=VALUE_OF_GRADIENT)
-    p.cites("for t = y it is 0; 1/(1 + p) takes every value in (0, 1) as p does in (0, oo); class 1 may be any")
+    p.shows("(y - y)[1] == 0", words="for t = y", let=VALUE_OF_GRADIENT)
+    p.cites("1/(1+p) takes every value in (0, 1) as p runs over (0, oo); any class may be numbered 1")
 
 
 CLAIMS = (

@@ -37,7 +37,8 @@ def test_an_inequality_is_a_step_if_it_is_true(classes):
 def test_a_step_may_mean_something_else_by_a_name_and_has_conditions_of_its_own(classes):
     p = Proof(classes, claim=claim("y == y", let="x: K; y = softmax(x)"))
     p.shows("sum(y) == 1")
-    p.shows("1/y + 1 == (1 + y)/y", let="y: K", where=("y != 0",))
+    p.shows("1/y + 1 == (1 + y)/y", let="z: K; y: K", where=("y != 0",))
+    assert [step.text for step in p.steps] == ["sum(y) == 1", "1/y + 1 == (1 + y)/y, for y: K; y != 0"]
     assert set(p.conditions.values()) == {True}
     with pytest.raises(Open):
         p.shows("sum(y) == 1", let="y: K")

@@ -106,7 +106,7 @@ class Proof(Steps):
         claim = self._claim()
         for text in formulas:
             formula = Formula(text, _declarations(claim.let, let), (*claim.where, *where))
-            said = f"{formula}, {words}" if words else str(formula)
+            said = ", ".join(filter(None, [str(formula), words, _own_names(formula, let, where)]))
             if formula.statement.relation in _SIGNS:
                 self._ordered(said, formula)
             else:
@@ -297,6 +297,14 @@ def _in_domain(formula: Formula, witness: Witness) -> bool:
         if any((low and value.is_negative) or (high and (1 - value).is_negative) for value in entries):
             return False
     return True
+
+
+def _own_names(formula: Formula, let: str, where: Sequence[str]) -> str:
+    """What a step says of its own names, and its own conditions."""
+    read = formula.statement.readings
+    own = [one.strip() for one in let.split(";")]
+    used = [one for one in own if not read.get(re.split(r"[:=\s]", one)[0], "not used").endswith("not used")]
+    return f"for {'; '.join([*used, *where])}" if used or where else ""
 
 
 Position = dict[sp.Symbol, int]
