@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from softmax_trick import certify
 from softmax_trick.certification import components, normalizer
 from softmax_trick.certification.components import components_of
+from softmax_trick.certification.domain import Need
 from softmax_trick.certification.normalizer import read_normalizer
 from softmax_trick.certification.written import written
 from softmax_trick.language import scanner, syntax
@@ -112,6 +113,22 @@ def test_nested_cases_are_left_as_they_are_written():
     assert not parsed.has(sp.Or, sp.And)
     assert parsed.subs({x1: 0, x2: 0}) == 0
     assert parsed.subs({x1: sp.Rational(3, 2), x2: 0}) == sp.Rational(3, 2)
+
+
+NEEDS = [
+    ("x1/x1", "", {Need(x1, "nonzero")}),
+    ("log(x1) - log(x1)", "", {Need(x1, "positive")}),
+    ("softplus(x1) + sqrt(exp(x1))", "", set()),
+    ("where(x1 > 0, log(x1), 1/x1)", "", {Need(x1, "positive", (x1 > 0,)), Need(x1, "nonzero", (x1 <= 0,))}),
+    ("where(x1 > 0, u, 0) + 0*u", "u = log(x1)", {Need(x1, "positive", (x1 > 0,)), Need(x1, "positive")}),
+    ("where(1/x1 > 0, 1, 0)", "", {Need(x1, "nonzero")}),
+    ("grad(x1*log(x1), x)[1]", "", {Need(x1, "positive")}),
+]
+
+
+@pytest.mark.parametrize(("text", "let", "expected"), NEEDS, ids=[text for text, _, _ in NEEDS])
+def test_what_a_formula_asks_for_is_noted_before_it_is_simplified(text, let, expected):
+    assert set(read([text], let).needs) == expected
 
 
 # --- precedence, against Python itself --------------------------------------------------------------------------------
