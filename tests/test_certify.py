@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmax_trick import certify
-from softmax_trick.certification import extent, loss, softmax_type, subject
+from softmax_trick.certification import extent, function, potential, softmax_type
 from softmax_trick.certification.given_size import _decided
 from softmax_trick.symbolic.enclosure import enclose
 
@@ -333,7 +333,7 @@ def test_the_time_limit_ends_it_undecided(monkeypatch):
     """Planted: a decision that takes for ever."""
 
     def stuck(components, scores, needs):
-        yield "unity", subject.property_of(subject.YES)
+        yield "unity", function.property_of(function.YES)
         while True:
             pass
 
@@ -384,7 +384,7 @@ def test_a_process_that_dies_is_not_taken_for_the_time_limit(monkeypatch):
     """Planted: the process is gone after the first property, as when the memory runs out."""
 
     def dies(components, scores, needs):
-        yield "unity", subject.property_of(subject.YES)
+        yield "unity", function.property_of(function.YES)
         os._exit(1)
 
     monkeypatch.setattr(importlib.import_module("softmax_trick.certification.given_size"), "_decided", dies)
@@ -394,7 +394,7 @@ def test_a_process_that_dies_is_not_taken_for_the_time_limit(monkeypatch):
 
 
 def test_a_crash_is_undecided_and_named(monkeypatch):
-    monkeypatch.setattr(softmax_type, "softmax_type", lambda subject: 1 / 0)
+    monkeypatch.setattr(softmax_type, "softmax_type", lambda F: 1 / 0)
     found = certify(softmax(2), X[:2])
     assert found.differentiable.holds is True
     assert found.trick.holds is None
@@ -509,12 +509,12 @@ def decided(components):
 
 
 def test_a_wrong_potential_is_not_given(monkeypatch):
-    monkeypatch.setattr(loss, "_candidates", lambda subject, form: iter([2 * sp.log(exp(X[0]) + exp(X[1]))]))
+    monkeypatch.setattr(potential, "_candidates", lambda F, form: iter([2 * sp.log(exp(X[0]) + exp(X[1]))]))
     assert decided(softmax(2))["implicit_loss"].extras["potential"] is None
 
 
 def test_a_wrong_dilation_is_no_softmax_type(monkeypatch):
-    monkeypatch.setattr(softmax_type, "_dilation", lambda subject, place, support, base: sp.Integer(2))
+    monkeypatch.setattr(softmax_type, "_dilation", lambda F, place, support, base: sp.Integer(2))
     assert decided(softmax(2))["softmax_type"].holds is not True
 
 

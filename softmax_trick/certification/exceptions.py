@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import sympy as sp
 
 from softmax_trick.certification.domain import Need
+from softmax_trick.certification.function import Function
 from softmax_trick.certification.pieces import Conditions
-from softmax_trick.certification.subject import Subject
 from softmax_trick.certification.written import written
 from softmax_trick.symbolic import normal_form
 from softmax_trick.symbolic.fractions import PolynomialRing, Undefined
@@ -19,9 +19,9 @@ from softmax_trick.symbolic.fractions import PolynomialRing, Undefined
 MOST = 8
 
 
-def excluded(subject: Subject, needs: Sequence[Need]) -> Conditions:
+def excluded(F: Function, needs: Sequence[Need]) -> Conditions:
     """Conditions on parameters alone, which F needs in order to be defined, or not to have a component that is 0."""
-    parameters = set(subject.parameters)
+    parameters = set(F.parameters)
     found: list[sp.Basic] = []
     for need in needs:
         if need.guards or need.kind == "covered":
@@ -31,7 +31,7 @@ def excluded(subject: Subject, needs: Sequence[Need]) -> Conditions:
                 found.append((sp.Gt if need.kind == "positive" else sp.Ge)(need.expression, 0))
             continue
         found += [sp.Ne(factor, 0) for factor in _factors(need.expression, parameters)]
-    for component in subject.components:
+    for component in F.components:
         found += [sp.Ne(factor, 0) for factor in _factors(component, parameters)]
     return tuple(one for one in dict.fromkeys(found) if one not in (sp.true, sp.false))[:MOST]
 

@@ -12,8 +12,8 @@ import mpmath
 import sympy as sp
 
 from softmax_trick.certification import line
+from softmax_trick.certification.function import Function, Profile
 from softmax_trick.certification.reals import HYPERBOLIC
-from softmax_trick.certification.subject import Profile, Subject
 from softmax_trick.certification.unknown import Unknown
 
 DIGITS = 5  # of an end that is a decimal
@@ -43,7 +43,7 @@ class Extent:
         return ends[0] if line.sign_of(-self.low - self.high) > 0 else ends[1]
 
 
-def extent(subject: Subject, profile: Profile, wide: bool = False) -> Extent:
+def extent(F: Function, profile: Profile, wide: bool = False) -> Extent:
     """The infimum and the supremum of a function on the line.
 
     Args:
@@ -53,13 +53,13 @@ def extent(subject: Subject, profile: Profile, wide: bool = False) -> Extent:
         Unknown: they are not found.
     """
     key = profile.function, wide
-    if key not in subject.extents:
-        subject.extents[key] = _find_extent(subject, profile, wide)
-    found: Extent = subject.extents[key]
+    if key not in F.extents:
+        F.extents[key] = _find_extent(F, profile, wide)
+    found: Extent = F.extents[key]
     return found
 
 
-def _find_extent(subject: Subject, profile: Profile, wide: bool) -> Extent:
+def _find_extent(F: Function, profile: Profile, wide: bool) -> Extent:
     x, function = profile.variable, profile.function
     cut = line.resolved([function], x)
     values: list[sp.Expr] = []
@@ -83,10 +83,10 @@ def _find_extent(subject: Subject, profile: Profile, wide: bool) -> Extent:
     if not open_:
         # Once more, by other means, where the end is a number with which that is quick.
         for end, side in ((low, -1), (high, 1)):
-            if end.is_Rational and not _holds(subject, profile, pieces, end, side):
+            if end.is_Rational and not _holds(F, profile, pieces, end, side):
                 raise Unknown(f"{end} is not confirmed as a bound")
         return Extent(low, high)
-    return _with_decimals(subject, profile, open_, low, high)
+    return _with_decimals(F, profile, open_, low, high)
 
 
 def _ends(piece: sp.Expr, x: sp.Symbol, cell: line.Cell) -> list[sp.Expr]:
@@ -125,7 +125,7 @@ def _least(values: list[sp.Expr], side: int) -> sp.Expr:
 
 
 def _with_decimals(
-    subject: Subject, profile: Profile, pieces: list[tuple[line.Cell, sp.Expr]], low: sp.Expr, high: sp.Expr
+    F: Function, profile: Profile, pieces: list[tuple[line.Cell, sp.Expr]], low: sp.Expr, high: sp.Expr
 ) -> Extent:
     """Decimals just beyond what is seen between the ends of the pieces, as far as they are proved."""
     seen = [value for cell, piece in pieces for value in _samples(piece, profile.variable, cell)]
@@ -135,24 +135,22 @@ def _with_decimals(
             ends.append((end, True))
             continue
         most = max((side * value for value in seen), default=side * sp.Float(end.evalf(30), 30))
-        if side * end >= most and _holds(subject, profile, pieces, end, side):
+        if side * end >= most and _holds(F, profile, pieces, end, side):
             ends.append((end, True))
             continue
         beyond = side * (sp.floor(max(most, side * end.evalf(30)) * 10**DIGITS) + 1) / sp.Integer(10**DIGITS)
-        ends.append((beyond, False) if _holds(subject, profile, pieces, beyond, side) else (None, False))
+        ends.append((beyond, False) if _holds(F, profile, pieces, beyond, side) else (None, False))
     return Extent(ends[0][0], ends[1][0], ends[0][1], ends[1][1])
 
 
-def _holds(
-    subject: Subject, profile: Profile, pieces: list[tuple[line.Cell, sp.Expr]], end: sp.Expr, side: int
-) -> bool:
+def _holds(F: Function, profile: Profile, pieces: list[tuple[line.Cell, sp.Expr]], end: sp.Expr, side: int) -> bool:
     """Whether no piece goes beyond an end."""
     x = profile.variable
     for cell, piece in pieces:
         inside = [sp.Gt(x, cell.low)] if cell.low is not None else []
         inside += [sp.Lt(x, cell.high)] if cell.high is not None else []
         beyond = sp.Gt(piece, end) if side > 0 else sp.Lt(piece, end)
-        if not subject.never(*inside, beyond).holds:
+        if not F.never(*inside, beyond).holds:
             return False
     return True
 

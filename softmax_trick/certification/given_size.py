@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sympy as sp
 
     from softmax_trick.certification.domain import Need
-    from softmax_trick.certification.subject import Subject
+    from softmax_trick.certification.function import Function
 
 MOST_NODES = 50_000  # of the components together
 LARGEST_POWER = 64
@@ -155,33 +155,33 @@ def _decided(
     """The properties one after the other; those that hold for almost all parameters say for which."""
     from softmax_trick.certification import exceptions
     from softmax_trick.certification.domain import all_needs
-    from softmax_trick.certification.subject import Subject
+    from softmax_trick.certification.function import Function
 
-    subject = Subject(components, scores)
+    F = Function(components, scores)
     asked = all_needs(components) if needs is None else needs
-    if not subject.parameters:
-        yield from _one_by_one(subject, asked)
+    if not F.parameters:
+        yield from _one_by_one(F, asked)
         return
-    first = dict(_one_by_one(subject, asked))
+    first = dict(_one_by_one(F, asked))
     if first["trick"].holds and first["defined"].holds:
         yield from first.items()
         return
-    given = exceptions.excluded(subject, asked)
-    generic = dict(_one_by_one(Subject(components, scores, given), asked)) if given else {}
+    given = exceptions.excluded(F, asked)
+    generic = dict(_one_by_one(Function(components, scores, given), asked)) if given else {}
     for name, found in first.items():
         if not found.holds and name in generic and generic[name].holds:
             found = replace(found, where=tuple(map(exceptions.in_words, given)), extras=generic[name].extras)
         yield name, found
 
 
-def _one_by_one(subject: Subject, needs: Sequence[Need]) -> Decided:
+def _one_by_one(F: Function, needs: Sequence[Need]) -> Decided:
     """The properties, the quick and important ones first; those that presuppose that F is defined wait for that."""
     import sympy as sp
 
-    from softmax_trick.certification import loss, ranges, smoothness, softmax_type
-    from softmax_trick.certification.subject import YES, property_of
+    from softmax_trick.certification import potential, ranges, smoothness, softmax_type
+    from softmax_trick.certification.function import YES, property_of
 
-    known = smoothness.defined(subject, needs)
+    known = smoothness.defined(F, needs)
     yield "defined", known
     if known.holds is False:
         for name in PROPERTIES:
@@ -195,36 +195,36 @@ def _one_by_one(subject: Subject, needs: Sequence[Need]) -> Decided:
             return found
         return Property(None, reason="F is not known to be defined everywhere", extras=dict.fromkeys(found.extras))
 
-    smooth = smoothness.differentiable(subject)
+    smooth = smoothness.differentiable(F)
     yield "differentiable", sure(smooth)
-    whole = YES if smooth.holds else smoothness.continuous(subject)
+    whole = YES if smooth.holds else smoothness.continuous(F)
     if smooth.holds is False:
         p2, form = Property(False, "exact", smooth.witness, "F is not differentiable", dict(softmax_type.NOTHING)), None
     else:
-        p2, form = softmax_type.softmax_type(subject)
+        p2, form = softmax_type.softmax_type(F)
     yield "softmax_type", sure(p2)
     has_unity = form is not None and form.slack == 0  # then 1 - sum y, divided by y_1 exp(-d_1 x_1), is 0
-    unity = property_of(YES if has_unity else subject.zero(sp.Add(*subject.components) - 1))
+    unity = property_of(YES if has_unity else F.zero(sp.Add(*F.components) - 1))
     yield "unity", sure(unity)
-    positive = ranges.positive(subject, form)
+    positive = ranges.positive(F, form)
     yield "positive", sure(positive)
     yield "generalised_softmax", sure(softmax_type.generalised_softmax(unity, positive, p2))
-    yield "trick", sure(softmax_type.trick(subject, p2))
-    symmetric = loss.symmetric_jacobian(subject, form)
+    yield "trick", sure(softmax_type.trick(F, p2))
+    symmetric = potential.symmetric_jacobian(F, form)
     yield "symmetric_jacobian", sure(symmetric)
-    yield "order_preserving", sure(ranges.order_preserving(subject, form, whole))
-    yield "lipschitz", sure(ranges.lipschitz(subject, form, whole))
-    yield "bounded", sure(ranges.bounded(subject, form))
-    implicit = sure(loss.implicit_loss(subject, symmetric, whole))
+    yield "order_preserving", sure(ranges.order_preserving(F, form, whole))
+    yield "lipschitz", sure(ranges.lipschitz(F, form, whole))
+    yield "bounded", sure(ranges.bounded(F, form))
+    implicit = sure(potential.implicit_loss(F, symmetric, whole))
     yield "implicit_loss", implicit
-    yield "convex", sure(loss.convex(subject, implicit, form))
+    yield "convex", sure(potential.convex(F, implicit, form))
     if implicit.holds:  # once more, as SymPy can take long to integrate
-        yield "implicit_loss", loss.with_potential(subject, implicit, form)
+        yield "implicit_loss", potential.with_potential(F, implicit, form)
 
 
 def _of_partial_function(name: str, known: Property) -> Property:
     """A property of functions on R^K, of one that is not defined everywhere."""
-    from softmax_trick.certification.loss import NO_LOSS
+    from softmax_trick.certification.potential import NO_LOSS
     from softmax_trick.certification.ranges import NOTHING
     from softmax_trick.certification.softmax_type import NOTHING as NO_FORM
 

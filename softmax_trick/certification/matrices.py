@@ -7,22 +7,22 @@ import itertools
 import sympy as sp
 
 from softmax_trick.certification import line
-from softmax_trick.certification.subject import Subject
+from softmax_trick.certification.function import Function
 from softmax_trick.certification.unknown import Unknown
 
 LARGEST = 8  # classes
 
 
-def common_factor(subject: Subject) -> tuple[sp.Expr, sp.Matrix] | None:
+def common_factor(F: Function) -> tuple[sp.Expr, sp.Matrix] | None:
     """h and M with J = h(x) M for a rational matrix M, if J is of that form."""
-    if subject.k > LARGEST:
+    if F.k > LARGEST:
         return None
-    places = list(itertools.product(subject.classes, repeat=2))
-    entries = {place: subject.derivative(*place) for place in places}
+    places = list(itertools.product(F.classes, repeat=2))
+    entries = {place: F.derivative(*place) for place in places}
     used = [place for place, entry in entries.items() if entry != 0]
     if not used:
-        return sp.S.One, sp.zeros(subject.k, subject.k)
-    for point in itertools.islice(subject.points(), 4, 16):
+        return sp.S.One, sp.zeros(F.k, F.k)
+    for point in itertools.islice(F.points(), 4, 16):
         try:
             values = {place: line.value_at(entries[place], point) for place in used}
             if line.sign_of(values[used[0]]) == 0:
@@ -34,8 +34,8 @@ def common_factor(subject: Subject) -> tuple[sp.Expr, sp.Matrix] | None:
         if len(ratios) < len(used):
             return None
         scalar = entries[used[0]]
-        if all(subject.zero(entries[place] - ratios[place] * scalar, wide=True).holds for place in used):
-            return scalar, sp.Matrix(subject.k, subject.k, [ratios.get(place, sp.S.Zero) for place in places])
+        if all(F.zero(entries[place] - ratios[place] * scalar, wide=True).holds for place in used):
+            return scalar, sp.Matrix(F.k, F.k, [ratios.get(place, sp.S.Zero) for place in places])
         return None
     return None
 

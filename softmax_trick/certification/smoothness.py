@@ -20,19 +20,19 @@ import sympy as sp
 from softmax_trick.certification import line
 from softmax_trick.certification.certificate import Property
 from softmax_trick.certification.domain import Need, all_needs, needs_of
+from softmax_trick.certification.function import YES, Answer, Function, Point, Profile, is_surely, property_of
 from softmax_trick.certification.pieces import Conditions, TooManyRegions, closure, impossible, interior, pieces_of
-from softmax_trick.certification.subject import YES, Answer, Point, Profile, Subject, is_surely, property_of
 from softmax_trick.certification.unknown import Unknown
 from softmax_trick.certification.written import written
 
 # --- defined ----------------------------------------------------------------------------------------------------------
 
 
-def defined(subject: Subject, needs: Sequence[Need]) -> Property:
+def defined(F: Function, needs: Sequence[Need]) -> Property:
     """Whether every part of the formula, as it is written, has a value everywhere; the witness is where not."""
     answer = YES
     for need in needs:
-        found = _met(subject, need)
+        found = _met(F, need)
         if found.holds is False:
             return property_of(found.because(_why(need, found)))
         if found.holds is None:
@@ -44,22 +44,22 @@ def _why(need: Need, found: Answer) -> str:
     return found.reason or str(need)
 
 
-def _met(subject: Subject, need: Need) -> Answer:
+def _met(F: Function, need: Need) -> Answer:
     if need.kind != "covered":
         sides = (need.expression, -need.expression) if need.kind == "nonzero" else (need.expression,)
         if any(is_surely(side, strictly=need.kind != "nonnegative") for side in sides):
             return YES
-    found = subject.never(*need.violated())
+    found = F.never(*need.violated())
     if found.holds is None and need.kind == "nonzero" and not need.guards:
-        return _changes_sign(subject, need.expression)
+        return _changes_sign(F, need.expression)
     return Answer(found.holds, found.point)
 
 
-def _changes_sign(subject: Subject, expression: sp.Expr) -> Answer:
+def _changes_sign(F: Function, expression: sp.Expr) -> Answer:
     """Whether a continuous expression has values of both signs, and so vanishes somewhere between."""
-    low = subject.point_where(lambda value: value < 0, expression)
-    high = subject.point_where(lambda value: value > 0, expression)
-    if low and high and all(_met(subject, need).holds for need in needs_of(expression)) and not _has_jumps(expression):
+    low = F.point_where(lambda value: value < 0, expression)
+    high = F.point_where(lambda value: value > 0, expression)
+    if low and high and all(_met(F, need).holds for need in needs_of(expression)) and not _has_jumps(expression):
         ends = " and ".join(_at(point) for point in (low, high))
         return Answer(False, None, f"{written(expression)} changes its sign between {ends}, and is 0 on the way")
     return Answer(None)
@@ -73,31 +73,29 @@ def _at(point: Point) -> str:
     return ", ".join(f"{symbol} = {written(value)}" for symbol, value in point.items())
 
 
-def real_everywhere(subject: Subject, expression: sp.Expr, where: Conditions = ()) -> bool:
+def real_everywhere(F: Function, expression: sp.Expr, where: Conditions = ()) -> bool:
     """Whether an expression has a real value everywhere, where the conditions hold."""
-    return all(
-        _met(subject, Need(need.expression, need.kind, (*where, *need.guards))).holds for need in needs_of(expression)
-    )
+    return all(_met(F, Need(need.expression, need.kind, (*where, *need.guards))).holds for need in needs_of(expression))
 
 
 # --- continuous and differentiable ------------------------------------------------------------------------------------
 
 
-def differentiable(subject: Subject) -> Property:
+def differentiable(F: Function) -> Property:
     """Whether F, defined everywhere, is differentiable everywhere; the witness is a point where it is not."""
-    return property_of(_all(_joined(subject, component, slopes=True) for component in subject.components))
+    return property_of(_all(_joined(F, component, slopes=True) for component in F.components))
 
 
-def continuous(subject: Subject) -> Answer:
+def continuous(F: Function) -> Answer:
     """Whether F, defined everywhere, is continuous everywhere; a point of a jump, if not."""
     steps = (sp.Piecewise, sp.sign, sp.Heaviside)  # all else is continuous wherever it is defined
-    jumping = [f for f, written in zip(subject.components, subject.written, strict=True) if written.has(*steps)]
-    return _all(_joined(subject, component, slopes=False) for component in jumping)
+    jumping = [f for f, written in zip(F.components, F.written, strict=True) if written.has(*steps)]
+    return _all(_joined(F, component, slopes=False) for component in jumping)
 
 
-def is_continuous(subject: Subject, function: sp.Expr) -> bool:
+def is_continuous(F: Function, function: sp.Expr) -> bool:
     """Whether it is known that an expression is defined and continuous everywhere."""
-    return real_everywhere(subject, function) and bool(_joined(subject, function, slopes=False).holds)
+    return real_everywhere(F, function) and bool(_joined(F, function, slopes=False).holds)
 
 
 def _all(answers: Iterator[Answer]) -> Answer:
@@ -110,25 +108,25 @@ def _all(answers: Iterator[Answer]) -> Answer:
     return undecided
 
 
-def _joined(subject: Subject, component: sp.Expr, slopes: bool) -> Answer:
-    if (component, slopes) not in subject.joined:
-        subject.joined[component, slopes] = _find_joined(subject, component, slopes)
-    return subject.joined[component, slopes]
+def _joined(F: Function, component: sp.Expr, slopes: bool) -> Answer:
+    if (component, slopes) not in F.joined:
+        F.joined[component, slopes] = _find_joined(F, component, slopes)
+    return F.joined[component, slopes]
 
 
-def _find_joined(subject: Subject, component: sp.Expr, slopes: bool) -> Answer:
+def _find_joined(F: Function, component: sp.Expr, slopes: bool) -> Answer:
     if not component.has(sp.Piecewise) and not (slopes and _has_roots(component)):
         return YES
-    if profile := subject.profile(component):
+    if profile := F.profile(component):
         try:
-            return _on_the_line(subject, profile, slopes)
+            return _on_the_line(F, profile, slopes)
         except Unknown:
             pass
-    answer = _by_pieces(subject, component, slopes)
+    answer = _by_pieces(F, component, slopes)
     if answer.holds:
         return YES
-    for point in _suspects(subject, component, answer):
-        if trouble := _trouble_at(subject, component, point, slopes):
+    for point in _suspects(F, component, answer):
+        if trouble := _trouble_at(F, component, point, slopes):
             return Answer(False, point, trouble)
     return Answer(None, reason=answer.reason or "the pieces are not known to join")
 
@@ -137,7 +135,7 @@ def _has_roots(expression: sp.Expr) -> bool:
     return any(not power.exp.is_Integer for power in expression.atoms(sp.Pow) if not isinstance(power, sp.exp))
 
 
-def _on_the_line(subject: Subject, profile: Profile, slopes: bool) -> Answer:
+def _on_the_line(F: Function, profile: Profile, slopes: bool) -> Answer:
     """A function of one variable: at each point of the cut, limits and slopes from both sides."""
     cut = line.resolved([profile.function], profile.variable)
     for place, (cell, (value,)) in enumerate(cut):
@@ -145,7 +143,7 @@ def _on_the_line(subject: Subject, profile: Profile, slopes: bool) -> Answer:
             left, right = cut[place - 1][1][0], cut[place + 1][1][0]
             trouble = _trouble(value, left, right, profile.variable, cell.sample, slopes)
             if trouble:
-                return Answer(False, subject.completed(profile.point(cell.sample)), trouble)
+                return Answer(False, F.completed(profile.point(cell.sample)), trouble)
     return YES
 
 
@@ -170,14 +168,14 @@ def _trouble(value: sp.Expr, left: sp.Expr, right: sp.Expr, x: sp.Symbol, point:
     return None if line.is_same(low_slope, high_slope) else f"its slopes are {low_slope} and {high_slope} there"
 
 
-def jump_along(subject: Subject, component: sp.Expr, point: Point, direction: Sequence[int]) -> str | None:
+def jump_along(F: Function, component: sp.Expr, point: Point, direction: Sequence[int]) -> str | None:
     """How a component jumps at a point along a line; None if it does not, or it is not known."""
-    return _along(subject, component, point, direction, slopes=False)
+    return _along(F, component, point, direction, slopes=False)
 
 
-def _along(subject: Subject, component: sp.Expr, point: Point, direction: Sequence[int], slopes: bool) -> str | None:
+def _along(F: Function, component: sp.Expr, point: Point, direction: Sequence[int], slopes: bool) -> str | None:
     s = sp.Dummy("s", real=True)
-    steps = dict(zip(subject.scores, direction, strict=True))
+    steps = dict(zip(F.scores, direction, strict=True))
     moved = {symbol: value + steps.get(symbol, 0) * s for symbol, value in point.items()}
     try:
         cut = line.resolved([component.xreplace(moved)], s)
@@ -189,9 +187,9 @@ def _along(subject: Subject, component: sp.Expr, point: Point, direction: Sequen
     return None
 
 
-def directions(subject: Subject, most: int = 6) -> Iterator[list[int]]:
+def directions(F: Function, most: int = 6) -> Iterator[list[int]]:
     """Along the axes, and along sums and differences of two."""
-    units = [[int(place == one) for place in subject.classes] for one in range(min(subject.k, most))]
+    units = [[int(place == one) for place in F.classes] for one in range(min(F.k, most))]
     yield from units
     for u, v in itertools.combinations(units, 2):
         yield [a + b for a, b in zip(u, v, strict=True)]
@@ -199,21 +197,21 @@ def directions(subject: Subject, most: int = 6) -> Iterator[list[int]]:
         yield [a + 2 * b for a, b in zip(u, v, strict=True)]
 
 
-def _trouble_at(subject: Subject, component: sp.Expr, point: Point, slopes: bool) -> str | None:
-    return next(filter(None, (_along(subject, component, point, v, slopes) for v in directions(subject))), None)
+def _trouble_at(F: Function, component: sp.Expr, point: Point, slopes: bool) -> str | None:
+    return next(filter(None, (_along(F, component, point, v, slopes) for v in directions(F))), None)
 
 
-def _suspects(subject: Subject, component: sp.Expr, answer: Answer) -> Iterator[Point]:
+def _suspects(F: Function, component: sp.Expr, answer: Answer) -> Iterator[Point]:
     """Points at which pieces may not join: what was found, and where something vanishes that a root is taken of."""
     if answer.point:
         yield answer.point
     for need in all_needs([component]):
-        found = subject.never(*need.guards, sp.Eq(need.expression, 0))
+        found = F.never(*need.guards, sp.Eq(need.expression, 0))
         if found.point:
             yield found.point
 
 
-def _by_pieces(subject: Subject, component: sp.Expr, slopes: bool) -> Answer:
+def _by_pieces(F: Function, component: sp.Expr, slopes: bool) -> Answer:
     """The criterion for yes; the point of an answer that is not yes is a suspect, no more."""
     try:
         pieces = list(pieces_of(component))
@@ -222,9 +220,9 @@ def _by_pieces(subject: Subject, component: sp.Expr, slopes: bool) -> Answer:
     wide = [not impossible(interior(region)) for region, _ in pieces]
     for is_wide, (region, piece) in zip(wide, pieces, strict=True):
         around = closure(region)
-        parts = [piece, *((piece.diff(score) for score in subject.scores) if slopes and is_wide else ())]
+        parts = [piece, *((piece.diff(score) for score in F.scores) if slopes and is_wide else ())]
         for part in parts:
-            if not real_everywhere(subject, part, around):
+            if not real_everywhere(F, part, around):
                 return Answer(None, reason=f"{part} is not known to be defined wherever its region ends")
     for (first, first_wide), (second, second_wide) in itertools.combinations(zip(pieces, wide, strict=True), 2):
         meeting = (*closure(first[0]), *closure(second[0]))
@@ -232,8 +230,8 @@ def _by_pieces(subject: Subject, component: sp.Expr, slopes: bool) -> Answer:
             continue
         difference = first[1] - second[1]
         both = slopes and first_wide and second_wide
-        for part in (difference, *((difference.diff(score) for score in subject.scores) if both else ())):
-            found = subject.zero(part, meeting)
+        for part in (difference, *((difference.diff(score) for score in F.scores) if both else ())):
+            found = F.zero(part, meeting)
             if not found.holds:
                 return found.because(f"the pieces {first[1]} and {second[1]} are not known to join")
     return YES

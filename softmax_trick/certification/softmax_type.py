@@ -19,8 +19,8 @@ import sympy as sp
 
 from softmax_trick.certification import line
 from softmax_trick.certification.certificate import Property
+from softmax_trick.certification.function import YES, Answer, Function, Point, as_text, property_of
 from softmax_trick.certification.smoothness import real_everywhere
-from softmax_trick.certification.subject import YES, Answer, Point, Subject, as_text, property_of
 from softmax_trick.certification.unknown import Unknown
 from softmax_trick.certification.written import written
 from softmax_trick.symbolic import normal_form
@@ -70,47 +70,47 @@ class SoftmaxType:
 NOTHING: dict[str, object] = {"dilation": None, "relocation": None, "slack": None, "support": None}
 
 
-def softmax_type(subject: Subject) -> tuple[Property, SoftmaxType | None]:
+def softmax_type(F: Function) -> tuple[Property, SoftmaxType | None]:
     """(P2): whether J = (D_y - y y^T) D_d for some d, and of what form F then is."""
     support = []
-    for place, component in enumerate(subject.components):
-        point = subject.point_where(lambda value: 0 not in value, component)
-        answer = Answer(False, point) if point else subject.zero(component)
+    for place, component in enumerate(F.components):
+        point = F.point_where(lambda value: 0 not in value, component)
+        answer = Answer(False, point) if point else F.zero(component)
         if answer.holds is None:
             return property_of(answer, **NOTHING), None
         if not answer.holds:
             support.append(place)
-    base = _base_point(subject, support)
+    base = _base_point(F, support)
     if base is None:
         return property_of(Answer(None, reason="no point was found at which F can be evaluated"), **NOTHING), None
-    dilation = tuple(_dilation(subject, place, support, base) for place in subject.classes)
+    dilation = tuple(_dilation(F, place, support, base) for place in F.classes)
     first = support[0] if support else None
     weights: dict[int, sp.Expr] = {}
     slack: sp.Expr = sp.S.One if first is None else sp.S.Zero
-    for quantity, of in _constants(subject, support, dilation):
-        value = _at_base(quantity, subject, base)
-        answer = subject.zero(quantity - value)
+    for quantity, of in _constants(F, support, dilation):
+        value = _at_base(quantity, F, base)
+        answer = F.zero(quantity - value)
         if answer.holds is None:
             return property_of(answer, **NOTHING), None
         if not answer.holds:
-            return _failure(subject, dilation, base), None
+            return _failure(F, dilation, base), None
         if of is None:
             slack = value
         else:
             weights[of] = value
-    if not all(real_everywhere(subject, entry) for entry in dilation):
+    if not all(real_everywhere(F, entry) for entry in dilation):
         return property_of(Answer(None, reason="d is not known to exist for all parameters"), **NOTHING), None
     found = SoftmaxType(tuple(support), dilation, weights, slack)
-    if vanishing(subject, support).holds:
+    if vanishing(F, support).holds:
         return Property(True, "exact", reason="by the classification A1c", extras=found.extras()), found
     # (P2) holds for all parameters, as both of its sides are continuous in them; the form, where nothing vanishes.
     reason = "by the classification A1c; c, C and the support are those for parameters for which no component is 0"
     return Property(True, "exact", reason=reason, extras=found.extras()), None
 
 
-def vanishing(subject: Subject, support: Sequence[int]) -> Answer:
+def vanishing(F: Function, support: Sequence[int]) -> Answer:
     """Whether the components of the support vanish nowhere, for any parameters."""
-    return next((one for one in map(subject.nonzero, (subject.components[i] for i in support)) if not one.holds), YES)
+    return next((one for one in map(F.nonzero, (F.components[i] for i in support)) if not one.holds), YES)
 
 
 def generalised_softmax(unity: Property, positive: Property, p2: Property) -> Property:
@@ -125,12 +125,12 @@ def generalised_softmax(unity: Property, positive: Property, p2: Property) -> Pr
     return Property(True, "exact", reason="by A1r, from (P2), unity and positivity", extras=extras)
 
 
-def trick(subject: Subject, p2: Property) -> Property:
+def trick(F: Function, p2: Property) -> Property:
     """(P3) for targets in the simplex: the same as (P2), where no component vanishes, for (P3) divides by them."""
     if not p2.holds:
         return Property(p2.holds, p2.rung, p2.witness, p2.reason, {"dilation": None})
-    for place, component in enumerate(subject.components, start=1):
-        answer = Answer(False, next(subject.points())) if component == 0 else subject.nonzero(component)
+    for place, component in enumerate(F.components, start=1):
+        answer = Answer(False, next(F.points())) if component == 0 else F.nonzero(component)
         if not answer.holds:
             reason = (
                 f"component {place} can be 0" if answer.point else f"whether component {place} can be 0 is not decided"
@@ -142,12 +142,12 @@ def trick(subject: Subject, p2: Property) -> Property:
 # --- how d, a and C are found -----------------------------------------------------------------------------------------
 
 
-def _base_point(subject: Subject, support: list[int]) -> Point | None:
+def _base_point(F: Function, support: list[int]) -> Point | None:
     """Values of the scores at which no component of the support vanishes."""
-    for point in subject.points():
-        scores = {score: point[score] for score in subject.scores}
+    for point in F.points():
+        scores = {score: point[score] for score in F.scores}
         try:
-            values = [enclose(line.value_at(subject.components[place], point), {}) for place in support]
+            values = [enclose(line.value_at(F.components[place], point), {}) for place in support]
         except (NotEnclosable, Unknown, line.NowhereDefined):
             continue
         if all(0 not in value for value in values):
@@ -155,43 +155,43 @@ def _base_point(subject: Subject, support: list[int]) -> Point | None:
     return None
 
 
-def _dilation(subject: Subject, place: int, support: list[int], base: Point) -> sp.Expr:
+def _dilation(F: Function, place: int, support: list[int], base: Point) -> sp.Expr:
     """d_j at the base point, from J_ij = y_i (delta_ij - y_j) d_j for some class i of the support."""
     if place not in support:
         return sp.S.Zero
-    y_j = subject.components[place]
+    y_j = F.components[place]
     for other in sorted(support, key=lambda one: one == place):  # an entry beside the diagonal is simpler
-        factor = subject.components[other] * (int(other == place) - y_j)
+        factor = F.components[other] * (int(other == place) - y_j)
         # Beside the diagonal it is -y_i y_j, and neither vanishes at the base point.
         if other != place or _simplified(factor.xreplace(dict(base))) != 0:
-            return _at_base(subject.derivative(other, place) / factor, subject, base)
+            return _at_base(F.derivative(other, place) / factor, F, base)
     return sp.S.Zero
 
 
-def _constants(subject: Subject, support: list[int], dilation: tuple[sp.Expr, ...]) -> list[tuple[sp.Expr, int | None]]:
+def _constants(F: Function, support: list[int], dilation: tuple[sp.Expr, ...]) -> list[tuple[sp.Expr, int | None]]:
     """The expressions that are constant iff F is of SoftMax type: the weight of each class, and (None) the slack."""
     if not support:
         return []
     first = support[0]
-    scale = sp.exp(dilation[first] * subject.scores[first]) / subject.components[first]
+    scale = sp.exp(dilation[first] * F.scores[first]) / F.components[first]
     quantities: list[tuple[sp.Expr, int | None]] = []
     for place in support:
-        undilated = sp.exp(-dilation[place] * subject.scores[place])
-        quantities.append((subject.components[place] * scale * undilated, place))
-    return [*quantities, ((1 - sp.Add(*subject.components)) * scale, None)]
+        undilated = sp.exp(-dilation[place] * F.scores[place])
+        quantities.append((F.components[place] * scale * undilated, place))
+    return [*quantities, ((1 - sp.Add(*F.components)) * scale, None)]
 
 
-def _failure(subject: Subject, dilation: tuple[sp.Expr, ...], base: Point) -> Property:
+def _failure(F: Function, dilation: tuple[sp.Expr, ...], base: Point) -> Property:
     """Where an entry of the Jacobian differs from what the dilation, forced at the base point, makes of it."""
     looked_at = 0
-    for i in subject.classes:
-        for j in subject.classes:
+    for i in F.classes:
+        for j in F.classes:
             looked_at += 1
             if looked_at > ENTRIES_LOOKED_AT:
                 break
-            y_i, y_j = subject.components[i], subject.components[j]
-            difference = subject.derivative(i, j) - y_i * (int(i == j) - y_j) * dilation[j]
-            answer = subject.zero(difference)
+            y_i, y_j = F.components[i], F.components[j]
+            difference = F.derivative(i, j) - y_i * (int(i == j) - y_j) * dilation[j]
+            answer = F.zero(difference)
             if answer.holds is False and answer.point is not None:
                 forced = ", ".join(map(str, dilation))
                 where = ", ".join(f"{score} = {value}" for score, value in base.items())
@@ -200,9 +200,9 @@ def _failure(subject: Subject, dilation: tuple[sp.Expr, ...], base: Point) -> Pr
     return Property(None, reason="not of SoftMax type, but no entry of the Jacobian shows where", extras=dict(NOTHING))
 
 
-def _at_base(expression: sp.Expr, subject: Subject, base: Point) -> sp.Expr:
+def _at_base(expression: sp.Expr, F: Function, base: Point) -> sp.Expr:
     """An expression at the base point, unless it has no scores in it anyway."""
-    if not expression.free_symbols & set(subject.scores):
+    if not expression.free_symbols & set(F.scores):
         return expression
     return _simplified(expression.xreplace(dict(base)))
 

@@ -126,11 +126,11 @@ def _summary(metrics: Sequence[dict[str, Any]], folder: RunFolder) -> str:
 
 
 def _check(settings: Settings, data: DataSet, folder: RunFolder) -> int:
-    from softmax_trick.training.check import agrees, report, side_by_side
+    from softmax_trick.training.check import agrees, drift_in_words, side_by_side
 
     records = side_by_side(settings, data)
     folder.write_lines("drift.jsonl", records)
-    say(report(records))
+    say(drift_in_words(records))
     return 0 if agrees(records) else 1
 
 

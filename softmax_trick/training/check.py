@@ -226,7 +226,7 @@ def agrees(records: Sequence[dict[str, Any]]) -> bool:
     return all(record["of_bound"] <= 1 for record in records if record["of_bound"] is not None)
 
 
-def report(records: Sequence[dict[str, Any]]) -> str:
+def drift_in_words(records: Sequence[dict[str, Any]]) -> str:
     """The bound and the drift of each run against ISBE SoftMax, and the verdict, in a few lines."""
     last = max(record["step"] for record in records)
     # The last batch of an epoch may be a smaller one, and shows what that does to ce-mean.

@@ -88,7 +88,7 @@ def is_surely(expression: sp.Expr, strictly: bool) -> bool:
     return found == "positive" or (found == "nonnegative" and not strictly)
 
 
-class Subject:
+class Function:
     """A normalizer F: R^K -> R^K.
 
     Args:
