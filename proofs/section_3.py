@@ -125,17 +125,19 @@ def above_threshold(facts: Findings) -> None:
 # --- `normalize` ------------------------------------------------------------------------------------------------------
 
 
+P_NORM = "x: K; p: positive; n = sum(abs(x)**p)**(1/p)"
+
+
 def normalize_meets_conditions(p: Proof) -> None:
-    """n is ||x||_p > 0; a is |x_i|^p and r the sum of the other |x_k|^p."""
+    """The norm n is positive; a is the power of |x_i|, if that is not 0, and r the sum of the others."""
     p.shows("(x + more)/n > x/n", words="monotonic", let="x: real; more: positive; n: positive")
-    p.shows("a/(a + r) <= 1", words="bounded: that is |x_i / n|^p", let="a: positive; r: nonnegative")
+    p.shows("a/(a + r) <= 1", words="bounded: a power of |x_i / n|", let="a: positive; r: nonnegative")
 
 
 def normalize_is_unstable(p: Proof) -> None:
-    """Two opposite vectors, for any exponent of the norm: a_k > 0 is the power of |eps_k|."""
-    norm = "a: K positive; p: positive; n = sum(a)**(1/p)"
-    p.shows("sum(2**p*a) == 2**p*n**p", words="the power of the distance of eps and -eps", let=norm)
-    p.shows("sum(2**p*a/n**p) == 2**p", words="of that of their images: exactly 2 apart", let=norm)
+    """Two opposite vectors, for any exponent of the norm; a_k is the power of |x_k|, and s > 0 the sum of these."""
+    p.shows("sum(2**p*a) == 2**p*sum(a)", words="the power of their distance", let="a: K; p: positive")
+    p.shows("2**p*s/(s**(1/p))**p == 2**p", words="of that of their images", let="s: positive; p: positive")
     p.shows("2/(2*n) == 1/n", let="n: positive")
     p.shows("1/n == 10**6", let="n = 10**(-6)")
 
@@ -327,7 +329,9 @@ CLAIMS = (
     Claim(
         id="S3.monotonic",
         title="condition 2: SoftMax, Sigmoid, Tanh keep the order of the scores",
-        statement=r"$x_i > x_j \implies F(x)_i > F(x)_j$ for SoftMax, Sigmoid, Tanh",
+        statement=r"$\formula{x[i] > x[j]} \implies \formula{softmax(x)[i] > softmax(x)[j]}, \ "
+        r"\formula{sigmoid(x[i]) > sigmoid(x[j])}, \ \formula{tanh(x[i]) > tanh(x[j])}$",
+        let="x: K; i: index K; j: index K",
         source="section 3, condition 2, and the sentence on the five functions",
         quote="Activations should be monotonic",
         proof=soft_ones_are_monotonic,
@@ -374,8 +378,8 @@ CLAIMS = (
     Claim(
         id="S3.normalize.conditions",
         title="normalize keeps the order of the scores and is bounded",
-        statement=r"$x_i > x_j \implies \frac{x_i}{\|x\|_p} > \frac{x_j}{\|x\|_p}$ and "
-        r"$\left|\frac{x_i}{\|x\|_p}\right| \leq 1$",
+        statement=r"$\formula{x[i] > x[j]} \implies \formula{x[i]/n > x[j]/n}$ and $\formula{abs(x[i]/n) <= 1}$",
+        let=f"{P_NORM}; i: index K; j: index K",
         source="section 3, condition 4",
         quote="norm meets all the above conditions",
         hypotheses=(r"$x \neq 0$",),
@@ -384,10 +388,12 @@ CLAIMS = (
     Claim(
         id="S3.normalize.unstable",
         title="normalize maps opposite points, however close, exactly 2 apart",
-        statement=r"$\left\|\frac{\epsilon}{\|\epsilon\|_p} - \frac{-\epsilon}{\|\epsilon\|_p}\right\|_p = 2$, which "
-        r"is $\frac{1}{\|\epsilon\|_p}$ times their distance: a million times for $\|\epsilon\|_p = 10^{-6}$",
+        statement=r"$\formula{sum(abs(x/n - (-x)/n)**p)**(1/p) == 2}$, which is $\formula{1/n}$ times their "
+        r"distance: a million times for $\formula{n == 10**(-6)}$",
+        let=P_NORM,
         source="section 3, condition 4",
         quote="thus changing their distance",
+        hypotheses=(r"$x \neq 0$",),
         proof=normalize_is_unstable,
     ),
     Claim(
