@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Any
 
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
@@ -24,22 +25,25 @@ from softmax_trick.proofs.section_4_curves import CLUSTERS, NORMALIZED, NOT_SHOW
 from softmax_trick.proofs.tables import CROSS_ENTROPY, LOSSES
 
 CROSS_ENTROPIES = tuple(LOSSES[option] for option in CROSS_ENTROPY)
-
-
+EVERY = CROSS_ENTROPIES + NORMALIZED
+OF_CIFAR = ("ce-mean", *NORMALIZED)
+OF_FIGURE_1 = ("ce-mean", "softmax", "sigmoid")
 HARD = ("hardtanh", "hardsigmoid")
+NOT_TANH = tuple(loss for loss in OF_CIFAR if loss != "tanh")
+NOT_HARD = tuple(loss for loss in OF_CIFAR if loss not in HARD)
+# The implicit loss of SoftMax is cross-entropy itself: it would be compared with itself.
 THROUGH_AUTOGRAD = tuple(f"implicit-{option}" for option in NORMALIZED if option != "softmax")
-"""The implicit loss of SoftMax is cross-entropy itself: it would be compared with itself."""
 
+N0, N1, CIFAR = ("n0", "mnist"), ("n1", "mnist"), ("vgg16", "cifar10")  # network, data set
+ABOVE_ZERO, BELOW_ZERO = (0.0, math.inf), (-math.inf, 0.0)
+# Percent: two levels that differ by less are one to the eye, in a chart of curves that begin ten times as high.
+SAME_LEVEL = (-10.0, 10.0)
 
-ABOVE_ZERO = (0.0, math.inf)
-SAME_LEVEL = 10.0
-"""Percent: two levels that differ by less are one to the eye, in a chart of curves that begin ten times as high."""
+Runs = Mapping[str, Run]  # the runs of one seed, by their loss
+Quantity = Callable[[Run], float]
 
 
 # --- runs compared ----------------------------------------------------------------------------------------------------
-
-
-Runs = Mapping[str, Run]  # the runs of one seed, by their loss
 
 
 def has_curves(run: Run) -> bool:
@@ -47,59 +51,76 @@ def has_curves(run: Run) -> bool:
     return bool(run.train_loss and run.test_loss and run.test_accuracy)
 
 
-def has_accuracy(run: Run) -> bool:
-    """Every run has one."""
+def any_run(run: Run) -> bool:
+    """Every run has an accuracy."""
     return True
 
 
-def len_above(epochs: int) -> Callable[[Run], bool]:
-    """Whether a run kept the losses of more epochs."""
-    return lambda run: len(run.train_loss) > epochs
-
-
-def of_one(loss: str, quantity: Callable[[Run], float]) -> Callable[[Runs], float]:
-    """A quantity of the run with this loss."""
-    return lambda runs: quantity(runs[loss])
-
-
-def compared(
-    name: str,
-    results: Results,
-    setting: tuple[str, str],
-    losses: Iterable[str],
-    quantity: Callable[[Runs], float],
-    unit: str = "",
-    allowed: tuple[float, float] = ABOVE_ZERO,
-    tests: int = 1,
-    usable: Callable[[Run], bool] = has_curves,
-    of: Callable[[Results, str, str, str], list[Run]] = Results.of,
-) -> tuple[Figure, ...]:
+@dataclass(frozen=True)
+class Compared:
     """A quantity that the paper says is positive (or in another range), taken from the runs of each seed.
 
-    Args:
+    Attributes:
         name: what it is.
-        results: our experiments.
         setting: network and data set.
         losses: which of them a seed must have been run with.
         quantity: computed from the runs of one seed.
         unit: such as "%".
         allowed: the range in which it has to be.
-        tests: the number of figures of which the statement consists.
         usable: which runs the quantity can be computed from.
         of: takes the runs of one network, loss and data set from the results.
-
-    Returns:
-        one figure; none if no seed was run with all these losses.
     """
-    network, dataset = setting
-    seeds: dict[int, dict[str, Run]] = {}
-    for loss in losses:
-        for run in filter(usable, of(results, network, loss, dataset)):
-            seeds.setdefault(run.seed, {})[loss] = run
-    values = [quantity(runs) for runs in seeds.values() if runs.keys() == set(losses)]
-    if not values:
-        return ()
-    return (beside(name, values, allowed, unit=unit, tests=tests),)
+
+    name: str
+    setting: tuple[str, str]
+    losses: Iterable[str]
+    quantity: Callable[[Runs], float]
+    unit: str = ""
+    allowed: tuple[float, float] = ABOVE_ZERO
+    usable: Callable[[Run], bool] = has_curves
+    of: Callable[[Results, str, str, str], list[Run]] = Results.of
+
+    def figures(self, results: Results, tests: int) -> tuple[Figure, ...]:
+        """One figure, of a statement that consists of so many; none if no seed was run with all these losses."""
+        network, dataset = self.setting
+        seeds: dict[int, dict[str, Run]] = {}
+        for loss in self.losses:
+            for run in filter(self.usable, self.of(results, network, loss, dataset)):
+                seeds.setdefault(run.seed, {})[loss] = run
+        values = [self.quantity(runs) for runs in seeds.values() if runs.keys() == set(self.losses)]
+        return (beside(self.name, values, self.allowed, unit=self.unit, tests=tests),) if values else ()
+
+
+def measured(*parts: Compared) -> dict[str, Any]:
+    """The measure of a claim that consists of these figures, and how many they are."""
+
+    def measure(results: Results) -> tuple[Figure, ...]:
+        return tuple(figure for part in parts for figure in part.figures(results, len(parts)))
+
+    return {"measure": measure, "figures": len(parts)}
+
+
+# --- quantities -------------------------------------------------------------------------------------------------------
+
+
+def of(loss: str, quantity: Quantity) -> Callable[[Runs], float]:
+    """A quantity of the run with this loss."""
+    return lambda runs: quantity(runs[loss])
+
+
+def among(choose: Callable[[list[float]], float], losses: Iterable[str], quantity: Quantity) -> Callable[[Runs], float]:
+    """The largest, the least or the mean of a quantity over the runs with these losses."""
+    return lambda runs: choose([quantity(runs[loss]) for loss in losses])
+
+
+def less(left: Callable[[Runs], float], right: Callable[[Runs], float]) -> Callable[[Runs], float]:
+    """One less the other."""
+    return lambda runs: left(runs) - right(runs)
+
+
+def above(left: Callable[[Runs], float], right: Callable[[Runs], float]) -> Callable[[Runs], float]:
+    """By how many percent one is above the other."""
+    return lambda runs: 100 * (left(runs) / right(runs) - 1)
 
 
 def final(curve: Sequence[float]) -> list[float]:
@@ -107,9 +128,24 @@ def final(curve: Sequence[float]) -> list[float]:
     return list(curve[-max(1, len(curve) // 4) :])
 
 
-def final_mean(curve: Sequence[float]) -> float:
-    """The mean over the last quarter of a curve."""
-    return statistics.fmean(final(curve))
+def train_level(run: Run) -> float:
+    """The mean training loss over the last quarter of the epochs."""
+    return statistics.fmean(final(run.train_loss))
+
+
+def tested_level(run: Run) -> float:
+    """The mean test loss over the last quarter of the epochs."""
+    return statistics.fmean(final(run.test_loss))
+
+
+def accuracy(run: Run) -> float:
+    """The test accuracy after the last epoch."""
+    return run.accuracy
+
+
+def share(run: Run) -> float:
+    """The share tau of backpropagation."""
+    return run.tau or 0.0
 
 
 def spread(run: Run) -> float:
@@ -117,18 +153,14 @@ def spread(run: Run) -> float:
     return statistics.pstdev(final(run.test_accuracy))
 
 
-def mean_over(runs: Runs, losses: Iterable[str], of: Callable[[Run], float]) -> float:
-    """The mean of a quantity over the runs with these losses."""
-    return statistics.fmean(of(runs[loss]) for loss in losses)
+def left(run: Run) -> float:
+    """What is left of the training loss of the first epoch."""
+    return train_level(run) / run.train_loss[0]
 
 
-def separation(values: Mapping[str, float], groups: Iterable[Iterable[str]]) -> float:
-    """The smallest distance between options of different groups less the largest within a group."""
-    of = {option: number for number, group in enumerate(groups) for option in group}
-    pairs = [(a, b) for a in of for b in of if a < b]
-    between = [abs(values[a] - values[b]) for a, b in pairs if of[a] != of[b]]
-    within = [abs(values[a] - values[b]) for a, b in pairs if of[a] == of[b]]
-    return min(between) - max(within)
+def rise(run: Run) -> float:
+    """By which share the test loss rises from epoch 30 to the last quarter."""
+    return tested_level(run) / run.test_loss[29] - 1
 
 
 def held_out_gap(run: Run) -> float:
@@ -137,316 +169,74 @@ def held_out_gap(run: Run) -> float:
     return statistics.fmean(run.train_loss[30:]) - statistics.fmean(held_out[30:])
 
 
-def _train_level(run: Run) -> float:
-    return final_mean(run.train_loss)
+def variance(losses: Iterable[str]) -> Callable[[Runs], float]:
+    """The variance of the test accuracies of the last quarter of the epochs, over these losses together."""
+    return lambda runs: statistics.pvariance([value for loss in losses for value in final(runs[loss].test_accuracy)])
 
 
-def _test_level(run: Run) -> float:
-    return final_mean(run.test_loss)
+def separation(groups: Iterable[Iterable[str]], level: Quantity) -> Callable[[Runs], float]:
+    """The smallest distance between options of different groups less the largest within a group."""
+    of_group = {option: number for number, group in enumerate(groups) for option in group}
+    pairs = [(a, b) for a in of_group for b in of_group if a < b]
+
+    def quantity(runs: Runs) -> float:
+        apart = {(a, b): abs(level(runs[a]) - level(runs[b])) for a, b in pairs}
+        between = [gap for (a, b), gap in apart.items() if of_group[a] != of_group[b]]
+        return min(between) - max(gap for (a, b), gap in apart.items() if of_group[a] == of_group[b])
+
+    return quantity
 
 
-MNIST_N1 = ("n1", "mnist")
+def long_enough(run: Run) -> bool:
+    """Whether a run kept the losses of more than 30 epochs."""
+    return len(run.train_loss) > 30
 
 
-CIFAR = ("vgg16", "cifar10")
+def sixty_epochs(run: Run) -> bool:
+    """Whether a run kept the test losses of 60 epochs, so that its last quarter comes after epoch 30."""
+    return len(run.test_loss) >= 60
 
 
-EVERY = CROSS_ENTROPIES + NORMALIZED
+def without_augmentation(results: Results, network: str, loss: str, dataset: str) -> list[Run]:
+    """The runs that were trained on the images as they are."""
+    return [run for run in results.of(network, loss, dataset) if run.settings.get("augment") is False]
 
 
-# --- MNIST ------------------------------------------------------------------------------------------------------------
+def at_the_papers_rate(run: Run) -> bool:
+    """Whether a run had the initial learning rate of section 4.2; one that does not say its rate had."""
+    rate = float(number("rate_for_cifar"))
+    return bool(run.settings.get("lr", rate) == rate)
 
 
-def calmer(network: str, results: Results, tests: int = 1) -> tuple[Figure, ...]:
+# --- the statements ---------------------------------------------------------------------------------------------------
+
+
+def calmer(setting: tuple[str, str]) -> Compared:
     """How much more the accuracy of cross-entropy fluctuates at the end than that of ISBE."""
-    return compared(
-        f"spread of cross-entropy less that of ISBE, {network}",
-        results,
-        (network, "mnist"),
-        EVERY,
-        lambda runs: mean_over(runs, CROSS_ENTROPIES, spread) - mean_over(runs, NORMALIZED, spread),
-        "%",
-        tests=tests,
-    )
+    mean = statistics.fmean
+    gap = less(among(mean, CROSS_ENTROPIES, spread), among(mean, NORMALIZED, spread))
+    return Compared(f"spread of cross-entropy less that of ISBE, {setting[0]}", setting, EVERY, gap, "%")
 
 
-def calmer_n1(results: Results) -> tuple[Figure, ...]:
-    """The final phase of learning, N1."""
-    return calmer("n1", results)
-
-
-def calmer_both(results: Results) -> tuple[Figure, ...]:
-    """Figure 4: N0 and N1."""
-    return calmer("n0", results, tests=2) + calmer("n1", results, tests=2)
-
-
-def held_out_below_training(results: Results) -> tuple[Figure, ...]:
-    """After epoch 30, by how much the loss on held-out images is below that on the training images."""
-    figures: list[Figure] = []
-    for loss in ("ce-mean", "softmax", "sigmoid"):
-        name = f"training loss less held-out loss, {loss}"
-        long_enough = len_above(30)
-        figures += compared(name, results, MNIST_N1, (loss,), of_one(loss, held_out_gap), usable=long_enough, tests=3)
-    return tuple(figures)
-
-
-def alike_in_clusters(results: Results) -> tuple[Figure, ...]:
-    """The final training losses of the three clusters that Figure 2 shows."""
-    groups = [sorted(cluster) for cluster in CLUSTERS.values() if not cluster <= NOT_SHOWN]
-    options = [option for group in groups for option in group]
-    return compared(
-        "distance between clusters less the largest inside one",
-        results,
-        MNIST_N1,
-        options,
-        lambda runs: separation({option: _train_level(run) for option, run in runs.items()}, groups),
-    )
-
-
-def one_limit_of_isbe(results: Results) -> tuple[Figure, ...]:
-    """The two ISBE clusters: the same limit, and not zero."""
-    low, high = CLUSTERS["ISBE to [0, 1]"], CLUSTERS["ISBE to [-1, 1]"]
-
-    def gap(runs: Runs) -> float:
-        return 100 * (mean_over(runs, high, _train_level) / mean_over(runs, low, _train_level) - 1)
-
-    name = "final loss of ISBE to [-1, 1] above that of ISBE to [0, 1]"
-    same = compared(name, results, MNIST_N1, NORMALIZED, gap, "%", (-SAME_LEVEL, SAME_LEVEL), tests=2)
-    least = compared(
-        "the least final loss of ISBE",
-        results,
-        MNIST_N1,
-        NORMALIZED,
-        lambda runs: min(map(_train_level, runs.values())),
-        tests=2,
-    )
-    return same + least
-
-
-def limit_of_cross_entropy(results: Results) -> tuple[Figure, ...]:
-    """none and mean: the same limit, and above that of ISBE."""
-
-    def gap(runs: Runs) -> float:
-        return 100 * (_train_level(runs["ce-none"]) / _train_level(runs["ce-mean"]) - 1)
-
-    name = "final loss of ce-none above that of ce-mean"
-    same = compared(name, results, MNIST_N1, ("ce-none", "ce-mean"), gap, "%", (-SAME_LEVEL, SAME_LEVEL), tests=2)
-    above = compared(
-        "final loss of ce-none and ce-mean less the largest of ISBE",
-        results,
-        MNIST_N1,
-        ("ce-none", "ce-mean", *NORMALIZED),
-        lambda runs: (
-            mean_over(runs, ("ce-none", "ce-mean"), _train_level)
-            - max(_train_level(runs[option]) for option in NORMALIZED)
-        ),
-        tests=2,
-    )
-    return same + above
-
-
-def closer_in_clusters(results: Results) -> tuple[Figure, ...]:
-    """The final test accuracies: their variance over all options less the largest in a cluster."""
-
-    def variance(runs: Runs, options: Iterable[str]) -> float:
-        return statistics.pvariance([value for option in options for value in final(runs[option].test_accuracy)])
-
-    return compared(
-        "variance over all options less the largest in a cluster",
-        results,
-        MNIST_N1,
-        EVERY,
-        lambda runs: variance(runs, EVERY) - max(variance(runs, cluster) for cluster in CLUSTERS.values()),
-    )
-
-
-def in_the_range_of_figure_3(results: Results) -> tuple[Figure, ...]:
-    """The lowest and the highest accuracy of the last quarter of the epochs, over all options."""
-
-    def ends(choose: Callable[[Iterable[float]], float]) -> Callable[[Runs], float]:
-        return lambda runs: choose(choose(final(runs[option].test_accuracy)) for option in EVERY)
-
-    low, high = float(number("least_at_the_end")), float(number("most_at_the_end"))
-    lowest = compared("lowest accuracy, N1", results, MNIST_N1, EVERY, ends(min), "%", (low, 100.0), 2)
-    return lowest + compared("highest accuracy, N1", results, MNIST_N1, EVERY, ends(max), "%", (0.0, high), 2)
-
-
-def close_to_the_progressive_loss(results: Results) -> tuple[()]:
-    """Our runs keep the training loss in passing alone, which is the paper's progressive one."""
-    return ()
-
-
-def only_with_augmentation(results: Results) -> tuple[Figure, ...]:
-    """After epoch 30, of runs without augmentation: training loss less held-out loss, which has to be below 0."""
-    plain = replace(results, runs=tuple(run for run in results.runs if run.settings.get("augment") is False))
-    figures: list[Figure] = []
-    for loss in ("ce-mean", "softmax", "sigmoid"):
-        name, gap = f"training loss less held-out loss, {loss}, without augmentation", of_one(loss, held_out_gap)
-        figures += compared(name, plain, MNIST_N1, (loss,), gap, "", (-math.inf, 0.0), 3, len_above(30))
-    return tuple(figures)
-
-
-# --- CIFAR-10 ---------------------------------------------------------------------------------------------------------
-
-
-def better_convergence(results: Results) -> tuple[Figure, ...]:
-    """What is left of the training loss of the first epoch."""
-
-    def left(run: Run) -> float:
-        return _train_level(run) / run.train_loss[0]
-
-    return compared(
-        "share of the first training loss left by ce-mean, less the largest left by ISBE",
-        results,
-        CIFAR,
-        ("ce-mean", *NORMALIZED),
-        lambda runs: left(runs["ce-mean"]) - max(left(runs[option]) for option in NORMALIZED),
-    )
-
-
-def rise_of_the_test_loss(results: Results) -> tuple[Figure, ...]:
-    """From epoch 30 to the last quarter: cross-entropy rises, and by more than any ISBE option (as shares)."""
-
-    def rise(run: Run) -> float:
-        return _test_level(run) / run.test_loss[29] - 1
-
-    def long_enough(run: Run) -> bool:
-        return len(run.test_loss) >= 60
-
-    losses = ("ce-mean", *NORMALIZED)
-    rises = of_one("ce-mean", rise)
-    alone = compared("rise of ce-mean", results, CIFAR, ("ce-mean",), rises, usable=long_enough, tests=2)
-    others = compared(
-        "rise of ce-mean less the largest of ISBE",
-        results,
-        CIFAR,
-        losses,
-        lambda runs: rise(runs["ce-mean"]) - max(rise(runs[option]) for option in NORMALIZED),
-        usable=long_enough,
-        tests=2,
-    )
-    return alone + others
-
-
-TRAINING_GROUPS = (("hardtanh",), ("tanh", "hardsigmoid"), ("sigmoid", "softmax"))
-
-
-TESTING_GROUPS = (("tanh", "hardtanh"), ("softmax", "sigmoid", "hardsigmoid"))
-
-
-def training_groups(results: Results) -> tuple[Figure, ...]:
-    """The groups of final training losses."""
-    return _groups(results, TRAINING_GROUPS, _train_level)
-
-
-def testing_groups(results: Results) -> tuple[Figure, ...]:
-    """The groups of final test losses."""
-    return _groups(results, TESTING_GROUPS, _test_level)
-
-
-def _groups(results: Results, groups: Sequence[Sequence[str]], level: Callable[[Run], float]) -> tuple[Figure, ...]:
-    return compared(
-        "distance between groups less the largest inside one",
-        results,
-        CIFAR,
-        NORMALIZED,
-        lambda runs: separation({option: level(run) for option, run in runs.items()}, groups),
-    )
-
-
-def hard_is_inferior(results: Results) -> tuple[Figure, ...]:
-    """Accuracies on CIFAR-10: the worst of the others less the best of the hard functions."""
-    losses = ("ce-mean", *NORMALIZED)
-    return compared(
-        "worst accuracy of the others less the best of the hard functions",
-        results,
-        CIFAR,
-        losses,
-        lambda runs: min(runs[o].accuracy for o in losses if o not in HARD) - max(runs[o].accuracy for o in HARD),
-        "%",
-        usable=has_accuracy,
-    )
-
-
-def tanh_is_best(results: Results) -> tuple[Figure, ...]:
-    """Accuracies on CIFAR-10: Tanh less the best of the others."""
-    losses = ("ce-mean", *NORMALIZED)
-    return compared(
-        "accuracy of tanh less the best of the others",
-        results,
-        CIFAR,
-        losses,
-        lambda runs: runs["tanh"].accuracy - max(runs[o].accuracy for o in losses if o != "tanh"),
-        "%",
-        usable=has_accuracy,
-    )
+def groups(setting: tuple[str, str], level: Quantity, *options: Iterable[str]) -> dict[str, Any]:
+    """Whether the final losses form these groups."""
+    losses = [option for group in options for option in group]
+    name = "distance between groups less the largest inside one"
+    return measured(Compared(name, setting, losses, separation(options, level)))
 
 
 def near_93(results: Results) -> tuple[Figure, ...]:
     """The best accuracy of each seed on CIFAR-10."""
     near = float(number("best_of_vgg"))
     best: dict[int, float] = {}
-    for run in _cifar_runs(results):
+    for run in (run for loss in LOSSES.values() for run in results.of(CIFAR[0], loss, CIFAR[1])):
         best[run.seed] = max(best.get(run.seed, 0.0), run.accuracy)
     return (beside("best accuracy of a seed", list(best.values()), (near - 1, near + 1), near),) if best else ()
-
-
-def almost_perfect_fit(results: Results) -> tuple[Figure, ...]:
-    """The success rate on the training images in the last epoch, of every option."""
-
-    def rate(run: Run) -> float:
-        return run.train_accuracy[-1]
-
-    figures: list[Figure] = []
-    for loss in ("ce-mean", *NORMALIZED):
-        name = f"training success rate of {loss}"
-        usable = _has_train_accuracy
-        figures += compared(name, results, CIFAR, (loss,), of_one(loss, rate), "%", (99.0, 100.0), 6, usable)
-    return tuple(figures)
-
-
-def _has_train_accuracy(run: Run) -> bool:
-    return bool(run.train_accuracy)
 
 
 def of_the_literature(facts: Findings) -> None:
     """What others have published is looked up, not computed."""
     raise Open("a statement about published results, which no computation of ours decides")
-
-
-def learns_at_this_rate(results: Results) -> tuple[Figure, ...]:
-    """The accuracy of every option above that of guessing; a run that does not say its rate had this one."""
-
-    rate = float(number("rate_for_cifar"))
-
-    def at_this_rate(run: Run) -> bool:
-        return bool(run.settings.get("lr", rate) == rate)
-
-    figures: list[Figure] = []
-    for loss in ("ce-mean", *NORMALIZED):
-        above = of_one(loss, lambda run: run.accuracy - 10)
-        name = f"accuracy of {loss} above 10 %"
-        figures += compared(name, results, CIFAR, (loss,), above, "%", usable=at_this_rate, tests=6)
-    return tuple(figures)
-
-
-def slower_by_autograd(results: Results) -> tuple[Figure, ...]:
-    """The share tau of ISBE as an autograd function less that of cross-entropy, on CIFAR-10, one run at a time."""
-    share = {loss: of_one(loss, lambda run: run.tau or 0.0) for loss in ("ce-mean", *THROUGH_AUTOGRAD)}
-    return compared(
-        "mean tau of ISBE, four options, less that of ce-mean",
-        results,
-        CIFAR,
-        share,
-        lambda runs: statistics.fmean(share[loss](runs) for loss in THROUGH_AUTOGRAD) - share["ce-mean"](runs),
-        "%",
-        usable=has_accuracy,
-        of=Results.timed,
-    )
-
-
-def _cifar_runs(results: Results) -> list[Run]:
-    return [run for loss in LOSSES.values() for run in results.of(CIFAR[0], loss, CIFAR[1])]
 
 
 LITERATURE_ON_CIFAR = (
@@ -462,7 +252,7 @@ CLAIMS = (
         r"deviation under ISBE (mean over five options) than under cross-entropy (mean over three).",
         source="section 4.1.2",
         quote="the variance in the final phase of learning is clearly lower",
-        measure=calmer_n1,
+        **measured(calmer(N1)),
     ),
     Claim(
         id="S4.1.3.validation",
@@ -472,8 +262,14 @@ CLAIMS = (
         r"(Ours is the loss in passing, with dropout and augmentation; to the paper both training curves are close.)",
         source="section 4.1.3, Figure 1",
         quote="the validation curve from about epoch 30 is below the training curve",
-        measure=held_out_below_training,
-        figures=3,
+        **measured(
+            *(
+                Compared(
+                    f"training loss less held-out loss, {loss}", N1, (loss,), of(loss, held_out_gap), usable=long_enough
+                )
+                for loss in OF_FIGURE_1
+            )
+        ),
     ),
     Claim(
         id="S4.1.3.progressive",
@@ -483,7 +279,7 @@ CLAIMS = (
         source="section 4.1.3, Figure 1",
         quote="Let us note the correct course of the train loss curve with respect to the progressive loss curve—both "
         "curves are close.",
-        measure=close_to_the_progressive_loss,
+        measure=lambda results: (),
         remark="Our trainer keeps the loss in passing alone. With dropout the two differ: in passing 40 % of the "
         "elements are dropped, after the epoch none.",
     ),
@@ -494,8 +290,20 @@ CLAIMS = (
         "that is not below that on the training images, for cross-entropy with mean, SoftMax and Sigmoid.",
         source="section 4.1.3, Figure 1",
         quote="This effect was achieved only after applying a moderate input image augmentation procedure",
-        measure=only_with_augmentation,
-        figures=3,
+        **measured(
+            *(
+                Compared(
+                    f"training loss less held-out loss, {loss}, without augmentation",
+                    N1,
+                    (loss,),
+                    of(loss, held_out_gap),
+                    allowed=BELOW_ZERO,
+                    usable=long_enough,
+                    of=without_augmentation,
+                )
+                for loss in OF_FIGURE_1
+            )
+        ),
     ),
     Claim(
         id="S4.1.3.final-range",
@@ -504,8 +312,24 @@ CLAIMS = (
         r"options are in $(99.4\%, 99.7\%)$.",
         source="section 4.1.3, Figure 3",
         quote="Close to the final epochs, all curves tend to be chaotic within the range of (99.4, 99.7).",
-        measure=in_the_range_of_figure_3,
-        figures=2,
+        **measured(
+            Compared(
+                "lowest accuracy, N1",
+                N1,
+                EVERY,
+                among(min, EVERY, lambda run: min(final(run.test_accuracy))),
+                "%",
+                (float(number("least_at_the_end")), 100.0),
+            ),
+            Compared(
+                "highest accuracy, N1",
+                N1,
+                EVERY,
+                among(max, EVERY, lambda run: max(final(run.test_accuracy))),
+                "%",
+                (0.0, float(number("most_at_the_end"))),
+            ),
+        ),
         remark="Of the curves only their ends are printed: S4.1.3.final-values.",
     ),
     Claim(
@@ -515,7 +339,7 @@ CLAIMS = (
         r"than between two of them (so read).",
         source="section 4.1.3, Figure 2",
         quote="Within a cluster, the loss curves behave very similarly.",
-        measure=alike_in_clusters,
+        **groups(N1, train_level, *(sorted(cluster) for cluster in CLUSTERS.values() if not cluster <= NOT_SHOWN)),
     ),
     Claim(
         id="S4.1.3.limit",
@@ -524,8 +348,20 @@ CLAIMS = (
         r"clusters up to a tenth of the level (so read), and greater than zero.",
         source="section 4.1.3, Figure 2",
         quote="the loss curves in ISBE-based clusters tend to the same value greater than zero",
-        measure=one_limit_of_isbe,
-        figures=2,
+        **measured(
+            Compared(
+                "final loss of ISBE to [-1, 1] above that of ISBE to [0, 1]",
+                N1,
+                NORMALIZED,
+                above(
+                    among(statistics.fmean, CLUSTERS["ISBE to [-1, 1]"], train_level),
+                    among(statistics.fmean, CLUSTERS["ISBE to [0, 1]"], train_level),
+                ),
+                "%",
+                SAME_LEVEL,
+            ),
+            Compared("the least final loss of ISBE", N1, NORMALIZED, among(min, NORMALIZED, train_level)),
+        ),
     ),
     Claim(
         id="S4.1.3.ce-limit",
@@ -534,8 +370,22 @@ CLAIMS = (
         r"level (so read), and greater than those of ISBE.",
         source="section 4.1.3, Figure 2",
         quote="it is clearly greater than ISBE one",
-        measure=limit_of_cross_entropy,
-        figures=2,
+        **measured(
+            Compared(
+                "final loss of ce-none above that of ce-mean",
+                N1,
+                ("ce-none", "ce-mean"),
+                above(of("ce-none", train_level), of("ce-mean", train_level)),
+                "%",
+                SAME_LEVEL,
+            ),
+            Compared(
+                "final loss of ce-none and ce-mean less the largest of ISBE",
+                N1,
+                ("ce-none", *OF_CIFAR),
+                less(among(statistics.fmean, ("ce-none", "ce-mean"), train_level), among(max, NORMALIZED, train_level)),
+            ),
+        ),
     ),
     Claim(
         id="S4.1.3.cluster-variance",
@@ -544,7 +394,14 @@ CLAIMS = (
         r"in each cluster than in the union of all.",
         source="section 4.1.3, Figure 3",
         quote="the variances in the clusters described above are smaller than in the union of clusters",
-        measure=closer_in_clusters,
+        **measured(
+            Compared(
+                "variance over all options less the largest in a cluster",
+                N1,
+                EVERY,
+                less(variance(EVERY), lambda runs: max(variance(cluster)(runs) for cluster in CLUSTERS.values())),
+            )
+        ),
     ),
     Claim(
         id="S4.1.3.stable",
@@ -553,8 +410,7 @@ CLAIMS = (
         "than under cross-entropy, for both networks.",
         source="section 4.1.3, Figure 4",
         quote="slightly more stable behavior for ISBN-based curves than for cross-entropy-based",
-        measure=calmer_both,
-        figures=2,
+        **measured(calmer(N0), calmer(N1)),
     ),
     Claim(
         id="S4.2.near-93",
@@ -572,8 +428,20 @@ CLAIMS = (
         r"above $99\%$ (so read), for every option.",
         source="section 4.2",
         quote="despite the almost perfect fit achieved by VGG-16 on the training set CIFAR-10 of 50 thousand images",
-        measure=almost_perfect_fit,
-        figures=6,
+        **measured(
+            *(
+                Compared(
+                    f"training success rate of {loss}",
+                    CIFAR,
+                    (loss,),
+                    of(loss, lambda run: run.train_accuracy[-1]),
+                    "%",
+                    (99.0, 100.0),
+                    lambda run: bool(run.train_accuracy),
+                )
+                for loss in OF_CIFAR
+            )
+        ),
     ),
     Claim(
         id="S4.2.near-95",
@@ -612,8 +480,19 @@ CLAIMS = (
         r"every option: its success rate is above the $10\%$ of guessing. (Runs with that rate count.)",
         source="section 4.2",
         quote="the initial learning rate is 0.1, not 0.01",
-        measure=learns_at_this_rate,
-        figures=6,
+        **measured(
+            *(
+                Compared(
+                    f"accuracy of {loss} above 10 %",
+                    CIFAR,
+                    (loss,),
+                    of(loss, lambda run: run.accuracy - 10),
+                    "%",
+                    usable=at_the_papers_rate,
+                )
+                for loss in OF_CIFAR
+            )
+        ),
     ),
     Claim(
         id="S4.2.convergence",
@@ -622,7 +501,14 @@ CLAIMS = (
         "than cross-entropy (so read, as the losses have different scales).",
         source="section 4.2, Figure 6",
         quote="we can observe better convergence for all ISBE options than for the cross-entropy",
-        measure=better_convergence,
+        **measured(
+            Compared(
+                "share of the first training loss left by ce-mean, less the largest left by ISBE",
+                CIFAR,
+                OF_CIFAR,
+                less(of("ce-mean", left), among(max, NORMALIZED, left)),
+            )
+        ),
     ),
     Claim(
         id="S4.2.test-loss",
@@ -631,8 +517,16 @@ CLAIMS = (
         "any ISBE option.",
         source="section 4.2, Figure 6",
         quote="the loss value for CE is slowly increasing, starting at about epoch 30",
-        measure=rise_of_the_test_loss,
-        figures=2,
+        **measured(
+            Compared("rise of ce-mean", CIFAR, ("ce-mean",), of("ce-mean", rise), usable=sixty_epochs),
+            Compared(
+                "rise of ce-mean less the largest of ISBE",
+                CIFAR,
+                OF_CIFAR,
+                less(of("ce-mean", rise), among(max, NORMALIZED, rise)),
+                usable=sixty_epochs,
+            ),
+        ),
     ),
     Claim(
         id="S4.2.training-groups",
@@ -641,7 +535,7 @@ CLAIMS = (
         "SoftMax}: closer within a group than between two.",
         source="section 4.2, Figure 7",
         quote="In training, there are three groups of ISBE options",
-        measure=training_groups,
+        **groups(CIFAR, train_level, ("hardtanh",), ("tanh", "hardsigmoid"), ("sigmoid", "softmax")),
     ),
     Claim(
         id="S4.2.testing-groups",
@@ -650,7 +544,7 @@ CLAIMS = (
         "hardsigmoid}: closer within a group than between the two.",
         source="section 4.2, Figure 7",
         quote="In testing there are two groups",
-        measure=testing_groups,
+        **groups(CIFAR, tested_level, ("tanh", "hardtanh"), ("softmax", "sigmoid", "hardsigmoid")),
     ),
     Claim(
         id="S4.2.hard",
@@ -659,7 +553,16 @@ CLAIMS = (
         "functions.",
         source="section 4.2, Figure 8",
         quote="It is observed that hard versions are inferior to others.",
-        measure=hard_is_inferior,
+        **measured(
+            Compared(
+                "worst accuracy of the others less the best of the hard functions",
+                CIFAR,
+                OF_CIFAR,
+                less(among(min, NOT_HARD, accuracy), among(max, HARD, accuracy)),
+                "%",
+                usable=any_run,
+            )
+        ),
     ),
     Claim(
         id="S4.2.tanh",
@@ -667,7 +570,16 @@ CLAIMS = (
         statement="On the test images of CIFAR-10 Tanh has the highest success rate of all options.",
         source="section 4.2, Figure 8",
         quote="a slight advantage is achieved by the hyperbolic tangent tanh",
-        measure=tanh_is_best,
+        **measured(
+            Compared(
+                "accuracy of tanh less the best of the others",
+                CIFAR,
+                OF_CIFAR,
+                less(of("tanh", accuracy), among(max, NOT_TANH, accuracy)),
+                "%",
+                usable=any_run,
+            )
+        ),
     ),
     Claim(
         id="S4.2.autograd",
@@ -677,6 +589,16 @@ CLAIMS = (
         r"measure of time. For SoftMax our autograd function is cross-entropy itself, so that nothing is compared.)",
         source="section 4.2",
         quote="functionality with fewer operations takes slightly more time",
-        measure=slower_by_autograd,
+        **measured(
+            Compared(
+                "mean tau of ISBE, four options, less that of ce-mean",
+                CIFAR,
+                ("ce-mean", *THROUGH_AUTOGRAD),
+                less(among(statistics.fmean, THROUGH_AUTOGRAD, share), of("ce-mean", share)),
+                "%",
+                usable=any_run,
+                of=Results.timed,
+            )
+        ),
     ),
 )
