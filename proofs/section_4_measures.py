@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fractions import Fraction
 
 from softmax_trick.ledger.claims import Check, Claim
@@ -16,7 +16,6 @@ from softmax_trick.proofs.tables import (
     TABLE_1,
     TABLE_3,
 )
-from softmax_trick.symbolic import Vector, gradient, soft_cross_entropy, softmax
 
 TEST_IMAGES = int(number("test_images"))
 
@@ -93,28 +92,6 @@ def accuracies_are_counts(facts: Findings) -> None:
 # --- the reductions of cross-entropy ----------------------------------------------------------------------------------
 
 
-# In these proofs the index runs over the n_b examples of a batch, and K stands for n_b.
-
-
-def sent_back_to_the_losses(p: Proof, reduced: Callable[[Vector], object]) -> Vector:
-    """The gradient of the reduced loss by the losses of the examples."""
-    losses = p.vector("l")
-    return gradient(reduced(losses), losses)
-
-
-def reductions_repaired(p: Proof) -> None:
-    """What a reduction sends back to the loss of each example; times y - t, that is the gradient at the scores."""
-    ones, batch = p.classes.constant(1), p.classes.size
-    p.equal(
-        "none, started by backward(ones), differentiates sum_n 1 l_n: it sends 1 to each of the n_b losses",
-        sent_back_to_the_losses(p, lambda losses: losses.dot(ones)),
-        ones,
-    )
-    p.equal("mean sends 1 / n_b", sent_back_to_the_losses(p, lambda losses: losses.sum() / batch), ones / batch)
-    p.rests_on("T1.4c", "the gradient of one example's loss at its scores is y - t, which is what ISBE sends")
-    p.statement("sum sends 1, as none does", sent_back_to_the_losses(p, lambda losses: losses.sum()), ones)
-
-
 def reductions_in_torch(facts: Findings) -> None:
     """Bit for bit: 64 examples, so that 1 / n_b is a power of two."""
     import torch
@@ -135,17 +112,9 @@ def reductions_in_torch(facts: Findings) -> None:
 
 
 def only_none_counterexample(p: Proof) -> None:
-    """sum sends back what none does, so that theory says the same of both."""
-    ones = p.classes.constant(1)
-    by_none = sent_back_to_the_losses(p, lambda losses: losses.dot(ones))
-    by_sum = sent_back_to_the_losses(p, lambda losses: losses.sum())
-    p.equal("none with backward(ones) and sum send the same to each loss", by_none, by_sum)
-    p.refuted(
-        "sum behaves exactly as none does",
-        n_b=p.classes.size,
-        none=f"({by_none[1]}, {by_none[2]})",
-        sum=f"({by_sum[1]}, {by_sum[2]})",
-    )
+    """K stands for the number of examples: sum sends to each loss what none does, started by a vector of ones."""
+    p.shows("grad(dot(ones(K), l), l) == grad(sum(l), l)", words="sum sends to each loss what none does")
+    p.refuted("sum behaves exactly as none does", n_b=p.classes.size, none="(1, 1)", sum="(1, 1)")
 
 
 def only_none_in_torch(facts: Findings) -> None:
@@ -211,32 +180,6 @@ def options(facts: Findings) -> None:
         columns = {option for _, option in table}
         facts.same(f"{name} has a column for each option", columns, {*CROSS_ENTROPY, *ISBE})
     facts.same("3 reductions and 5 activations are 8 curves", len(CROSS_ENTROPY) + len(ISBE), 8)
-
-
-# --- relocation -------------------------------------------------------------------------------------------------------
-
-
-def relocation_keeps_the_trick(p: Proof) -> None:
-    """Theorem A1 with d = 1; what the paper takes from it is one of its true implications."""
-    p.rests_on("A1.1-2", "SoftMax(x - c) has the Jacobian of the SoftMax type")
-    p.rests_on("A1.2-3r", "that Jacobian gives the trick, for targets that sum to one")
-    x, c, t = p.vector("x"), p.vector("c"), p.vector("t")
-    relocated = gradient(soft_cross_entropy(t, x - c), x)
-    p.statement("the gradient of CE after SoftMax(x - c) is y - t", relocated, softmax(x - c) - t, (t,))
-
-
-def bias_is_relocation(p: Proof) -> None:
-    """s are the scores of the linear unit without its bias b."""
-    s, b, c, t = p.vector("s"), p.vector("b"), p.vector("c"), p.vector("t")
-    by_bias = gradient(soft_cross_entropy(t, s + b), b)
-    by_relocation = gradient(soft_cross_entropy(t, s - c), c)
-    p.equal("by the bias, the loss has the gradient y (sum t) - t", by_bias, softmax(s + b) * t.sum() - t)
-    p.equal(
-        "by the relocation, t - y (sum t): a step of c is the opposite step of b",
-        by_relocation,
-        t - softmax(s - c) * t.sum(),
-    )
-    p.statement("SoftMax(s + b) = SoftMax(s - c) for c = -b", softmax(s + b), softmax(s - (-b)))
 
 
 CLAIMS = (
@@ -328,6 +271,7 @@ CLAIMS = (
         r"backward of ones, as in Appendix B), and it says so of none only, not of sum.",
         source="section 4.1",
         quote="only the option of reduction by none behaves exactly according to theory",
+        let="l: K",
         counterexample=only_none_counterexample,
         checks=(Check("torch", only_none_in_torch, "one example, float64"),),
         repaired_by="S4.1.only-none-r",
@@ -335,11 +279,14 @@ CLAIMS = (
     Claim(
         id="S4.1.only-none-r",
         title="none and sum give the gradient of ISBE SoftMax, mean 1/n_b of it",
-        statement=r"Cross-entropy after SoftMax over a batch of $n_b$ examples has at the scores of each example the "
-        r"gradient $y - y^\circ$ under sum, and under none started by backward of ones, and $(y - y^\circ)/n_b$ under "
-        r"mean. (In the proof, $K$ stands for $n_b$.)",
+        formulas=(
+            "grad(dot(ones(N), softce(T, X)), X) == softmax(X) - T",
+            "grad(sum(softce(T, X)), X) == softmax(X) - T",
+            "grad(mean(softce(T, X)), X) == (softmax(X) - T)/N",
+        ),
+        let="X: N,K; T: N,K distribution over K",
+        hypotheses=("backward of ones starts none: it differentiates the sum of its losses",),
         source="repair of section 4.1",
-        proof=reductions_repaired,
         checks=(Check("torch", reductions_in_torch, "64 examples, float32, bit for bit"),),
     ),
     Claim(
@@ -356,19 +303,23 @@ CLAIMS = (
     Claim(
         id="S4.1.1.relocation",
         title="the relocation of SoftMax preserves the SoftMax trick",
-        statement=r"$\nabla_x CE(y^\circ, y) = y - y^\circ$ for $y = \text{SoftMax}(x - c)$",
+        formulas=("grad(ce(t, y), x) == y - t",),
+        let="x: K; c: K; t: K distribution; y = softmax(x - c)",
         source="section 4.1.1, citing Theorem A1",
         quote="function preserves the",
-        hypotheses=(r"$\sum_k y^\circ_k = 1$",),
-        proof=relocation_keeps_the_trick,
     ),
     Claim(
         id="S4.1.1.bias",
         title="the bias of the last linear unit is a trained relocation",
-        statement=r"$\text{SoftMax}(Ax + b) = \text{SoftMax}(Ax - c)$ for $c = -b$, and the gradients by $b$ and $c$ "
-        r"are opposite: to train the bias is to train the relocation.",
+        statement=r"For $c = -b$ it is $\formula{1}$, and the gradients by $b$ and $c$ are opposite, $\formula{2}$ and "
+        r"$\formula{3}$: to train the bias is to train the relocation. ($s = Ax$ are the scores without either.)",
+        formulas=(
+            "softmax(s + b) == softmax(s - (-b))",
+            "grad(softce(t, s + b), b) == softmax(s + b)*sum(t) - t",
+            "grad(softce(t, s - c), c) == t - softmax(s - c)*sum(t)",
+        ),
+        let="s: K; b: K; c: K; t: K",
         source="section 4.1.1",
         quote="by training with the relocation of the linear unit immediately preceding it",
-        proof=bias_is_relocation,
     ),
 )

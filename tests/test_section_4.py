@@ -12,9 +12,8 @@ import torch
 
 from softmax_trick.ledger.claims import Verdict
 from softmax_trick.ledger.findings import Findings
-from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.run import Ledger
-from softmax_trick.ledger.steps import Open, Refuted
+from softmax_trick.ledger.steps import Refuted
 from softmax_trick.measurements.results import Results, Run
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs import (
@@ -29,7 +28,6 @@ from softmax_trick.proofs import (
     theorem_a1,
 )
 from softmax_trick.proofs.section_4 import CLAIMS
-from softmax_trick.symbolic import EVERY_K, GivenK, gradient, softmax
 
 SECTION_4 = {claim.id: claim for claim in (*tables.CLAIMS, *CLAIMS)}
 WITH_THEOREMS = SECTION_4 | {claim.id: claim for claim in (*theorem_1.CLAIMS, *theorem_a1.CLAIMS)}
@@ -123,7 +121,7 @@ def test_verdict(ledger, name):
     assert result.verdict == EXPECTED[name], result.judgement.reason
     if result.verdict is Verdict.REFUTED:
         assert result.witness
-        assert {item.outcome for item in result.evidence} == {"fails"}
+        assert {item.outcome for item in result.evidence} - {"gave up"} == {"fails"}
         if repair := result.claim.repaired_by:
             assert ledger.result(repair).verdict is Verdict.PROVED
         else:
@@ -144,7 +142,8 @@ WITNESSES = {
 
 @pytest.mark.parametrize("name", WITNESSES)
 def test_witness(ledger, name):
-    assert WITNESSES[name] in (ledger.result(name).witness or {}).values()
+    witnesses = [item.witness or {} for item in ledger.result(name).evidence]
+    assert any(WITNESSES[name] in witness.values() for witness in witnesses)
 
 
 # --- a cell of a table is changed -------------------------------------------------------------------------------------
@@ -348,28 +347,30 @@ def test_another_torch_is_noticed(monkeypatch):
 
 
 def test_a_wrong_slope_is_noticed(monkeypatch):
-    monkeypatch.setattr(section_4_activations, "hardsigmoid", section_4_activations.hardsigmoid_of_torch)
+    right = section_4_activations.hardsigmoid
+    monkeypatch.setattr(section_4_activations, "hardsigmoid", lambda x: right(2 * x / 3))
     assert "x" in refuted(section_4_activations.two_forms_of_hardsigmoid)
-    section_4_activations.hardsigmoid_formulas(Findings())
-    monkeypatch.setattr(section_4_curves, "hardsigmoid", section_4_activations.hardsigmoid_of_torch)
-    assert refuted(section_4_curves.ranges_of_the_hard_functions)
 
 
-@pytest.mark.parametrize("classes", [EVERY_K, GivenK(2)], ids=str)
-def test_a_wrong_formula_is_noticed(monkeypatch, classes):
-    monkeypatch.setattr(section_4_measures, "softmax", lambda x: softmax(2 * x))
-    for proof in (section_4_measures.relocation_keeps_the_trick, section_4_measures.bias_is_relocation):
-        with pytest.raises((Open, Refuted)):
-            proof(Proof(classes))
-    monkeypatch.setitem(NORMALIZERS, "tanh", NORMALIZERS["sigmoid"])
-    with pytest.raises((Open, Refuted)):
-        section_4_curves.ranges_of_tanh_and_sigmoid(Proof(classes))
+CHANGED = [
+    ("S4.1.only-none-r", "sum(softce(T, X))", "mean(softce(T, X))"),
+    ("S4.1.only-none-r", "softmax(X) - T)/N", "softmax(X) - T)/K"),
+    ("S4.1.1.relocation", "softmax(x - c)", "softmax(2*x - c)"),
+    ("S4.1.1.bias", "softmax(s + b)*sum(t) - t", "t - softmax(s + b)*sum(t)"),
+    ("S4.1.3.range", "N*mean(l)", "mean(l)"),
+    ("S4.2.range-gap", "4*norm", "2*norm"),
+    ("S4.2.range-gap", "(2*x + 2)/4", "(2*x + 3)/6"),
+    ("S4.1.hardsigmoid-torch", "x + 2)/4", "x + 1)/4"),
+]
 
 
-def test_a_reduction_that_sends_something_else_is_noticed(monkeypatch):
-    monkeypatch.setattr(section_4_measures, "gradient", lambda function, by: 2 * gradient(function, by))
-    with pytest.raises((Open, Refuted)):
-        section_4_measures.reductions_repaired(Proof(EVERY_K))
+@pytest.mark.parametrize(("name", "old", "new"), CHANGED)
+def test_a_changed_formula_is_not_proved(name, old, new):
+    claim = SECTION_4[name]
+    *formulas, let = [text.replace(old, new, 1) for text in (*claim.formulas, claim.let)]
+    changed = replace(claim, formulas=tuple(formulas), let=let)
+    assert changed != claim
+    assert Ledger({**WITH_THEOREMS, name: changed}).result(name).verdict is not Verdict.PROVED
 
 
 def test_a_wrong_share_is_noticed(monkeypatch):
