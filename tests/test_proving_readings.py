@@ -173,6 +173,14 @@ MORE = [
         lambda x: (x, x.new_empty(3).fill_(3), torch.empty(3, dtype=x.dtype).fill_(2.0), torch.empty_like(x).fill_(1)),
         X,
     ),
+    (
+        "binary_cross_entropy_with_logits.default",
+        lambda x, y, w: (
+            F.binary_cross_entropy_with_logits(x, y, pos_weight=w),
+            F.binary_cross_entropy_with_logits(x, y, weight=w, reduction="none"),
+        ),
+        "x: n,K; y: n,K; w: K positive",
+    ),
     ("gelu.default", lambda x: F.gelu(x, approximate="tanh"), X),
     (
         "sum.dim_IntList mean.dim",

@@ -153,6 +153,20 @@ def _bce_backward(r: Reader, g: Any, p: Any, t: Any, weight: Any = None, reducti
     return scaled(r, found if weight is None else multiply(r, found, weight), g, reduction)
 
 
+@reads("binary_cross_entropy_with_logits.default")
+def _bce_logits(r: Reader, x: Any, t: Any, weight: Any = None, pos_weight: Any = None, reduction: Any = 1) -> Real:
+    def loss(a: Expression, b: Expression, *factor: Expression) -> Expression:
+        positive = apply("softplus", apply("multiply", number(-1), a))
+        one = apply("multiply", b, positive)
+        if factor:
+            one = apply("multiply", factor[0], one)
+        rest = apply("multiply", apply("subtract", ONE, b), apply("softplus", a))
+        return apply("add", one, rest)
+
+    found = entries(r, loss, x, t, *([] if pos_weight is None else [pos_weight]))
+    return reduced(r, found if weight is None else multiply(r, found, weight), reduction)
+
+
 @reads("soft_margin_loss.default")
 def _soft_margin(r: Reader, x: Any, y: Any, reduction: Any = 1) -> Real:
     def loss(a: Expression, b: Expression) -> Expression:

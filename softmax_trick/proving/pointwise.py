@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from softmax_trick.language.expression import Expression, Index, Number
-from softmax_trick.proving.reader import Reader, reads
+from softmax_trick.proving.reader import Reader, is_zero_or_one, reads
 from softmax_trick.proving.values import (
     ONE,
     ZERO,
@@ -408,26 +408,9 @@ def _is_at(term: Any, n: int, _: Any) -> Expression:
 def _truth(r: Reader, u: Any) -> Real:
     """Whether entries are not 0."""
     value = real(r, u)
-    if isinstance(u, Real) and (r.is_boolean(u) or _is_boolean(u.expression)):
+    if isinstance(u, Real) and (r.is_boolean(u) or is_zero_or_one(u.expression)):
         return u
     return _compared(r, "ne", value, 0)
-
-
-def _is_boolean(expression: Expression) -> bool:
-    from softmax_trick.language.expression import Apply, Comprehension, Delta, Entry, Spread
-
-    match expression:
-        case Number(value):
-            return value in (0, 1)
-        case Delta() | Apply("step"):
-            return True
-        case Apply("multiply", arguments):
-            return all(map(_is_boolean, arguments))
-        case Apply("subtract", (Number(value), u)):
-            return value == 1 and _is_boolean(u)
-        case Comprehension(_, u) | Spread(u) | Entry(u):
-            return _is_boolean(u)
-    return False
 
 
 @reads("logical_not.default")
@@ -461,7 +444,7 @@ def _boolean(r: Reader, u: Any) -> Real:
 
 
 def _is_zero_or_one(value: Value) -> bool:
-    return isinstance(value, Real) and _is_boolean(value.expression)
+    return isinstance(value, Real) and is_zero_or_one(value.expression)
 
 
 def choose(r: Reader, condition: Any, u: Any, v: Any) -> Value:

@@ -461,7 +461,9 @@ class _Case:
         return text
 
     def _holds_at_one(self, axis: str) -> bool:
-        """Whether the same operations are recorded where a size is 1."""
+        """Whether all holds where a size is 1, too."""
+        if self._order == 1 and self._trace.tracing == "symbolic":
+            return self._decided_at_one(axis)
         sizes = {**self._declared.traced_sizes(), axis: 1}
         try:
             _, module = recorded(self._joint, self._make(sizes), "fake", self._recorder)
@@ -473,6 +475,8 @@ class _Case:
 
     def _decided_at_one(self, axis: str) -> bool:
         """Whether all is proved where a size is 1, too: there torch takes other paths."""
+        if any(one.kind == "distribution" and one.into == axis for one in self._declared.inputs):
+            return False
         inputs = tuple(
             replace(one, dims=tuple(tuple(a for a in dim if a != axis) for dim in one.dims))
             for one in self._declared.inputs

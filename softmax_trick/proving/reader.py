@@ -16,6 +16,7 @@ from softmax_trick.language.expression import (
     Call,
     Chosen,
     Comprehension,
+    Delta,
     Entry,
     Expression,
     Index,
@@ -429,7 +430,9 @@ class Reader:
                 found = [(apply("multiply", condition, c), leaf) for c, leaf in self._split(u, depth + 1)]
                 rest = apply("subtract", ONE, condition)
                 found += [(apply("multiply", rest, c), leaf) for c, leaf in self._split(v, depth + 1)]
-            case Apply("step", (u,)):
+            case Apply("subtract", (Number(), u)) if is_zero_or_one(u):
+                found = [(c, apply("subtract", expression.arguments[0], leaf)) for c, leaf in self._split(u, depth + 1)]
+            case _ if is_zero_or_one(expression) and not isinstance(expression, Number):
                 return [(expression, ONE), (apply("subtract", ONE, expression), ZERO)]
             case Apply(function, arguments):
                 cases: list[tuple[Expression, tuple[Expression, ...]]] = [(ONE, ())]
@@ -457,7 +460,10 @@ class Reader:
         """Whether a condition on real numbers occurs in it."""
         known = self._piecewise.get(id(expression))
         if known is None:
-            own = isinstance(expression, Apply) and expression.function in ("step", "where", "abs", "sign", "maximum")
+            own = isinstance(expression, Delta)
+            own = own or (
+                isinstance(expression, Apply) and expression.function in ("step", "where", "abs", "sign", "maximum")
+            )
             own = own or (isinstance(expression, Call) and expression.function == "max")
             known = (expression, own or any(self.is_piecewise(child) for child in expression.children))
             self._piecewise[id(expression)] = known
@@ -555,6 +561,22 @@ class Reader:
             case Spread(argument) | Comprehension(_, argument) | Entry(argument):
                 return every(argument)
         return False
+
+
+def is_zero_or_one(expression: Expression) -> bool:
+    """Whether an expression is seen to be 0 or 1 everywhere."""
+    match expression:
+        case Number(value):
+            return value in (0, 1)
+        case Delta() | Apply("step"):
+            return True
+        case Apply("multiply" | "where", arguments):
+            return all(map(is_zero_or_one, arguments))
+        case Apply("subtract", (Number(value), u)):
+            return value == 1 and is_zero_or_one(u)
+        case Comprehension(_, u) | Spread(u) | Entry(u):
+            return is_zero_or_one(u)
+    return False
 
 
 def _needed(trace: Trace) -> set[int]:

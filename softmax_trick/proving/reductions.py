@@ -335,7 +335,7 @@ def _nll_parts(r: Reader, x: Any, target: Any, weight: Any, ignored: int) -> tup
     axis = 1 if len(x.dims) > 1 else 0
     labels = as_indices(r, target)
     place, into = starts(x.dims)[axis], x.dims[axis]
-    if len(into) != 1:
+    if len(into) > 1:
         refuse("classes along merged axes")
     dims = without(x.dims, [axis], False)
     labels = spread(labels, dims)
@@ -346,6 +346,9 @@ def _nll_parts(r: Reader, x: Any, target: Any, weight: Any, ignored: int) -> tup
         from softmax_trick.proving.values import substituted
 
         for where, term in safe:
+            if not into:  # of one class
+                yield entry(where, indices), indices
+                continue
             here = _inside(term if isinstance(term, int) else substituted(term, indices), into[0])
             yield entry(where, indices), (*indices[:place], here, *indices[place:])
 
@@ -365,6 +368,8 @@ def _nll_parts(r: Reader, x: Any, target: Any, weight: Any, ignored: int) -> tup
         chosen = Real(chosen.expression, dims)
     if weight is None:
         return chosen, kept
+    if not into:
+        return chosen, multiply(r, kept, weight)
     weights = chosen_entries(weight, dims, lambda i: ((c, terms[place : place + 1]) for c, terms in cases(i)))
     return chosen, multiply(r, kept, weights)
 
@@ -384,4 +389,6 @@ def _nll_loss_backward(
     scaled = multiply(r, factor, g)
     scaled = with_dims(scaled, (*dims[:axis], (), *dims[axis:]))
     labels = spread(as_indices(r, target), dims)
+    if not x.dims[axis]:
+        return scaled
     return multiply(r, scaled, Real(_matches(r, labels, x.dims, starts(x.dims)[axis]), x.dims))

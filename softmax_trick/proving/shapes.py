@@ -11,7 +11,7 @@ import torch
 from softmax_trick.language.expression import Expression, Index, IndexTerm, Numbered
 from softmax_trick.proving.inputs import Dims
 from softmax_trick.proving.pointwise import as_indices, choose, real
-from softmax_trick.proving.reader import READINGS, Reader, reads
+from softmax_trick.proving.reader import READINGS, Reader, is_zero_or_one, reads
 from softmax_trick.proving.values import (
     ONE,
     ZERO,
@@ -62,12 +62,9 @@ def _same(r: Reader, u: Value, *_: Any, **__: Any) -> Value:
 @reads("_to_copy.default")
 def _cast(r: Reader, u: Value, **_: Any) -> Value:
     meta = r.operation.outputs
-    was_real = isinstance(u, Real)
-    if was_real and not meta.dtype.is_floating_point and meta.dtype != torch.bool:  # type: ignore[union-attr]
-        from softmax_trick.proving.pointwise import _is_boolean
-
-        if not (r.is_boolean(u) or _is_boolean(u.expression)):  # type: ignore[union-attr]
-            refuse("real numbers cut to whole ones")
+    whole = not meta.dtype.is_floating_point and meta.dtype != torch.bool  # type: ignore[union-attr]
+    if whole and isinstance(u, Real) and not (r.is_boolean(u) or is_zero_or_one(u.expression)):
+        refuse("real numbers cut to whole ones")
     if isinstance(u, Indices) and meta.dtype.is_floating_point:  # type: ignore[union-attr]
         return real(r, u)
     if meta.dtype == torch.bool:  # type: ignore[union-attr]

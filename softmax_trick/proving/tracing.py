@@ -211,6 +211,9 @@ def recorded(
 
     graph = proxy_tensor.make_fx(first, tracing_mode=mode)(*tensors)
 
+    if not any(_needs_a_second_pass(node) for node in graph.graph.nodes):
+        return graph, graph
+
     def again(*args: Tensor) -> Any:
         return _Replay(graph, recorder).run(*args)
 
@@ -221,6 +224,12 @@ def recorded(
     plain = [tensor.detach() for tensor in tensors]
     with torch.no_grad():
         return graph, proxy_tensor.make_fx(second, _decompositions(), tracing_mode=mode)(*plain)
+
+
+def _needs_a_second_pass(node: fx.Node) -> bool:
+    """Whether an operation writes in place, or is one that torch itself writes in simpler ones."""
+    schema = getattr(node.target, "_schema", None)
+    return (schema is not None and schema.is_mutable) or node.target in _decompositions()
 
 
 @cache
