@@ -390,5 +390,5 @@ def _nll_loss_backward(
     scaled = with_dims(scaled, (*dims[:axis], (), *dims[axis:]))
     labels = spread(as_indices(r, target), dims)
     if not x.dims[axis]:
-        return scaled
+        return real(r, scaled)
     return multiply(r, scaled, Real(_matches(r, labels, x.dims, starts(x.dims)[axis]), x.dims))
