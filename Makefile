@@ -27,12 +27,14 @@ errata: .venv/all.stamp
 test: .venv/all.stamp
 	$(BIN)/pytest -n 2 --dist loadfile
 
-# Other people's code, checked in an environment of its own; takes minutes. Writes docs/peers.md.
+# Other people's code, checked in an environment of its own; takes minutes. Writes docs/peers.md and docs/peers-proved.md.
 peers: .venv/bin/python
 	test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--requirement peers/requirements.txt --editable '.[testing]'
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement peers/proved.txt
 	build/peers/bin/python peers/check.py
+	build/peers/bin/python peers/prove.py
 	SOFTMAX_TRICK_PEERS=1 build/peers/bin/python -m pytest tests/test_language_emission.py -k jax
 
 train: .venv/all.stamp
