@@ -143,25 +143,6 @@ def compare(
     return Comparison(None, agreed, undefined)
 
 
-def refute(
-    left: Expression, right: Expression, sizes: Mapping[str, int] | None = None, relation: Relation = "=="
-) -> Witness | None:
-    """The smallest readable point found at which a statement is false; see `compare`."""
-    return compare(left, right, sizes, relation).witness
-
-
-def agreement(left: Expression, right: Expression, sizes: Mapping[str, int] | None = None) -> int:
-    """At how many of the points both sides have a value and Arb's balls for them overlap; 0: defined nowhere we looked.
-
-    Raises:
-        ValueError: they differ at a point.
-    """
-    comparison = compare(left, right, sizes)
-    if comparison.witness is not None:
-        raise ValueError(f"the two sides differ: {comparison.witness}")
-    return comparison.agreed
-
-
 @dataclass(frozen=True)
 class _Place:
     """Where two sides were found to differ, and how."""

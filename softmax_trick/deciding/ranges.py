@@ -136,7 +136,6 @@ UNIT = Range(Fraction(0), Fraction(1), False, False)
 INNER = Range(Fraction(0), Fraction(1))
 SOFT = Range(Fraction(0), Fraction(1), True, False)  # a SoftMax of one class is 1
 AT_LEAST_ONE = Range(Fraction(1), low_open=False)
-ABOVE_ONE = Range(Fraction(1))
 
 
 ARITHMETIC: dict[str, Callable[..., Fraction]] = {
