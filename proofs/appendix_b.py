@@ -30,7 +30,6 @@ from softmax_trick.proofs.listing_runs import (
     TWO_SIDED,
     Edit,
     assembled,
-    blurred,
     example,
     executed,
     forward_on_symbols,
@@ -47,12 +46,32 @@ from softmax_trick.proofs.listing_runs import (
     soft_functions,
     suppose,
     target,
+    tensor,
     wrappers,
 )
 from softmax_trick.symbolic import Vector, gradient, soft_cross_entropy, softmax
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+PARSER, PYTHON, TORCH = "Python's parser", "Python", "torch"
+EACH_ROW = "torch.mean of a batch is the mean over its rows as well; any class may be numbered 1"
+
+
+def as_printed(*names: str) -> Check:
+    """The check that listings are Python."""
+
+    def check(facts: Findings) -> None:
+        for name in names:
+            parses(facts, name.lower(), listing(name))
+
+    return Check(PARSER, check, "the listing" if len(names) == 1 else f"{len(names)} listings")
+
+
+def hot(p: Proof, eps: sp.Expr) -> Vector:
+    """The softened targets of a row labelled 1."""
+    return p.classes.unit(1) * (1 - p.classes.size * eps) + eps
 
 
 # --- section 3: the two loops -----------------------------------------------------------------------------------------
@@ -82,11 +101,9 @@ def first_loop(facts: Findings) -> None:
 
 def second_loop_parses(facts: Findings) -> None:
     """It parses, and at scores of zero the error is 1/K - t."""
-    import torch
-
     source = listing("LOOP_ISBE")
     parses(facts, "the loop", source)
-    left = gradient_by_loop(source, torch.zeros(2, 4, dtype=torch.float64), one_hot(torch.tensor([0, 2]), 4))
+    left = gradient_by_loop(source, tensor([[0.0] * 4] * 2), one_hot(tensor([0, 2]), 4))
     right = "[[-3/4, 1/4, 1/4, 1/4], [1/4, 1/4, -3/4, 1/4]]"
     facts.same("for scores of zero, K = 4, the loop sends 1/4 - t", shown(left), right)
 
@@ -160,16 +177,6 @@ def simplest(p: Proof) -> None:
     p.statement("the loop sends the gradient of the cross-entropy, summed over the batch", sent, ce, (t,))
 
 
-def simplest_parses(facts: Findings) -> None:
-    """As printed."""
-    parses(facts, "the loop", listing("LOOP_SIMPLEST"))
-
-
-def options_parse(facts: Findings) -> None:
-    """As printed."""
-    parses(facts, "the loop", listing("LOOP_OPTIONS"))
-
-
 def options_loop(p: Proof) -> None:
     """The mended loop is run on symbols for each option, y standing for what its function returns."""
     x, t, y = p.vector("x"), p.vector("t"), p.vector("y")
@@ -195,16 +202,14 @@ def _cross_entropy_branch(p: Proof, source: str, x: Vector, t: Vector) -> None:
 
 def options_in_torch(facts: Findings) -> None:
     """The mended loop at scores where the functions take exact values, one of them the labelled class."""
-    import torch
-
     for soft, (scores, values) in EXACT_VALUES.items():
-        labels = one_hot(torch.tensor([0]), 4)
-        given = torch.tensor([scores], dtype=torch.float64)
+        labels = one_hot(tensor([0]), 4)
+        given = tensor([scores])
         names = {"no_cross_entropy": True, "soft_option": soft}
         left = gradient_by_loop(listing("LOOP_OPTIONS", READING), given, labels, **names)
         on, off = (1, -1) if soft in TWO_SIDED else (1, 0)
         right = [[y - (on if i == 0 else off) for i, y in enumerate(values)]]
-        facts.same(f"with {soft} the loop sends F(x) - t at x = {scores}", shown(left), shown(torch.tensor(right)))
+        facts.same(f"with {soft} the loop sends F(x) - t at x = {scores}", shown(left), shown(tensor(right)))
 
 
 # Scores at which the soft scores are binary fractions, and those.
@@ -219,11 +224,9 @@ EXACT_VALUES: dict[str, tuple[list[float], list[float]]] = {
 
 def options_chain(facts: Findings) -> None:
     """The chain closed by an else, as a chain of options may be; SoftMax is asked for, and does not come."""
-    import torch
-
     source = listing("LOOP_OPTIONS", READING).replace('elif soft_option=="hardsigmoid":', "else:")
     suppose(facts, "closed by an else the loop parses", misprint(source) is None)
-    scores, labels = torch.zeros(1, 4, dtype=torch.float64), one_hot(torch.tensor([0]), 4)
+    scores, labels = tensor([[0.0] * 4]), one_hot(tensor([0]), 4)
     for soft in ("tanh", "hardtanh", "sigmoid", "SoftMax"):
         sent = gradient_by_loop(source, scores, labels, no_cross_entropy=True, soft_option=soft)
         wanted = soft_functions()[soft](scores) - (2 * labels - 1 if soft in TWO_SIDED else labels)
@@ -242,11 +245,6 @@ def options_without_reduction(facts: Findings) -> None:
             facts.holds(
                 f"{name} runs with reduction {reduction}", said == RUNS, reduction=reduction, raised=said, n_b=2
             )
-
-
-def compact_parses(facts: Findings) -> None:
-    """As printed."""
-    parses(facts, "the loop", listing("LOOP_COMPACT"))
 
 
 def compact(p: Proof) -> None:
@@ -270,17 +268,6 @@ def skeleton_parses(facts: Findings) -> None:
     parses(facts, "the skeleton, (...) and <body of ...> filled in,", source)
 
 
-def forward_parses(facts: Findings) -> None:
-    """As printed."""
-    parses(facts, "forward", listing("FORWARD"))
-
-
-def others_parse(facts: Findings) -> None:
-    """As printed."""
-    for name in ("SETUP_CONTEXT", "BACKWARD", "ISBE_FUNC_WITH_OPTIONS", "ISBE_FUNC", "ISBE_BACKWARD", "CROSS_ENTROPY"):
-        parses(facts, name.lower(), listing(name))
-
-
 def forward_runs(facts: Findings) -> None:
     """With the parenthesis mended and nothing else."""
     import torch
@@ -295,18 +282,16 @@ def forward_runs(facts: Findings) -> None:
 
 def copied(facts: Findings) -> None:
     """The class put together from its listings as they are, and called with its default options."""
-    import torch
-
     parses(facts, "the class, with its methods put in place of the skeleton's stubs,", assembled())
-    scores = torch.zeros(1, 10, requires_grad=True)
-    said = outcome(lambda: isbe_class(()).apply(scores, torch.tensor([0])))
+    scores = tensor([[0.0] * 10]).requires_grad_()
+    said = outcome(lambda: isbe_class(()).apply(scores, tensor([0])))
     facts.holds("the class runs with its default options", said == RUNS, raised=said)
 
 
 def forward_returns(p: Proof) -> None:
     """The mended forward is run on symbols for each option, y standing for the soft scores."""
     y, eps = p.vector("y"), sp.Symbol("eps", real=True)
-    t = p.classes.unit(1) * (1 - p.classes.size * eps) + eps
+    t = hot(p, eps)
     for soft, function in FUNCTIONS.items():
         out = forward_on_symbols(p, soft, y, eps)
         if out.called != function:
@@ -317,48 +302,28 @@ def forward_returns(p: Proof) -> None:
         p.statement(
             f"{soft}: mse_soft is the mean of (F(x) - t)^2 over the K classes", out.mse, square / p.classes.size
         )
-    p.cites("torch.mean of a batch is the mean over its rows as well; any class may be numbered 1")
+    p.cites(EACH_ROW)
 
 
 def forward_in_torch(facts: Findings) -> None:
     """The mended forward at scores where the soft scores are binary fractions; K = 4, eps = 1/16."""
-    import torch
-
     for soft, (scores, values) in EXACT_VALUES.items():
         options = {"soft": soft, "num_classes": 4, "eps": 1 / 16}
-        given = torch.tensor([scores], dtype=torch.float64)
-        mse, errors, soft_scores = isbe_class().forward(given, torch.tensor([0]), options)
+        given = tensor([scores])
+        mse, errors, soft_scores = isbe_class().forward(given, tensor([0]), options)
         t = [(2 * value - 1 if soft in TWO_SIDED else value) for value in (13 / 16, 1 / 16, 1 / 16, 1 / 16)]
-        right = torch.tensor([[y - goal for y, goal in zip(values, t, strict=True)]], dtype=torch.float64)
-        facts.same(f"{soft}: the soft scores at x = {scores}", shown(soft_scores), shown(torch.tensor([values])))
+        right = tensor([[y - goal for y, goal in zip(values, t, strict=True)]])
+        facts.same(f"{soft}: the soft scores at x = {scores}", shown(soft_scores), shown(tensor([values])))
         facts.same(f"{soft}: the soft errors", shown(errors), shown(right))
         facts.same(f"{soft}: their mean square", shown(mse), shown((right * right).mean()))
 
 
-def targets_of_forward(p: Proof, eps: sp.Expr) -> Vector:
-    """The targets of a row labelled 1, before they are mapped into a range: what forward takes from the soft scores."""
-    y = p.vector("y")
-    return y - forward_on_symbols(p, "SoftMax", y, eps).errors
-
-
-def targets_sum_to_one(p: Proof) -> None:
-    """For any eps."""
-    p.statement("the targets of a row sum to 1", targets_of_forward(p, sp.Symbol("eps", real=True)).sum(), 1)
-
-
-def blurring(p: Proof) -> None:
-    """eps is section 3's mu / (K - 1)."""
-    eps = sp.Symbol("eps", real=True)
-    section_3 = blurred(p.classes.unit(1), (p.classes.size - 1) * eps)
-    p.statement("the targets are section 3's with mu = (K - 1) eps", targets_of_forward(p, eps), section_3)
-
-
-def smoothing(p: Proof) -> None:
-    """PyTorch's label_smoothing s makes (1 - s) t + s / K of a target t."""
-    eps, k = sp.Symbol("eps", real=True), p.classes.size
-    smooth = p.classes.unit(1) * (1 - k * eps) + k * eps / k
-    p.cites("nn.CrossEntropyLoss with label_smoothing = s has the targets (1 - s) t + s / K (its documentation)")
-    p.statement("the targets are those of label_smoothing = K eps", targets_of_forward(p, eps), smooth)
+def targets(p: Proof) -> None:
+    """The targets of a row labelled 1, before they are mapped into a range: scores less errors, any eps."""
+    y, eps = p.vector("y"), sp.Symbol("eps", real=True)
+    p.equal("forward has these targets", y - forward_on_symbols(p, "SoftMax", y, eps).errors, hot(p, eps))
+    p.cites("any class may be numbered 1")
+    p.concludes()
 
 
 def default_options(facts: Findings) -> None:
@@ -378,12 +343,10 @@ def default_options(facts: Findings) -> None:
 
 def hardsigmoid_of_section_4(facts: Findings) -> None:
     """Section 4.1: 0 up to -2, 1 from 2, (x + 2) / 4 between."""
-    import torch
-
     for x in (Fraction(-3), Fraction(0), Fraction(3, 2), Fraction(3)):
         options = {"soft": "hardsigmoid", "num_classes": 2, "eps": 0.0}
-        given = torch.full((1, 2), float(x), dtype=torch.float64)
-        listed = Fraction(isbe_class().forward(given, torch.tensor([0]), options)[2][0, 0].item())
+        given = tensor([[float(x)] * 2])
+        listed = Fraction(isbe_class().forward(given, tensor([0]), options)[2][0, 0].item())
         printed = min(max((x + 2) / 4, Fraction(0)), Fraction(1))
         facts.same(f"at x = {x} the listing's hardsigmoid is section 4.1's", listed, printed, x=x)
 
@@ -439,10 +402,8 @@ def three_methods(facts: Findings) -> None:
 
 def direct_call(facts: Findings) -> None:
     """forward is called with the scores of a network in training, and with scores without a graph."""
-    import torch
-
     function, options = isbe_class(), {"soft": "SoftMax", "num_classes": 2, "eps": 0.0}
-    weights, labels = torch.zeros(1, 2, requires_grad=True), torch.tensor([0])
+    weights, labels = tensor([[0.0, 0.0]]).requires_grad_(), tensor([0])
     said = outcome(function.forward, weights * 1, labels, options)
     facts.holds(
         "called directly with a network's scores, forward raises", said.startswith("RuntimeError"), outcome=said
@@ -493,10 +454,8 @@ def _step_under_scaler(edits: Sequence[Edit], scale: float) -> str:
 
 def other_outputs(facts: Findings) -> None:
     """A value made of the soft scores, and one made of the soft errors, against torch.softmax."""
-    import torch
-
     own = example()
-    right = shown(torch.autograd.grad(torch.softmax(own.scores, 1)[0, 0], own.scores)[0])
+    right = shown(own.gradient(own.scores.softmax(1)[0, 0]))
     for name, value in (("soft_scores", own.soft_scores), ("soft_errors", own.soft_errors)):
         left = shown(own.gradient(value[0, 0]))
         facts.same(f"the gradient of {name}[0, 0]", left, right, output=f"{name}[0, 0]", x="(0, 0)", label=0)
@@ -504,12 +463,10 @@ def other_outputs(facts: Findings) -> None:
 
 def second_derivative(facts: Findings) -> None:
     """The first entry of the gradient Y - t is differentiated again; an exception would do as well."""
-    import torch
-
     own = example()
     first = own.gradient(own.mse, create_graph=True)
     said = outcome(own.gradient, first[0, 0])
-    right = shown(torch.autograd.grad(torch.softmax(own.scores, 1)[0, 0], own.scores)[0])
+    right = shown(own.gradient(own.scores.softmax(1)[0, 0]))
     left = shown(own.gradient(first[0, 0])) if said == RUNS else right
     facts.same("the derivative of (Y - t)_1 is refused, or row 1 of the Jacobian", left, right, x="(0, 0)", label=0)
 
@@ -546,7 +503,7 @@ def cycle(facts: Findings, edits: Sequence[Edit] = READING) -> None:
 def wrapped(p: Proof) -> None:
     """forward, setup_context and backward are run on symbols, and so is the simplest loop, with the blurred label."""
     y, eps = p.vector("y"), sp.Symbol("eps", real=True)
-    t = p.classes.unit(1) * (1 - p.classes.size * eps) + eps
+    t = hot(p, eps)
     methods = executed(listing("SETUP_CONTEXT") + listing("BACKWARD"))
     for soft in FUNCTIONS:
         out = forward_on_symbols(p, soft, y, eps)
@@ -597,14 +554,12 @@ def backward_wrapper(facts: Findings) -> None:
 
 def backward_of_the_value(facts: Findings) -> None:
     """The value of isbe_func itself, no stand-in, for each option."""
-    import torch
-
-    labels = torch.tensor([0])
+    labels = tensor([0])
     for soft in FUNCTIONS:
         own = wrappers(soft=soft, num_classes=4, eps=1 / 16)
 
         def sent(back: Any, own: SimpleNamespace = own) -> str:
-            leaf = torch.tensor([[-2.0, -0.5, 0.25, 2.0]], dtype=torch.float64).requires_grad_()
+            leaf = tensor([[-2.0, -0.5, 0.25, 2.0]]).requires_grad_()
             back(own.isbe_func(leaf, labels))
             return shown(leaf.grad)
 
@@ -656,7 +611,7 @@ def none_is_sum(facts: Findings) -> None:
 def mended(p: Proof) -> None:
     """The methods with all edits are run on symbols, with an arbitrary gradient g arriving from the loss."""
     y, eps, g = p.vector("y"), sp.Symbol("eps", real=True), sp.Symbol("g", real=True)
-    t = p.classes.unit(1) * (1 - p.classes.size * eps) + eps
+    t = hot(p, eps)
     edits = READING + REPAIR
     methods = executed(listing("SETUP_CONTEXT", edits) + listing("BACKWARD", edits))
     for soft in FUNCTIONS:
@@ -688,9 +643,9 @@ def mended_in_torch(facts: Findings) -> None:
 
 # --- the claims -------------------------------------------------------------------------------------------------------
 
-PARSER, PYTHON, TORCH = "Python's parser", "Python", "torch"
 INSTRUCTION = "we have to follow the instruction of PyTorch on this kind registration"
 HOT = r"$y^\circ \in [0,1]^K, \ \sum_k y^\circ_k = 1$"
+TARGETS = "epsilon: real; e = [k:K] delta(k, 1); t = (1 - K*epsilon)*e + epsilon"  # of a row labelled 1
 AS_READ = "the listing with its misprints mended: B.skeleton, B.forward.parses, B.forward.runs"
 
 CODE_CLAIMS = (
@@ -759,7 +714,7 @@ CLAIMS = (
         "after, subtracting target hot vectors or their soften versions",
         hypotheses=(HOT,),
         proof=simplest,
-        checks=(Check(PARSER, simplest_parses, "the listing"),),
+        checks=(as_printed("LOOP_SIMPLEST"),),
     ),
     Claim(
         id="B.options.parses",
@@ -767,7 +722,7 @@ CLAIMS = (
         statement="Loop 2 parses as printed.",
         source="Appendix B.1, item 2",
         quote="If we want to test more options and compare them with cross-entropy, the loop code will extend a bit",
-        checks=(Check(PARSER, options_parse, "the listing"),),
+        checks=(as_printed("LOOP_OPTIONS"),),
         repaired_by="B.options",
         correction="The reader must name the next options in place of `elif # ...`.",
     ),
@@ -812,7 +767,7 @@ CLAIMS = (
         source="Appendix B.1, item 3",
         quote="extending the class `DataProvider` with matching target labels for a given soft option",
         proof=compact,
-        checks=(Check(PARSER, compact_parses, "the listing"),),
+        checks=(as_printed("LOOP_COMPACT"),),
     ),
     Claim(
         id="B.copy",
@@ -849,7 +804,7 @@ CLAIMS = (
         title="the body of forward is Python",
         statement="The body of forward parses as printed.",
         source="Appendix B.2, item 1",
-        checks=(Check(PARSER, forward_parses, "the listing"),),
+        checks=(as_printed("FORWARD"),),
         repaired_by="B.forward",
         correction="The statement that computes one_hots closes one parenthesis too many, its last.",
     ),
@@ -879,28 +834,30 @@ CLAIMS = (
     Claim(
         id="B.targets",
         title="the targets of forward sum to one",
-        statement=r"$\sum_i \left[(1 - K \epsilon) \delta_{ic} + \epsilon\right] = 1$",
+        formulas=("sum(t) == 1",),
+        let=TARGETS,
         source="Appendix B.2, item 1",
         hypotheses=(AS_READ,),
-        proof=targets_sum_to_one,
+        proof=targets,
     ),
     Claim(
         id="B.blur",
         title="eps is the blurring mu = (K - 1) eps of section 3",
-        statement=r"The targets of forward are $(1-\mu)\delta_{ic} + \frac{\mu}{K-1} (1 - \delta_{ic})$ with "
-        r"$\mu = (K - 1) \epsilon$.",
+        formulas=("t == (1 - mu)*e + mu/(K - 1)*(1 - e)",),
+        let=f"{TARGETS}; mu = (K - 1)*epsilon",
+        where=("K >= 2",),
         source="Appendix B.2, item 1; section 3, item 1 for teachers",
-        hypotheses=(r"$K \ge 2$", AS_READ),
-        proof=blurring,
-        classes=range(2, 7),
+        hypotheses=(AS_READ,),
+        proof=targets,
     ),
     Claim(
         id="B.smoothing",
         title="eps is PyTorch's label_smoothing = K eps",
-        statement=r"The targets of forward are $(1 - s) \delta_{ic} + \frac{s}{K}$ with $s = K \epsilon$.",
+        formulas=("t == (1 - s)*e + s/K",),
+        let=f"{TARGETS}; s = K*epsilon",
         source="Appendix B.2, item 1 and the last listing, whose options it compares",
-        hypotheses=(AS_READ,),
-        proof=smoothing,
+        hypotheses=(AS_READ, "label_smoothing is as nn.CrossEntropyLoss documents it"),
+        proof=targets,
     ),
     Claim(
         id="B.defaults",
@@ -927,7 +884,11 @@ CLAIMS = (
         statement="The bodies of setup_context and backward, isbe_func_, isbe_func, isbe_backward and the listing of "
         "cross_entropy_func and ce_backward parse as printed.",
         source="Appendix B.2, items 2 and 3 and the listings after them",
-        checks=(Check(PARSER, others_parse, "six listings"),),
+        checks=(
+            as_printed(
+                "SETUP_CONTEXT", "BACKWARD", "ISBE_FUNC_WITH_OPTIONS", "ISBE_FUNC", "ISBE_BACKWARD", "CROSS_ENTROPY"
+            ),
+        ),
     ),
     Claim(
         id="B.switch",

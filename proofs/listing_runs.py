@@ -275,11 +275,6 @@ def target(t: Vector, soft: str) -> Vector:
     return 2 * t - 1 if soft in TWO_SIDED else t
 
 
-def blurred(t: Vector, mu: sp.Expr) -> Vector:
-    """Section 3's blurring of a one-hot vector: (1 - mu) delta_ij + mu / (K - 1) (1 - delta_ij)."""
-    return t * (1 - mu) + (-t + 1) * (mu / (t.classes.size - 1))
-
-
 # --- running in torch -------------------------------------------------------------------------------------------------
 
 
@@ -357,6 +352,14 @@ def example(edits: Sequence[Edit] = READING) -> Example:
     scores = torch.zeros(1, 2, dtype=torch.float64, requires_grad=True)
     options = {"soft": "SoftMax", "num_classes": 2, "eps": 0.0}
     return Example(scores, *isbe_class(edits).apply(scores, torch.tensor([0]), options))
+
+
+def tensor(values: Sequence[Any]) -> Tensor:
+    """Whole numbers, or numbers in double precision."""
+    import torch
+
+    made = torch.tensor(values)
+    return torch.tensor(values, dtype=torch.float64) if made.is_floating_point() else made
 
 
 def one_hot(labels: Tensor, k: int) -> Tensor:
