@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify kernel mutants errata test peers train lint wheel bench bench-rivals bench-tau notebooks lab clean
+.PHONY: verify kernel mutants record test peers train lint wheel bench bench-rivals bench-tau notebooks lab clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
@@ -18,11 +18,9 @@ kernel: .venv/core.stamp
 mutants: .venv/core.stamp
 	$(BIN)/softmax-trick mutants
 
-errata: .venv/all.stamp
-	$(BIN)/softmax-trick verify --errata docs/errata.md --supplement docs/errata-supplement.md
-	$(BIN)/python -m softmax_trick.report.picture docs/ledger.svg
-	@if command -v coqc >/dev/null; then set -x; $(BIN)/python -m softmax_trick.report.rungs README.md; \
-	else echo "README.md's table of rungs is left as it is: it needs coqc (make kernel says how to get it)"; fi
+# What follows from the ledger: recorded verdicts, docs/errata.md, its supplement, docs/ledger.svg, README.md's counts.
+record: .venv/all.stamp
+	$(BIN)/python -m softmax_trick.report.renewal
 
 test: .venv/all.stamp
 	$(BIN)/pytest -n 2 --dist loadfile

@@ -212,6 +212,6 @@ def test_the_errata_are_short(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(("file", "write"), [("docs/errata.md", errata), ("docs/errata-supplement.md", supplement)])
 def test_the_errata_in_the_repository_are_those_of_the_ledger(ledger: Ledger, file: str, write: Any) -> None:
-    """They are what `make errata` writes now."""
+    """They are what `make record` writes now."""
     written = (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
     assert written == write([ledger.result(name) for name in CLAIMS])

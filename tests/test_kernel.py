@@ -491,7 +491,7 @@ def test_list_and_kernel_exclude_each_other(capsys):
 
 
 def test_the_table_of_rungs_in_the_readme(ledger: Ledger) -> None:
-    """`make errata`, where Coq is, renews it."""
+    """`make record`, where Coq is, renews it."""
     results = [ledger.result(name) for name in CLAIMS]
     asked = Kernel(TIES, as_recorded())
     lifted = [

@@ -1,22 +1,18 @@
 """The rungs of evidence: what each means, what one must believe to take its word, and how many claims stand on it.
 
-`python -m softmax_trick.report.rungs README.md` decides all claims, without Coq and with it, and writes the table into
-a file, between the lines that mark its place.
+Its table stands in README.md between two lines that mark its place; `softmax_trick.report.renewal` renews it.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from softmax_trick.ledger.claims import RUNGS, Rung, Verdict
-from softmax_trick.ledger.run import Ledger, Result
-from softmax_trick.system.files import write_whole
+from softmax_trick.ledger.run import Result
 
-BEGIN = "<!-- Made by python -m softmax_trick.report.rungs README.md -->"
+BEGIN = "<!-- Made by make record -->"
 END = "<!-- end of the table of rungs -->"
 
 
@@ -89,26 +85,3 @@ def placed(text: str, table: str) -> str:
         raise ValueError(f"the table's place is between the lines {BEGIN} and {END}")
     head, _, rest = text.partition(BEGIN)
     return f"{head}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
-
-
-def main() -> None:
-    """Decide all claims, without Coq and with it, and renew the table in a file."""
-    from softmax_trick.ledger.cache import Cache
-    from softmax_trick.ledger.kernel import HOW_TO_INSTALL, find_coqc, run
-    from softmax_trick.measurements.results import committed_results
-    from softmax_trick.proofs import CLAIMS
-
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m softmax_trick.report.rungs FILE.md")
-    coqc = find_coqc()
-    if not coqc:
-        sys.exit(f"the table of rungs needs coqc on the PATH: {HOW_TO_INSTALL}")
-    kernel = run(coqc)
-    ledgers = [Ledger(cache=Cache(), results=committed_results(), kernel=asked) for asked in (None, kernel.add_to)]
-    file = Path(sys.argv[1])
-    table = markdown(*([ledger.result(name) for name in CLAIMS] for ledger in ledgers))
-    write_whole(file, placed(file.read_text(encoding="utf-8"), table))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,90 @@
+"""What in the repository follows from the ledger, made anew: `make record`, or `python -m softmax_trick.report.renewal`.
+
+All claims are decided, without Coq and, where it is, with it. Then are written: the recorded verdicts, the errata and
+their supplement, the picture of the ledger, and in README.md its counts, the table of rungs and the example of a claim.
+Nothing is written before all is decided.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+
+from softmax_trick.ledger.cache import Cache
+from softmax_trick.ledger.kernel import HOW_TO_INSTALL, find_coqc
+from softmax_trick.ledger.kernel import run as ask_coq
+from softmax_trick.ledger.run import Ledger, Result
+from softmax_trick.measurements.results import committed_results
+from softmax_trick.proofs import CLAIMS, PAPER
+from softmax_trick.proofs.mutants import catalogue
+from softmax_trick.report import rungs
+from softmax_trick.report.console import claim_in_full, counts, show, table_of_parts
+from softmax_trick.report.errata import errata, supplement
+from softmax_trick.report.parts import not_run
+from softmax_trick.system.files import write_whole
+
+WIDTH = 112  # characters of the picture
+EXAMPLE = "A1.2-1"
+
+
+def main() -> None:
+    """Decide all claims and write all that follows."""
+    root = Path.cwd()
+    if not (root / "README.md").is_file() or not (root / "proofs" / "recorded.json").is_file():
+        sys.exit("run this at the top of a checkout: there is no README.md beside proofs/recorded.json here")
+    coqc = find_coqc()
+    if not coqc:
+        print(f"README.md's table of rungs is left as it is: it needs coqc ({HOW_TO_INSTALL})", file=sys.stderr)
+    kernels = [None, ask_coq(coqc).add_to] if coqc else [None]
+    ledgers = [Ledger(cache=Cache(), results=committed_results(), kernel=one) for one in kernels]
+    results, *lifted = [[ledger.result(name) for name in CLAIMS] for ledger in ledgers]
+    readme = renewed((root / "README.md").read_text(encoding="utf-8"), results, lifted[0] if lifted else None)
+    pages = {
+        "docs/errata.md": errata(results),
+        "docs/errata-supplement.md": supplement(results),
+        "docs/ledger.svg": picture(results),
+        "README.md": readme,
+    }
+    for name, text in pages.items():
+        write_whole(root / name, text)
+    PAPER.keep({result.claim.id: result.verdict for result in results})
+    print(f"{len(results)} claims: {counts(results)}; {', '.join(pages)} and the record are renewed")
+
+
+def picture(results: Sequence[Result]) -> str:
+    """The counts of the ledger as SVG."""
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
+    show(console, table_of_parts(results))
+    return console.export_svg(title="softmax-trick verify", theme=MONOKAI, unique_id="ledger")
+
+
+def renewed(readme: str, results: Sequence[Result], lifted: Sequence[Result] | None) -> str:
+    """README.md with the counts, the example and, if the results with Coq are given, the table of rungs of now."""
+    waiting = sum(map(not_run, results))
+    number = r"\d+ (?:proved|refuted|measured|undecided)"
+    changes = [
+        (rf"(?<=The ledger: )\d+ claims, {number}(?:, {number})*", f"{len(results)} claims, {counts(results)}"),
+        (rf"^{number}(?:, {number})*$", counts(results)),
+        (r"\d+(?= false neighbours)", str(len(catalogue()))),
+        (r"(?<=\[)\d+(?= more claims\])", str(len(results) - waiting - 1)),
+        (r"(?<=\[)\d+(?= more\])", str(waiting - 1)),
+    ]
+    for pattern, text in changes:
+        readme = re.sub(pattern, text, readme, flags=re.MULTILINE)
+    head, command, rest = readme.partition(f"$ softmax-trick verify {EXAMPLE}\n")
+    [example] = [result for result in results if result.claim.id == EXAMPLE]
+    output = io.StringIO()
+    show(Console(width=120, file=output), claim_in_full(example))
+    shown = "\n".join(line.rstrip() for line in output.getvalue().splitlines() if "of an earlier run" not in line)
+    readme = head + command + shown.rstrip() + "\n```" + rest.partition("\n```")[2]
+    return rungs.placed(readme, rungs.markdown(results, lifted)) if lifted else readme
+
+
+if __name__ == "__main__":
+    main()
