@@ -26,7 +26,7 @@ from softmax_trick.ledger.kernel import MODULES, Formula, Kernel, KernelError, P
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.proofs import CLAIMS, PAPER
 from softmax_trick.readings.coq import proposition
-from softmax_trick.report import rungs
+from softmax_trick.report import renewal, rungs
 from softmax_trick.report.ledger_page import ledger_page
 from softmax_trick.statements.statement import decide_statement
 
@@ -505,11 +505,10 @@ def test_the_table_of_rungs_in_the_readme(ledger: Ledger) -> None:
         assert rungs.in_words(rungs.counts(lifted)[rung]) in page
 
 
-def test_the_table_is_not_made_without_coq(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["rungs", str(tmp_path / "README.md")])
-    with pytest.raises(SystemExit, match="needs coqc on the PATH: install Coq"):
-        rungs.main()
+def test_the_record_is_renewed_in_a_checkout_only(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="at the top of a checkout"):
+        renewal.main()
 
 
 def test_the_table_needs_its_place():

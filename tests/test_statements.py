@@ -59,7 +59,7 @@ def with_formula(claim: Claim, number: int, statement: Statement) -> Claim:
 
 def by_proof(claim: Claim) -> str:
     """What SymPy's proof says of it for the least K; an inequality is none of its business."""
-    if not claim.states_equations:
+    if not claim.is_over_classes:
         return "open"
     least = [GivenK(max(2, *claim.classes[:1]))]
     return _symbolic(claim, claim.proof or concludes, "explicit algebra", "exact", "", least).outcome

@@ -178,9 +178,9 @@ class Claim:
         return tuple(Formula(text, self.let, self.where) for text in self.formulas)
 
     @property
-    def states_equations(self) -> bool:
-        """Whether its formulas are equations only, which proofs decide."""
-        return all(formula.statement.relation == "==" for formula in self.stated)
+    def is_over_classes(self) -> bool:
+        """Whether all its formulas are equations over the classes, which proofs decide."""
+        return all(formula.is_over_classes for formula in self.stated)
 
     @cached_property
     def heading(self) -> str:

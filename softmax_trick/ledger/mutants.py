@@ -516,7 +516,7 @@ def _with_slips(claim: Claim) -> Iterator[Mutant]:
 
 
 def _has_steps(claim: Claim) -> bool:
-    return bool(claim.proof or (claim.formulas and claim.states_equations and not claim.counterexample))
+    return bool(claim.proof or (claim.formulas and claim.is_over_classes and not claim.counterexample))
 
 
 @cache

@@ -164,13 +164,16 @@ class Ledger:
         return self.result(name).verdict is Verdict.PROVED
 
     def _gather(self, claim: Claim) -> Iterator[Evidence]:
+        canonical = by_canonical_form(claim) if claim.formulas else None
+        # A proof speaks of all but the inequalities and the other axes: of these the canonical form has to.
+        complete = claim.is_over_classes or (canonical is not None and canonical.outcome == "holds")
         if claim.proof:
-            yield from self._proofs(claim, claim.proof)
-        elif claim.formulas and claim.states_equations and not claim.counterexample:
-            for evidence in self._proofs(claim, concludes):
+            yield from self._proofs(claim, claim.proof, complete)
+        elif claim.formulas and claim.is_over_classes and not claim.counterexample:
+            for evidence in self._proofs(claim, concludes, complete):
                 yield replace(evidence, outcome="gave up") if evidence.outcome == "open" else evidence
-        if claim.formulas:
-            yield by_canonical_form(claim)
+        if canonical:
+            yield canonical
         if claim.counterexample:
             two = [GivenK(2)]
             yield _symbolic(claim, claim.counterexample, "explicit algebra", "exact", "a counterexample", two)
@@ -183,21 +186,18 @@ class Ledger:
             if claim.formulas:
                 yield sampled(claim)
 
-    def _proofs(self, claim: Claim, proof: Callable[[Proof], None]) -> Iterator[Evidence]:
+    def _proofs(self, claim: Claim, proof: Callable[[Proof], None], complete: bool) -> Iterator[Evidence]:
         from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3
 
         fewest = min(claim.classes)
         every_k = "every K" if fewest == 1 else f"every K >= {fewest}"
-        yield replace(
-            _symbolic(claim, proof, "index calculus", "general", every_k, [EVERY_K], fewest=fewest),
-            complete=claim.states_equations,
-        )
+        first = _symbolic(claim, proof, "index calculus", "general", every_k, [EVERY_K], fewest=fewest)
+        yield replace(first, complete=complete)
         listed = f"K = {fewest}..{max(claim.classes)}"
         yield _symbolic(claim, proof, "explicit algebra", "exact", listed, [GivenK(k) for k in claim.classes])
         z3 = Algebra(decide_by_z3, sign_by_z3)
-        second = replace(
-            _symbolic(claim, proof, "z3", "general", every_k, [EVERY_K], z3, fewest), complete=claim.states_equations
-        )
+        second = _symbolic(claim, proof, "z3", "general", every_k, [EVERY_K], z3, fewest)
+        second = replace(second, complete=complete)
         if second.outcome == "open":  # it refutes nothing; that there is no second opinion is said
             second = replace(second, outcome="gave up")
         yield second

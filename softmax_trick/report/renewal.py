@@ -1,4 +1,4 @@
-"""What in the repository follows from the ledger, made anew: `make record`, or `python -m softmax_trick.report.renewal`.
+"""What in the repository follows from the ledger, made anew by `make record`.
 
 All claims are decided, without Coq and, where it is, with it. Then are written: the recorded verdicts, the errata and
 their supplement, the picture of the ledger, and in README.md its counts, the table of rungs and the example of a claim.
