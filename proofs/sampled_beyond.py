@@ -13,7 +13,6 @@ from torch import Generator, Tensor
 from torch.func import grad, jacrev
 from torch.nn import functional
 
-from softmax_trick.isbe import isbe_error
 from softmax_trick.proofs.drawn import Sides, distribution, normal, positive
 
 Function = Callable[[Tensor], Tensor]
@@ -123,49 +122,6 @@ def _lipschitz_sparsemax(g: Generator, classes: int) -> Sides:
 # --- the trick, the family, relocations -------------------------------------------------------------------------------
 
 
-def _any_sum(g: Generator, classes: int) -> Sides:
-    x, t = normal(g, classes, 3), positive(g, classes)
-    return grad(lambda score: functional.cross_entropy(score, t))(x), t.sum() * x.softmax(-1) - t
-
-
-def _relocation(draw: Callable[[Generator, int], tuple[Function, Tensor, Tensor]]) -> Callable[[Generator, int], Sides]:
-    """The test that a method's soft scores are SoftMax(d * x - c), with error d * ((sum t) y - t)."""
-
-    def test(g: Generator, classes: int) -> Sides:
-        method, d, c = draw(g, classes)
-        x, t = normal(g, classes), positive(g, classes)
-        y = method(x)
-        error = grad(lambda score: functional.cross_entropy(d * score - c, t))(x)
-        return _both((y, (d * x - c).softmax(-1)), (error, d * (t.sum() * y - t)))
-
-    return test
-
-
-def _dilated(g: Generator, classes: int) -> tuple[Function, Tensor, Tensor]:
-    d, c = normal(g, classes), normal(g, classes)
-    return lambda x: (d * x - c).exp() / (d * x - c).exp().sum(), d, c
-
-
-def _balanced(g: Generator, classes: int) -> tuple[Function, Tensor, Tensor]:
-    n = positive(g, classes)
-    return lambda x: n * x.exp() / (n * x.exp()).sum(), torch.ones_like(n), -n.log()
-
-
-def _adjusted(g: Generator, classes: int) -> tuple[Function, Tensor, Tensor]:
-    prior, tau = distribution(g, classes), positive(g, 1)
-    return lambda x: prior**tau * x.exp() / (prior**tau * x.exp()).sum(), torch.ones_like(prior), -tau * prior.log()
-
-
-def _scaled(g: Generator, classes: int) -> tuple[Function, Tensor, Tensor]:
-    w, b = normal(g, classes), normal(g, classes)
-    return lambda x: b.exp() * (w * x).exp() / (b.exp() * (w * x).exp()).sum(), w, -b
-
-
-def _cooled(g: Generator, classes: int) -> tuple[Function, Tensor, Tensor]:
-    ones, temperature = torch.ones(classes, dtype=torch.float64), positive(g, 1)
-    return lambda x: (x / temperature).softmax(-1), ones / temperature, 0 * ones
-
-
 def _ldam(g: Generator, classes: int) -> Sides:
     """The soft scores that its error presupposes, for label 1 and for label 2."""
     x, margins = normal(g, classes), positive(g, classes)
@@ -175,25 +131,6 @@ def _ldam(g: Generator, classes: int) -> Sides:
         return grad(lambda score: functional.cross_entropy(score - shift, e))(x) + e
 
     return _so((presupposed(0) - presupposed(1)).norm() > 1e-4)
-
-
-def _family_sum(g: Generator, classes: int) -> Sides:
-    x, d, a, slack = normal(g, classes), normal(g, classes), positive(g, classes), positive(g, 1)
-    powers = a * (d * x).exp()
-    with_slack, without = powers / (slack + powers.sum()), powers / powers.sum()
-    return _both(
-        (1 - with_slack.sum(), slack / (slack + powers.sum())), (without.sum().view(1), torch.ones(1).double())
-    )
-
-
-def _unique(g: Generator, classes: int) -> Sides:
-    """d from the Jacobian off its diagonal, and a shift of c without effect."""
-    x, d, c = normal(g, classes), normal(g, classes), normal(g, classes)
-    y, shifted = (d * x - c).softmax(-1), (d * x - c - normal(g, 1)).softmax(-1)
-    j = jacrev(lambda score: (d * score - c).softmax(-1))(x)
-    rows = torch.arange(classes) - 1  # for column j, row j - 1
-    columns = torch.arange(classes)
-    return _both((-j[rows, columns] / (y[rows] * y[columns]), d), (shifted, y))
 
 
 def _slack_taken(g: Generator, classes: int) -> Sides:
@@ -224,14 +161,6 @@ def _no_p2(g: Generator, classes: int) -> Sides:
         d = (form * j).sum(0) / (form * form).sum(0)
         residuals.append((form * d - j).norm() > 1e-3)
     return _so(*residuals)
-
-
-def _smoothing(g: Generator, classes: int) -> Sides:
-    """The library's blurring against torch's label smoothing."""
-    x, s = normal(g, classes).view(1, -1), float(torch.rand(1, generator=g))
-    label = torch.randint(classes, (1,), generator=g)
-    smoothed = grad(lambda score: functional.cross_entropy(score, label, label_smoothing=s))(x)
-    return smoothed, isbe_error(x, label, "softmax", blurring=s * (classes - 1) / classes)
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -288,20 +217,10 @@ SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
     "X.lipschitz.hardsigmoid": (_lipschitz("hardsigmoid", 1 / 4), 1),
     "X.lipschitz.hardsigmoid-torch": (_lipschitz("hardsigmoid_torch", 1 / 6), 1),
     "X.lipschitz.sparsemax": (_lipschitz_sparsemax, 2),
-    "X.trick.any-sum": (_any_sum, 1),
-    "X.trick.dilated-any-sum": (_relocation(_dilated), 1),
-    "X.family.unity": (_family_sum, 1),
-    "X.family.unique": (_unique, 2),
     "X.family.positive": (_slack_taken, 2),
     "X.elementwise-no-softmax": (_sums_vary, 1),
     "X.elementwise-no-p2": (_no_p2, 2),
-    "X.relocation.balanced-softmax": (_relocation(_balanced), 1),
-    "X.relocation.logit-adjustment": (_relocation(_adjusted), 1),
-    "X.relocation.vs-loss": (_relocation(_scaled), 1),
-    "X.relocation.temperature-scaling": (_relocation(_cooled), 1),
-    "X.relocation.vector-scaling": (_relocation(_scaled), 1),
     "X.relocation.ldam": (_ldam, 2),
-    "X.blurring": (_smoothing, 2),
     "X.adam.scale": (_adam(lambda step: 1000.0, 0.0, same=True), 2),
     "X.adam.mean": (_adam(lambda step: 1 / 64, 0.0, same=True), 2),
     "X.adam.epsilon": (_adam(lambda step: 2.0, 1.0, same=False), 2),

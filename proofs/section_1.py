@@ -13,6 +13,7 @@ from softmax_trick.ledger.proof import Proof
 from softmax_trick.proofs.operations import fewer_by_loop
 from softmax_trick.proofs.section_4_networks import N0, N1, VGG
 from softmax_trick.proofs.tables import ALPHA, CROSS_ENTROPY, ISBE, TABLE_3
+from softmax_trick.proofs.theorem_a1 import NAMES
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ CLAIMS = (
         id="S0.only-generalised",
         title="abstract: the trick only applies to dilated, relocated SoftMax",
         statement=ONLY_GENERALISED_SOFTMAX,
+        let=NAMES,
         source="abstract",
         quote="formally proves that the SoftMax trick only applies to the class of dilated SoftMax functions with "
         "relocations",
@@ -262,6 +264,7 @@ CLAIMS = (
         id="S1.characterization",
         title="the functions with the trick are fully characterized, third contribution",
         statement=ONLY_GENERALISED_SOFTMAX,
+        let=NAMES,
         source="section 1, third contribution; its structure, item 5",
         quote="full characterization of normalization functions which exhibit this property",
         counterexample=slack_has_the_trick,

@@ -22,7 +22,7 @@ from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
 from softmax_trick.proofs.printed import LISTS, number
 from softmax_trick.proofs.tables import ISBE, TABLE_3
 from softmax_trick.proofs.theorem_1 import GRADIENT_OF_CE, TRICK
-from softmax_trick.proofs.theorem_a1 import P2, P3, p2_implies_p1_counterexample, p2_implies_p3_counterexample
+from softmax_trick.proofs.theorem_a1 import NAMES, P2, P3, p2_implies_p1_counterexample, p2_implies_p3_counterexample
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
 
 # --- equation (6), and what is said of Theorem A1 ---------------------------------------------------------------------
@@ -303,6 +303,7 @@ CLAIMS = (
         id="S3.sufficient-and-necessary",
         title="(A2) is sufficient and necessary for (A3), as printed",
         statement=rf"${P2} \iff {P3}$",
+        let=NAMES,
         source="section 3, on Theorem A1",
         quote="is both a sufficient and necessary condition for its combination with the cross-entropy unit",
         counterexample=p2_implies_p3_counterexample,
@@ -321,6 +322,7 @@ CLAIMS = (
         id="S3.no-other-activation",
         title="no other activation has the SoftMax trick",
         statement=ONLY_GENERALISED_SOFTMAX,
+        let=NAMES,
         source="section 3, on Theorem A1",
         quote="it is not possible to seek further improvements by changing the activation",
         counterexample=slack_has_the_trick,

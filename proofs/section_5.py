@@ -17,9 +17,7 @@ from softmax_trick.proofs.printed import number
 from softmax_trick.proofs.section_1 import SINGLE_RUNS, not_lower
 from softmax_trick.proofs.tables import ALPHA, ISBE, TABLE_1, TABLE_2
 from softmax_trick.proofs.theorem_1 import TRICK
-from softmax_trick.proofs.theorem_a1 import (
-    p2_implies_p1_counterexample,
-)
+from softmax_trick.proofs.theorem_a1 import NAMES, p2_implies_p1_counterexample
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
 
 WITH_SLACK = "x: K; t: K distribution; y = softmax(x, slack=1)"
@@ -140,6 +138,7 @@ CLAIMS = (
         id="S5.only-trick",
         title="only dilated and relocated SoftMax has the dilated trick",
         statement=ONLY_GENERALISED_SOFTMAX,
+        let=NAMES,
         source="section 5, second paragraph",
         quote="are the only ones having the property of *dilated SoftMax trick*",
         counterexample=slack_has_the_trick,

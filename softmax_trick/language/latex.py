@@ -279,7 +279,7 @@ class _Writer:
             case "square":
                 return f"{_raisable(parts[0])}^{{{raised}2}}", RAISED
             case "exp" if not any(vectors):
-                return f"e^{{{texts[0]}}}", RAISED
+                return ("e", ATOM) if texts[0] == "1" else (f"e^{{{texts[0]}}}", RAISED)
             case "sqrt":
                 return f"\\sqrt{{{texts[0]}}}", RAISED
             case "abs":

@@ -77,13 +77,15 @@ class Formula:
 
     def _is_on_indices(self, condition: str) -> bool:
         found = _DIFFERENT.fullmatch(condition)
-        names = {index.name for pair in self.unequal for index in pair}
-        return bool(_FEWEST.fullmatch(condition) or (found and set(found.groups()) <= names))
+        return bool(_FEWEST.fullmatch(condition) or (found and re.search(rf"\b{found[1]}: index", self.let)))
 
     @cached_property
     def decided(self) -> Statement:
-        """What is decided of an equation: where its indices are different, as a factor 1 - delta on both sides."""
+        """What is decided of an equation, on both sides with all its indices and, where those differ, 1 - delta."""
         sides = self.statement.expressions
+        for index in sorted({i for side in sides for i in side.free}, key=lambda i: i.name) if len(sides) == 2 else ():
+            one = Delta(index, index)
+            sides = tuple(side if index in side.free else entrywise("multiply", one, side) for side in sides)
         for i, j in self.unequal:
             apart = entrywise("subtract", Number(Fraction(1)), Delta(i, j))
             sides = tuple(entrywise("multiply", apart, side) for side in sides)

@@ -1,6 +1,6 @@
 """Figures of Appendix A: what has the Jacobian of SoftMax, and each counterexample to Theorem A1 as printed.
 
-The curves are those of `proofs.theorem_a1.family`, y_i = a_i exp(d_i x_i) / (C + sum_k a_k exp(d_k x_k)).
+The curves are those of the family of claim A1c.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import numpy as np
 import sympy as sp
 from matplotlib.axes import Axes
 
-from softmax_trick.proofs.theorem_a1 import dilated_error, family, trick
-from softmax_trick.report.figures.curves import Array, function_of, vector_of
+from softmax_trick.proofs.theorem_a1 import FAMILY, TRICK
+from softmax_trick.report.figures.curves import Array, function_of, valued, vector_of
 from softmax_trick.report.figures.softmax import DIFFERENCE, SCORE_AXIS, S
 from softmax_trick.report.figures.style import Drawing, panels, styled
 from softmax_trick.report.palette import (
@@ -29,10 +29,14 @@ from softmax_trick.report.palette import (
     SOLID,
     VERMILION,
 )
-from softmax_trick.symbolic import GivenK, Vector, jacobian, softmax
+from softmax_trick.symbolic import Vector, softmax
 
-TWO = GivenK(2)
 FIRST_SOFT, SECOND_SOFT = "soft score $y_1$ (pure number)", "soft score $y_2$ (pure number)"
+
+
+def family(x: Vector, a: Vector, d: Vector, slack: sp.Expr) -> Vector:
+    """The member of the family of claim A1c with these constants."""
+    return valued("y", f"x: K; a: K; d: K; C: real; {FAMILY}", x=x, a=a, d=d, C=slack)
 
 
 @styled()
@@ -41,9 +45,9 @@ def needed_dilation() -> Drawing:
 
     It is component 1 of J^T (-t / y), divided by y_1 - t_1.
     """
-    x = TWO.vector("x")
-    y = softmax(x)
-    ones = TWO.constant(1)
+    left, right = TRICK.split(" == ")
+    let = "x: K; t: K; y = softmax(x); J = jacobian(y, x); d = ones(K)"
+    x = vector_of(*(DIFFERENCE[k] for k in (1, 2)))
     drawing, [axes] = panels(1, width=5.2)
     s = np.linspace(-4, 4, 201)
     half = sp.Rational(1, 2)
@@ -53,10 +57,8 @@ def needed_dilation() -> Drawing:
         ((0, half), "(0, 1/2)", DASH_DOTTED, GREEN),
         ((0, 0), "(0, 0)", DOTTED, PURPLE),
     ):
-        target = vector_of(*t)
-        quotient = trick(jacobian(y, x), target, y)[1] / dilated_error(target, y, ones)[1]
-        at_s = quotient.xreplace({x[k]: DIFFERENCE[k] for k in (1, 2)})
-        axes.plot(s, function_of([S], at_s)(s), color=colour, linestyle=line, label=f"$t =$ {text}")
+        quotient = valued(f"({left})/({right})", let, x=x, t=vector_of(*t))[1]
+        axes.plot(s, function_of([S], quotient)(s), color=colour, linestyle=line, label=f"$t =$ {text}")
     axes.set(xlabel=SCORE_AXIS, ylabel="$d_1$ that (A3) needs (pure number)", xlim=(-4, 4), ylim=(-3, 1.6))
     axes.legend(loc="lower left")
     return drawing
@@ -73,12 +75,12 @@ def coordinate_line() -> Drawing:
     drawing, [axes] = panels(1, width=5.2)
     axes.axhspan(0, 1, color="#EEEEEE")
     score, slack = sp.Symbol("x", real=True), sp.Symbol("C", real=True)
-    member = function_of([score, slack], family(vector_of(score), vector_of(1), vector_of(1), slack)[0][1])
+    member = function_of([score, slack], family(vector_of(score), vector_of(1), vector_of(1), slack)[1])
     for value, label in ((1, "$0 < y < 1$: the paper's form; Sigmoid and others"), (0.1, ""), (10, "")):
         axes.plot(x, member(x, np.full_like(x, value)), color=BLUE, linestyle=SOLID, label=label or None)
     constant_one = member(x, np.zeros_like(x))
     axes.plot(x, constant_one, color=GREEN, linestyle=DASH_DOTTED, label="$y = 1$")
-    nothing = function_of([score], family(vector_of(score), vector_of(0), vector_of(1), sp.S.One)[0][1])
+    nothing = function_of([score], family(vector_of(score), vector_of(0), vector_of(1), sp.S.One)[1])
     axes.plot(x, nothing(x), color=VERMILION, linestyle=DASHED, label="$y = 0$")
     beyond = member(x, np.full_like(x, -1.0))
     axes.plot(
@@ -109,15 +111,15 @@ def images_of_the_family() -> Drawing:
         points = [function_of([x1, x2], member[i])(first, second) for i in (1, 2)]
         axes.plot(*points, **look)  # type: ignore[arg-type]
 
-    slack = family(x, ones, ones, sp.S.One)[0]
+    slack = family(x, ones, ones, sp.S.One)
     thin = {"color": ORANGE, "linewidth": 0.9, "linestyle": SOLID}
     for number, fixed in enumerate(np.linspace(-3, 3, 7)):
         name = "with slack $C = 1$: no unity" if number == 0 else None
         curve(slack, np.full_like(s, fixed), s, label=name, **thin)
         curve(slack, s, np.full_like(s, fixed), **thin)
-    curve(family(x, ones, ones, sp.S.Zero)[0], s, 0 * s, color=BLUE, linewidth=3, label="SoftMax")
+    curve(family(x, ones, ones, sp.S.Zero), s, 0 * s, color=BLUE, linewidth=3, label="SoftMax")
     # With a = (1, 3), d = (1, 0) and C = -2, w = 1 + exp(x_1) > 0, although C < 0 (claim X.family.positive).
-    outside = family(x, vector_of(1, 3), vector_of(1, 0), sp.Integer(-2))[0]
+    outside = family(x, vector_of(1, 3), vector_of(1, 0), sp.Integer(-2))
     curve(outside, s, 0 * s, color=GREEN, linestyle=DASHED, label="$d = (1, 0)$, slack $C = -2$: no unity")
     points = (
         ((0, 1), "s", PURPLE, "SoftMax over class 2 alone: $y_1$ not positive"),
@@ -163,7 +165,7 @@ def plane_of_unity() -> Drawing:
         held = np.full_like(s, fixed)
         axes.plot(*image(softmax(x), s, held, 0 * s), color=BLUE, linewidth=0.9, linestyle=SOLID, label=name)
         axes.plot(*image(softmax(x), held, s, 0 * s), color=BLUE, linewidth=0.9, linestyle=SOLID)
-    subset = family(x, vector_of(0, 1, 1), vector_of(1, 1, 1), sp.S.Zero)[0]
+    subset = family(x, vector_of(0, 1, 1), vector_of(1, 1, 1), sp.S.Zero)
     axes.plot(
         *image(subset, 0 * s, s, 0 * s), color=VERMILION, linewidth=3, linestyle=LONG, label="SoftMax over classes 2, 3"
     )

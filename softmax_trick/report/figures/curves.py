@@ -9,7 +9,9 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from softmax_trick.language.grammar import parse
 from softmax_trick.symbolic import GivenK, Vector
+from softmax_trick.symbolic.reading import side
 
 Array = NDArray[np.float64]
 
@@ -18,6 +20,20 @@ def vector_of(*entries: sp.Expr | int) -> Vector:
     """The vector with these entries, over as many classes."""
     values = sp.Tuple(*entries)
     return Vector(GivenK(len(entries)), lambda i: values[int(i) - 1])
+
+
+def valued(text: str, let: str, **values: Vector | sp.Expr | int) -> Vector:
+    """A vector of the language at these values of its variables, over as many classes as the vectors among them."""
+    classes = next(value.classes for value in values.values() if isinstance(value, Vector))
+    expression = parse(text, let)
+    known = {}
+    for variable in expression.variables:
+        symbol, value = side(variable, classes), values[variable.name]
+        if isinstance(value, Vector):
+            known |= {symbol[k]: value[k] for k in range(1, classes.size + 1)}
+        else:
+            known[symbol] = sp.sympify(value, strict=True)
+    return side(expression, classes).map(lambda entry: entry.xreplace(known))
 
 
 def function_of(arguments: Sequence[sp.Symbol], expression: sp.Expr) -> Callable[..., Array]:
