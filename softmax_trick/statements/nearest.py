@@ -186,7 +186,9 @@ def slips(wrong: Expression, truth: Expression, factors: list[tuple[str, Express
         factors: what may be forgotten as a factor, see `usual_factors`.
     """
     known = truth.free | wrong.free
-    yield from (one for one in _slips(wrong, truth, factors) if one.formula.free <= known)  # no index is bound outside
+    for one in _slips(wrong, truth, factors):
+        if one.formula.free <= known and one.formula.axes == wrong.axes:  # no index is bound outside, no axis is new
+            yield one
 
 
 def _slips(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:

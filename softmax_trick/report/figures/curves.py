@@ -26,7 +26,7 @@ def valued(text: str, let: str, **values: Vector | sp.Expr | int) -> Vector:
     """A vector of the language at these values of its variables, over as many classes as the vectors among them."""
     classes = next(value.classes for value in values.values() if isinstance(value, Vector))
     expression = parse(text, let)
-    known = {}
+    known: dict[sp.Expr, sp.Expr] = {}
     for variable in expression.variables:
         symbol, value = side(variable, classes), values[variable.name]
         if isinstance(value, Vector):
