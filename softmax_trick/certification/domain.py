@@ -1,7 +1,7 @@
 """Where is F defined? What every denominator, root, logarithm and Piecewise asks for, and whether it is there.
 
 A formula is taken as it is written: x1/x1 has no value at 0. So the needs are collected before anything is cancelled;
-those of a formula that came as text, while it is read (`softmax_trick.certification.formula`).
+those of a formula that came as text, while it is read (`components`).
 """
 
 from __future__ import annotations
