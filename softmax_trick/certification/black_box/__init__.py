@@ -22,11 +22,14 @@ difference of fourth order at h = u^(1/5), and what J may be off by is larger by
 F may be off by. At kinks and jumps J is not looked at.
 
 The sizes of J and of what is made of it grow with K^2: this is meant for K up to about 64.
+
+Modules: `calling` (the function as it is called), `examples` (scores), `search` (what contradicts a property);
+`values`, `kinks`, `jacobians`, `form`, `growth` (the properties), `certify` (all of them).
 """
 
 from __future__ import annotations
 
 from softmax_trick.certification.black_box.calling import BlackBoxError, load_function
-from softmax_trick.certification.black_box.search import certify_torch
+from softmax_trick.certification.black_box.certify import certify_torch
 
 __all__ = ["BlackBoxError", "certify_torch", "load_function"]
