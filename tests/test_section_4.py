@@ -13,7 +13,7 @@ import torch
 from softmax_trick.ledger.claims import Verdict
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.run import Ledger
-from softmax_trick.ledger.steps import Refuted
+from softmax_trick.ledger.steps import Open, Refuted
 from softmax_trick.measurements.results import Results, Run
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs import (
@@ -273,10 +273,10 @@ def test_shapes_of_the_notation():
     networks = section_4_networks
     assert networks.sides(networks.N0, 28) == [28, 13, 6]
     assert networks.sides(networks.N1, 28) == [28, 26, 24, 12, 10, 8, 4, 1]
-    assert networks.parameters(networks.N1, 1, 28) == networks._size(networks.torch_n1()) == 243_648
+    assert networks.parameters(networks.N1, 1, 28) == networks.size(networks.modules(networks.N1, 1, 28)) == 243_648
     assert networks.parameters(networks.N0, 1, 28) == 1_204_096  # as softmax_trick.training.networks.n0 says
-    head = 512 * 10
-    assert networks.parameters(networks.VGG, 3, 32, batch_norm=True) - head == networks._size(networks.torch_vgg())
+    vgg = networks.modules(networks.VGG, 3, 32, batch_norm=True)
+    assert networks.parameters(networks.VGG, 3, 32, batch_norm=True) == networks.size(vgg)
     with pytest.raises(ValueError, match="no unit"):
         networks.units("C32:3k2q")
 
@@ -308,16 +308,26 @@ def test_a_changed_notation_is_noticed(monkeypatch, network, old, new, check, wr
 
 
 def test_another_network_in_torch_is_noticed(monkeypatch):
-    n1 = section_4_networks.torch_n1
-    monkeypatch.setattr(section_4_networks, "torch_n1", lambda padding=1, bias=False: n1(1, bias))
-    assert refuted(section_4_networks.n1_needs_padding_in_torch)
-    monkeypatch.setattr(section_4_networks, "torch_n1", lambda padding=1, bias=False: n1(padding, False))
-    assert refuted(section_4_networks.n1r_differs_by_a_bias)
+    """Planted: a smaller last convolution in PyTorch, and a projection that never has a bias."""
+    networks, modules = section_4_networks, section_4_networks.modules
+
+    def smaller(notation, *image, **options):
+        return modules(notation.replace("C128:4k", "C128:3k"), *image, **options)
+
+    with monkeypatch.context() as planted:
+        planted.setattr(networks, "modules", smaller)
+        for check in (networks.n1_needs_padding, networks.n1_resolution):
+            with pytest.raises(Open, match="sides"):
+                check(Findings())
+    with monkeypatch.context() as planted:
+        planted.setattr(networks, "modules", lambda *given, bias=False, **options: modules(*given, **options))
+        assert refuted(networks.n1r_differs_by_a_bias)
     small = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, device="meta"))
-    monkeypatch.setattr(section_4_networks, "torch_vgg", lambda: small)
-    assert refuted(section_4_networks.vgg_shape_in_torch)
-    assert refuted(section_4_networks.vgg_parameters_in_torch)
-    assert refuted(section_4_networks.vgg_is_ten_times_n1_in_torch)
+    monkeypatch.setattr(networks, "modules", lambda *given, **options: small)
+    for check in (networks.vgg_shape, networks.vgg_is_ten_times_n1):
+        with pytest.raises(Open):
+            check(Findings())
+    assert refuted(networks.vgg_parameters)
 
 
 def test_another_torch_is_noticed(monkeypatch):
