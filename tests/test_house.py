@@ -168,3 +168,26 @@ def test_the_page_names_every_room_in_its_order_and_counts_them():
     for one in ORDER:
         floor[one] = 1 + max((floor[other] for upper, other in downwards if upper == one), default=0)
     assert f"{len(ORDER)} rooms on {max(floor.values())} floors" in PAGE
+
+
+def named_in_vain(text: str, modules: Modules) -> list[str]:
+    """The modules, names in modules and files of the package that a text names and that are not there."""
+    found = []
+    for dotted in re.findall(r"(?<![\w./@])softmax_trick(?:\.[A-Za-z_]\w*)+", text):
+        parts = dotted.split(".")
+        module = next(name for n in range(len(parts), 0, -1) if (name := ".".join(parts[:n])) in modules)
+        rest = dotted.removeprefix(module).split(".")[1:2]
+        if rest and rest != ["results_data"] and not re.search(rf"\b{rest[0]}\b", modules[module]):
+            found.append(dotted)
+    files = re.findall(r"(?<![\w/])softmax_trick/[\w/]+(?:\.\w+)+", text)
+    return found + [file for file in files if not (ROOT / file).is_file()]
+
+
+def test_what_the_pages_and_the_sources_name_is_there():
+    """Planted: names of before the rooms were arranged."""
+    modules = the_package()
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    texts = {page.name: page.read_text() for page in pages} | modules
+    assert {name: vain for name, text in texts.items() if (vain := named_in_vain(text, modules))} == {}
+    old = ["softmax_trick.numeric", "softmax_trick.isbe.no_such_name", "softmax_trick/report/ledger.schema.json"]
+    assert named_in_vain(" and ".join(old), modules) == old
