@@ -22,7 +22,14 @@ from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
 from softmax_trick.proofs.printed import LISTS, number
 from softmax_trick.proofs.tables import ISBE, TABLE_3
 from softmax_trick.proofs.theorem_1 import GRADIENT_OF_CE, TRICK
-from softmax_trick.proofs.theorem_a1 import NAMES, P2, P3, p2_implies_p1_counterexample, p2_implies_p3_counterexample
+from softmax_trick.proofs.theorem_a1 import (
+    DIFFERENTIABLE,
+    NAMES,
+    P2,
+    P3,
+    p2_implies_p1_counterexample,
+    p2_implies_p3_counterexample,
+)
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
 
 # --- equation (6), and what is said of Theorem A1 ---------------------------------------------------------------------
@@ -312,7 +319,9 @@ CLAIMS = (
     Claim(
         id="S3.only-relocated",
         title="a SoftMax-type Jacobian makes F a SoftMax with relocation",
-        statement=r"every $F$ with $\frac{\partial F}{\partial x} = D_y - yy^\top$ is $\text{SoftMax}(x - c)$",
+        statement=r"every $F$ with $\formula{J == diag(y) - outer(y, y)}$ is $\formula{softmax(x - c)}$",
+        let=NAMES,
+        hypotheses=(DIFFERENTIABLE,),
         source="section 3, on Theorem A1",
         quote="is a *SoftMax* function with optional relocation",
         counterexample=p2_implies_p1_counterexample,

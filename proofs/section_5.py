@@ -17,7 +17,7 @@ from softmax_trick.proofs.printed import number
 from softmax_trick.proofs.section_1 import SINGLE_RUNS, not_lower
 from softmax_trick.proofs.tables import ALPHA, ISBE, TABLE_1, TABLE_2
 from softmax_trick.proofs.theorem_1 import TRICK
-from softmax_trick.proofs.theorem_a1 import NAMES, p2_implies_p1_counterexample
+from softmax_trick.proofs.theorem_a1 import DIFFERENTIABLE, GENERALISED, JACOBIAN, NAMES, p2_implies_p1_counterexample
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
 
 WITH_SLACK = "x: K; t: K distribution; y = softmax(x, slack=1)"
@@ -102,8 +102,10 @@ CLAIMS = (
     Claim(
         id="S5.only-softmax-prevents",
         title="only SoftMax linearizes the gradient of CE",
-        statement=r"for no $F$ but $\text{SoftMax}$ is $\nabla_x CE(y^\circ, F(x)) = y - y^\circ$, which neither "
-        "explodes nor is suppressed",
+        statement=r"for no $F$ but $\text{SoftMax}$ is $\formula{J.T @ (-t/y) == y - t}$, the gradient of $CE$, which "
+        "neither explodes nor is suppressed",
+        let="y: K; t: K distribution; J: K,K",
+        hypotheses=(DIFFERENTIABLE,),
         source="section 5, first paragraph",
         quote="only this activation, through perfect linearization, can prevent the explosion or suppression of the "
         "gradient originating from CE",
@@ -119,16 +121,17 @@ CLAIMS = (
         r"$\formula{J == diag(y) - outer(y, y)}$",
         source="section 5, first paragraph",
         quote="with a Jacobian identical to that of the SoftMax function",
-        let="y: K; t: K; J: K,K",
+        let="y: K; t: K distribution; J: K,K",
         where=("y != 0",),
-        hypotheses=(r"$y = F(x)$ and $J = \frac{\partial F}{\partial x}$",),
+        hypotheses=(DIFFERENTIABLE,),
         proof=only_that_jacobian,
     ),
     Claim(
         id="S5.only-dilated",
         title="only dilated and relocated SoftMax has that Jacobian",
-        statement=r"every $F$ with $\frac{\partial F}{\partial x} = (D_y - yy^\top)D_d$ is "
-        r"$\text{SoftMax}(d \odot x - c)$",
+        statement=rf"every $F$ with $\formula{{{JACOBIAN}}}$ is $\formula{{{GENERALISED}}}$",
+        let=NAMES,
+        hypotheses=(DIFFERENTIABLE,),
         source="section 5, first paragraph",
         quote="such a Jacobian can only be derived for *the dilated and relocated* versions of the SoftMax function",
         counterexample=p2_implies_p1_counterexample,
