@@ -7,11 +7,10 @@ An accuracy on 10,000 images is a whole number of hundredths of a percent, so th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
@@ -172,6 +171,7 @@ class Printed:
     Attributes:
         name: the paper's letter.
         of: its value for a run, in percent.
+        runs: takes the runs of one network and loss from the results: all of them, or those that ran one at a time.
         table: of the values.
         differences: of what ISBE has less what cross-entropy has.
         margin: in percentage points.
@@ -180,21 +180,28 @@ class Printed:
 
     name: str
     of: Callable[[Run], float]
+    runs: Callable[[Results, str, str], list[Run]]
     table: Table
     differences: Differences
     margin: float
     why: str
 
+    def compared(self, results: Results, net: str) -> Comparison:
+        """The runs of a network of the tables, by this quantity."""
+        runs = [run for option in CROSS_ENTROPY + ISBE for run in self.runs(results, net.lower(), LOSSES[option])]
+        return Comparison(runs, self.of, self.name)
+
     def level(self, compared: Comparison, tests: int = 1) -> Figure | None:
         """By how much the printed values of ISBE lie above ours, on average, for the network of these runs."""
-        of = {LOSSES[option]: self.table.get((_of_the_paper(compared.network), option)) for option in ISBE}
-        printed = {loss: value / 100 for loss, value in of.items() if value is not None}
+        net = "N" + compared.network[1:] if compared.network else ""  # n1r is N1r in the tables
+        printed = {LOSSES[option]: self.table[net, option] / 100 for option in ISBE if (net, option) in self.table}
         return compared.level(printed, self.margin, tests)
 
 
 ALPHA = Printed(
     "alpha",
     lambda run: run.accuracy,
+    Results.of,
     TABLE_3,
     TABLE_4,
     0.15,
@@ -203,6 +210,7 @@ ALPHA = Printed(
 TAU = Printed(
     "tau",
     lambda run: run.tau or 0.0,
+    Results.timed,  # those of our machine: the paper names none
     TABLE_1,
     TABLE_2,
     0.50,
@@ -210,73 +218,39 @@ TAU = Printed(
 )
 
 
-def _of_the_paper(network: str) -> str:
-    """n1r is N1r in the tables."""
-    return "N" + network[1:] if network else ""
+def measured(printed: Printed, levels: bool = False) -> dict[str, Any]:
+    """The measure of a claim: our means, cell by cell, beside a table; and the level of each network, if asked for."""
+    needed = len(printed.table) + len(NETWORKS) * levels
+
+    def measure(results: Results) -> tuple[Figure, ...]:
+        figures: list[Figure | None] = []
+        for net in NETWORKS:
+            ours = printed.compared(results, net)
+            for option in CROSS_ENTROPY + ISBE:
+                figures.append(ours.cell(LOSSES[option], printed.table[net, option] / 100, printed.margin, needed))
+            if levels:
+                figures.append(printed.level(ours, needed))
+        return tuple(figure for figure in figures if figure)
+
+    return {"measure": measure, "figures": needed}
 
 
-def compared(net: str, of: Callable[[str, str], list[Run]], printed: Printed) -> Comparison:
-    """The runs of a network of the tables, by a quantity."""
-    runs = [run for option in CROSS_ENTROPY + ISBE for run in of(net.lower(), LOSSES[option])]
-    return Comparison(
-        runs, (lambda run: run.accuracy) if printed is ALPHA else (lambda run: run.tau or 0.0), printed.name
-    )
+def differences(printed: Printed, least: float, most: float, once: bool = False) -> dict[str, Any]:
+    """The measure of a claim: every ISBE option less every cross-entropy of its network, by seed, from least to most.
 
+    Where equal runs count once, none and sum do: they take the same steps.
+    """
+    needed = len(NETWORKS) * (len(CROSS_ENTROPY) - once) * len(ISBE)
 
-def measured(printed: Printed, of: Callable[[str, str], list[Run]], levels: bool = False) -> tuple[Figure, ...]:
-    """Our means, cell by cell, beside a table; and the level of each network, if it is asked for."""
-    tests = len(printed.table) + len(NETWORKS) * levels
-    figures: list[Figure | None] = []
-    for net in NETWORKS:
-        ours = compared(net, of, printed)
-        for option in CROSS_ENTROPY + ISBE:
-            figures.append(ours.cell(LOSSES[option], printed.table[net, option] / 100, printed.margin, tests))
-        if levels:
-            figures.append(printed.level(ours, tests))
-    return tuple(figure for figure in figures if figure)
+    def measure(results: Results) -> tuple[Figure, ...]:
+        figures: list[Figure | None] = []
+        for net, ce, isbe in comparisons(NETWORKS):
+            ours = printed.compared(results, net)
+            if not (once and ours.repeats(LOSSES[ce])):
+                figures.append(ours.difference(LOSSES[ce], LOSSES[isbe], (least, most), tests=needed))
+        return tuple(figure for figure in figures if figure)
 
-
-def measured_shares(results: Results) -> tuple[Figure, ...]:
-    """Our time shares, cell by cell. They are those of our machine, one run at a time: the paper names none."""
-    return measured(TAU, results.timed)
-
-
-def measured_accuracies(results: Results) -> tuple[Figure, ...]:
-    """Our accuracies, cell by cell, and how far the paper's level is from ours."""
-    return measured(ALPHA, results.of, levels=True)
-
-
-def shares_fall(results: Results) -> tuple[Figure, ...]:
-    """By seed: the share of ISBE less that of cross-entropy, for three networks; it has to be below 0."""
-    pairs = len(NETWORKS) * len(CROSS_ENTROPY) * len(ISBE)
-    return differences(TAU, results.timed, (-math.inf, 0.0), pairs)
-
-
-def differences(
-    printed: Printed, of: Callable[[str, str], list[Run]], allowed: tuple[float, float], tests: int, once: bool = False
-) -> tuple[Figure, ...]:
-    """Every ISBE option less every cross-entropy of its network, by seed; equal runs once, if so asked."""
-    figures: list[Figure | None] = []
-    for net in NETWORKS:
-        ours = compared(net, of, printed)
-        for ce in CROSS_ENTROPY:
-            for isbe in ISBE:
-                if not (once and ours.repeats(LOSSES[ce])):
-                    figures.append(ours.difference(LOSSES[ce], LOSSES[isbe], allowed, tests=tests))
-    return tuple(figure for figure in figures if figure)
-
-
-DISTINCT_PAIRS = len(NETWORKS) * 2 * len(ISBE)  # none and sum take the same steps
-
-
-def rates_equal(results: Results) -> tuple[Figure, ...]:
-    """By seed: the success rate of ISBE less that of cross-entropy; it has to be 0 up to the margin."""
-    return differences(ALPHA, results.of, (-ALPHA.margin, ALPHA.margin), DISTINCT_PAIRS, once=True)
-
-
-def rates_not_lower(results: Results) -> tuple[Figure, ...]:
-    """The same, which has to be above the margin below 0."""
-    return differences(ALPHA, results.of, (-ALPHA.margin, math.inf), DISTINCT_PAIRS, once=True)
+    return {"measure": measure, "figures": needed}
 
 
 RULE = (
@@ -291,8 +265,7 @@ CLAIMS = (
         statement=r"The share $\tau$ of backpropagation, for three networks, three reductions of cross-entropy and "
         rf"five normalizers, is as Table 1 prints it, up to {TAU.margin:.2f} percentage points ({TAU.why}). {RULE}",
         source="section 4.1.1, Table 1",
-        measure=measured_shares,
-        figures=len(TABLE_1),
+        **measured(TAU),
         remark="Shares are those of a machine and its software; the paper names neither, and ours are of two CPU "
         "cores. What the paper concludes from the table is S4.1.1.faster.",
     ),
@@ -312,8 +285,7 @@ CLAIMS = (
         rf"normalizers, is as Table 3 prints it, and so is for each network the mean of its five ISBE options, up to "
         rf"{ALPHA.margin:.2f} percentage points ({ALPHA.why}). {RULE}",
         source="section 4.1.2, Table 3",
-        measure=measured_accuracies,
-        figures=len(TABLE_3) + len(NETWORKS),
+        **measured(ALPHA, levels=True),
     ),
     Claim(
         id="Tab4",
