@@ -11,8 +11,9 @@ Nothing heavy is imported until it is used: `import softmax_trick` loads neither
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from softmax_trick.system.lazy import names_from
 
 if TYPE_CHECKING:
     from softmax_trick.certification.certificate import Certificate
@@ -59,13 +60,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'softmax_trick' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = names_from(__name__, _HOME)

@@ -16,7 +16,7 @@ import time
 import torch
 from right_losses import RIGHT
 
-from softmax_trick.testing.accuracy import DTYPES, accuracy
+from softmax_trick.testing.ulps import DTYPES, accuracy
 
 
 def main() -> int:

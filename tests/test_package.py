@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -48,4 +49,13 @@ def test_the_version_stands_in_one_place_or_agrees():
 def test_every_folder_of_the_package_is_packaged():
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "softmax_trick").rglob("__init__.py")}
-    assert set(packages) == found | {"softmax_trick.proofs", "softmax_trick.results_data"}
+    found |= {f"softmax_trick.{'.'.join(p.parent.relative_to(ROOT).parts)}" for p in ROOT.glob("proofs/**/__init__.py")}
+    assert set(packages) == found | {"softmax_trick.results_data"}
+
+
+def test_no_name_that_is_imported_late_is_that_of_a_module_beside_it():
+    """Once such a module is imported, the name is the module: `softmax_trick.testing.ulps` was."""
+    for file in (ROOT / "softmax_trick").rglob("__init__.py"):
+        names = re.search(r"^_HOME = \{(.*?)\}", file.read_text(), re.MULTILINE | re.DOTALL)
+        modules = {path.stem for path in file.parent.iterdir()}
+        assert not modules & set(re.findall(r'"(\w+)":', names[1] if names else "")), file

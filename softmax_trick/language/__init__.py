@@ -10,8 +10,9 @@ they come in with `softmax_trick.readings`; `softmax_trick.decide` and `softmax_
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from softmax_trick.system.lazy import names_from
 
 if TYPE_CHECKING:
     from softmax_trick.language.expression import AxesError, Expression, LanguageError, variable
@@ -20,25 +21,16 @@ if TYPE_CHECKING:
     from softmax_trick.language.text import to_text
 
 _HOME = {
-    "AxesError": "expression",
-    "Expression": "expression",
-    "LanguageError": "expression",
-    "parse": "grammar",
-    "to_latex": "latex",
-    "to_text": "text",
-    "variable": "expression",
+    "AxesError": "softmax_trick.language.expression",
+    "Expression": "softmax_trick.language.expression",
+    "LanguageError": "softmax_trick.language.expression",
+    "parse": "softmax_trick.language.grammar",
+    "to_latex": "softmax_trick.language.latex",
+    "to_text": "softmax_trick.language.text",
+    "variable": "softmax_trick.language.expression",
 }
 
 __all__ = ["AxesError", "Expression", "LanguageError", "parse", "to_latex", "to_text", "variable"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'softmax_trick.language' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"softmax_trick.language.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = names_from(__name__, _HOME)

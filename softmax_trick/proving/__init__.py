@@ -9,8 +9,9 @@ Modules: `inputs` (declarations), `target` (the function), `tracing` (what torch
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from softmax_trick.system.lazy import names_from
 
 if TYPE_CHECKING:
     from softmax_trick.proving.inputs import DeclarationError
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from softmax_trick.proving.result import Proof
     from softmax_trick.proving.target import TargetError
 
-_HOME = {"DeclarationError": "inputs", "Proof": "result", "TargetError": "target", "prove_gradient": "proof"}
+_HOME = {
+    "DeclarationError": "softmax_trick.proving.inputs",
+    "Proof": "softmax_trick.proving.result",
+    "TargetError": "softmax_trick.proving.target",
+    "prove_gradient": "softmax_trick.proving.proof",
+}
 
 __all__ = ["DeclarationError", "Proof", "TargetError", "prove_gradient"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'softmax_trick.proving' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"softmax_trick.proving.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = names_from(__name__, _HOME)

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 from softmax_trick.system.extras import require
 
 if TYPE_CHECKING:
-    from softmax_trick.testing.accuracy import Accuracy, accuracy
     from softmax_trick.testing.losses import check_loss
     from softmax_trick.testing.normalizers import check_normalizer
     from softmax_trick.testing.running import Checked, CheckFailed
     from softmax_trick.testing.strategies import dilations, scores, targets
+    from softmax_trick.testing.ulps import Accuracy, accuracy
 
 _HOME = {
-    "Accuracy": "softmax_trick.testing.accuracy",
+    "Accuracy": "softmax_trick.testing.ulps",
     "CheckFailed": "softmax_trick.testing.running",
     "Checked": "softmax_trick.testing.running",
-    "accuracy": "softmax_trick.testing.accuracy",
+    "accuracy": "softmax_trick.testing.ulps",
     "check_loss": "softmax_trick.testing.losses",
     "check_normalizer": "softmax_trick.testing.normalizers",
     "dilations": "softmax_trick.testing.strategies",
