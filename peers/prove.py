@@ -348,8 +348,8 @@ def load(subject: Subject) -> Any:
     return subject.build(getattr(import_module(module), attribute))
 
 
-def proved(number: int) -> Proof | str:
-    """What is found about a subject; in a process of its own."""
+def prepare() -> None:
+    """Import what every proof needs, once: the processes that prove are copies of this one."""
     import torch
 
     from softmax_trick import prove_gradient
@@ -358,6 +358,13 @@ def proved(number: int) -> Proof | str:
     torch.set_num_threads(1)
     for name in BARE:
         bare(name)
+    prove_gradient(torch.exp, "input: n", second=False)
+
+
+def proved(number: int) -> Proof:
+    """What is found about a subject; in a process of its own."""
+    from softmax_trick import prove_gradient
+
     subject = SUBJECTS[number]
     return prove_gradient(load(subject), subject.inputs, second=False, name=subject.name)
 
@@ -409,6 +416,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"no subject of that name: choose among {', '.join(one.name for one in SUBJECTS)}")
     found: dict[str, Proof] = {}
     wrong = 0
+    prepare()
     for number in chosen:
         subject = SUBJECTS[number]
         proof = within(SECONDS, proved, number)

@@ -148,6 +148,19 @@ def test_what_a_function_must_not_do():
         prove_gradient(3, "x: n")
 
 
+calls: list[int] = []
+
+
+def forgetful(x):
+    """Something else each time."""
+    calls.append(1)
+    return len(calls) * x.sum()
+
+
+def test_code_that_does_something_else_each_time_is_not_proved():
+    assert prove_gradient(forgetful, "x: n", second=False).verdict == "undecided"
+
+
 def branches(x):
     if x.sum() > 0:
         return x.sum()

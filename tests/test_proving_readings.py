@@ -188,6 +188,15 @@ MORE = [
         "x: n,K,d",
     ),
     ("var.correction var_mean.correction", lambda x: (x.var(1), x.var((0, 1), correction=0), *torch.var_mean(x, 0)), X),
+    (
+        "norm.ScalarOpt_dim norm.Scalar",
+        lambda x: (
+            aten.norm.ScalarOpt_dim(x, 2, [1]),
+            aten.norm.ScalarOpt_dim(x, 1, [0], True),
+            aten.norm.Scalar(x, 2),
+        ),
+        X,
+    ),
     ("linalg_vector_norm.default", lambda x: (x.norm(dim=1), torch.linalg.vector_norm(x, 1), F.normalize(x)), X),
     ("max.dim min.dim", lambda x: (*x.max(1), *x.min(0, keepdim=True)), X),
     ("max.default min.default amax.default", lambda x: (x.max(), x.min(), x.amax((0, 1)), x.amax(1, keepdim=True)), X),

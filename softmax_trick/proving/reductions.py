@@ -88,7 +88,7 @@ def _var(r: Reader, u: Any, dim: Any = None, unbiased: Any = True, keepdim: Any 
     return found
 
 
-@reads("linalg_vector_norm.default")
+@reads("linalg_vector_norm.default", "norm.ScalarOpt_dim", "norm.Scalar")
 def _norm(r: Reader, u: Any, order: Any = 2, dim: Any = None, keepdim: Any = False) -> Real:
     which = chosen_dims(u.dims, dim)
     order = float(order)
