@@ -11,7 +11,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import softmax_trick
-from softmax_trick.commands import build_native, certify, decide, derive, mutants, prove, report, sweep, verify
+from softmax_trick.commands import (
+    accuracy,
+    build_native,
+    certify,
+    decide,
+    derive,
+    mutants,
+    prove,
+    report,
+    sweep,
+    verify,
+)
 from softmax_trick.commands.output import INTERRUPTED, WRONG_USAGE, WrongUsage
 from softmax_trick.system.terminal import Parser, complain, emit, guarded
 
@@ -40,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _with_formulas(arguments: Sequence[str]) -> list[str]:
     """The arguments, with a space before formulas that begin with a minus sign: argparse takes them for options."""
-    if not arguments or arguments[0] not in ("certify", "decide", "derive", "prove"):
+    if not arguments or arguments[0] not in ("accuracy", "certify", "decide", "derive", "prove"):
         return list(arguments)
     return [f" {one}" if one[:1] == "-" and one[1:2] not in ("", "-") and one != "-h" else one for one in arguments]
 
@@ -73,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--print-completion", action=_PrintCompletion, choices=shells, help="print a completion script for this shell"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (verify, certify, decide, derive, prove, mutants, sweep, report, build_native):
+    for command in (verify, certify, decide, derive, prove, accuracy, mutants, sweep, report, build_native):
         command.add(commands)
     return parser
 

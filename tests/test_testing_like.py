@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -16,15 +18,16 @@ import torch
 import torch.nn.functional as F
 from broken_losses import BROKEN, MEAN, NONE
 from hypothesis import Phase, settings
-from right_losses import RIGHT, Loss, diagonal, p_of, rows
+from right_losses import RIGHT, Loss, diagonal, p_of, picked, rows
 from torch import Tensor
 
+from softmax_trick.cli import main
 from softmax_trick.deciding.points import random_point
 from softmax_trick.language.expression import Expression, gradient, size_of
 from softmax_trick.language.grammar import parse
 from softmax_trick.readings.enclosure import enclose
 from softmax_trick.readings.pointwise import Point, Undefined
-from softmax_trick.testing import CheckFailed, balls, check_loss, graph, running
+from softmax_trick.testing import CheckFailed, accuracy, balls, check_loss, graph, running
 from softmax_trick.testing.answers import compare
 from softmax_trick.testing.formulas import READY, formula
 from softmax_trick.testing.like import PRECISIONS, FormulaLoss, FormulaProblem
@@ -438,3 +441,145 @@ def test_many_scores_are_judged_entry_by_entry() -> None:
     got[0, 2000] *= 1 + 1e-9
     with pytest.raises(Mismatch, match=r"entry \[0, 2000\]"):
         compare("it", got, answer, {})
+
+
+# --- a reference ------------------------------------------------------------------------------------------------------
+
+
+def test_a_reference_in_torch() -> None:
+    first, second = RIGHT["focal"]
+    checks = ["value", "gradient", "second derivative"]
+    assert check_loss(first, reference=second, checks=checks).passed == tuple(checks)
+    hinge = RIGHT["multi_margin"][0]
+    assert check_loss(
+        lambda x, t: ((1 + x - picked(x, t)[:, None]).relu() * (1 - F.one_hot(t, x.shape[-1]))).mean(-1).sum(),
+        reference=hinge,
+        checks=["value", "gradient"],
+    ).passed
+
+
+def test_what_differs_from_a_reference_is_rejected() -> None:
+    right = RIGHT["focal"][0]
+    with pytest.raises(CheckFailed, match=r"value: .*off by") as caught:
+        check_loss(lambda x, t: right(x, t) * (1 + 1e-12), reference=right)
+    assert "right_losses" in caught.value.example["reference"]
+    with pytest.raises(CheckFailed, match=r"^gradient: "):
+        check_loss(WRONG["dw/dx of focal forgotten"][1], reference=right)
+    with pytest.raises(CheckFailed, match="the mean for the sum"):
+        check_loss(lambda x, t: rows(x, t).mean(), reference=lambda x, t: rows(x, t).sum())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"reference": rows}, r"gives shape \(2,\), and reduction='sum' is \(\)"),
+        ({"reference": "z_loss"}, "a str, not a function; a formula goes to like="),
+        ({"reference": rows, "like": "z_loss"}, "give like= or reference=, not both"),
+        ({"reference": rows, "normalizer": "sigmoid"}, "give a normalizer or reference="),
+        ({"reference": rows, "features": ["masks"]}, "let both functions have it"),
+        ({"reference": lambda x, t: 1.0}, "gives a float, not a tensor"),
+    ],
+)
+def test_wrong_references(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_loss(RIGHT["cross_entropy"][0], **arguments)
+
+
+# --- other frameworks -------------------------------------------------------------------------------------------------
+
+
+def of_numpy(x: Any, t: Any, factor: float = 1.0) -> tuple[Any, Any]:
+    if x.dtype == np.float16:
+        raise TypeError("float32 or float64, please")
+    top = x.max(-1, keepdims=True) if x.size else x.sum(-1, keepdims=True)
+    powers = np.exp(x - top)
+    total = powers.sum(-1, keepdims=True)
+    at = np.arange(len(x)), t
+    gradient = powers / total
+    gradient[at] -= 1
+    return np.asarray((np.log(total) + top)[:, 0].sum() - x[at].sum(), dtype=x.dtype), factor * gradient
+
+
+def test_numpy() -> None:
+    left = set(LOSS_CHECKS) - {"grad_output", "repeated backward", "second derivative"}
+    checked = check_loss(of_numpy, like="cross_entropy", framework="numpy", checks=sorted(left - {"many classes"}))
+    assert set(checked.passed) == left - {"many classes"}
+    with pytest.raises(ValueError, match="unknown sub-check 'grad_output'"):
+        check_loss(of_numpy, like="cross_entropy", framework="numpy", checks="grad_output")
+    assert checked.refused == ("bfloat16", "float16")
+    assert check_loss(of_numpy, framework="numpy", checks="value").passed == ("value",)
+    with pytest.raises(CheckFailed, match=r"^gradient: .*doubled"):
+        check_loss(partial(of_numpy, factor=2.0), like="cross_entropy", framework="numpy")
+    for wrong, message in (
+        (lambda x, t: x.sum(), "returns .value, gradient."),
+        (lambda x, t: (x.sum(), 1), "has shape"),
+    ):
+        with pytest.raises(CheckFailed, match=message):
+            check_loss(wrong, like="cross_entropy", framework="numpy")
+
+
+def test_jax() -> None:
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+
+    def loss(x: Any, t: Any) -> Any:
+        return (jax.nn.logsumexp(x, axis=-1) - jax.numpy.take_along_axis(x, t[:, None], -1)[:, 0]).sum()
+
+    checks = ["value", "gradient", "grad_output", "second derivative", "dtypes"]
+    assert check_loss(loss, like="cross_entropy", framework="jax", checks=checks).passed == tuple(checks)
+    with pytest.raises(CheckFailed, match=r"^value: "):
+        check_loss(lambda x, t: 2 * loss(x, t), like="cross_entropy", framework="jax")
+
+
+# --- ulps -------------------------------------------------------------------------------------------------------------
+
+
+def test_accuracy_tells_noise_from_a_bug() -> None:
+    right = accuracy(RIGHT["focal"][0], "focal", cases=40)
+    assert not any(right.rejected.values())
+    assert right.cases["float64"] == 40
+    assert {(one["dtype"], one["scores"]) for one in right.rows()} >= {("bfloat16", "generic"), ("float64", "huge")}
+    assert all(one["worst_share_of_allowed"] <= 1 for one in right.rows())
+    wrong = accuracy(WRONG["gamma 2.001"][1], "focal", cases=40, kinds=["generic"], dtypes=["float64", "bfloat16"])
+    assert wrong.rejected["float64"] == 40
+    assert wrong.rejected["bfloat16"] == 0  # a thousandth is less than bfloat16's noise
+    assert "float64: 40 cases, 40 outside" in str(wrong)
+
+
+def test_accuracy_counts_what_overflows() -> None:
+    found = accuracy(RIGHT["z_loss"][0], "z_loss", kinds=["saturated"], dtypes=["float16"], cases=60)
+    assert found.as_json()["table"][0]["overflows"] > 0
+
+
+@pytest.mark.parametrize("arguments", [{"kinds": ["usual"]}, {"dtypes": ["float8"]}])
+def test_accuracy_of_unknown_things(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="choose among"):
+        accuracy(RIGHT["focal"][0], "focal", **arguments)
+
+
+def test_accuracy_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine_to_measure.py").write_text(
+        "import torch.nn.functional as F\n"
+        "def hot(x, t):\n    return F.cross_entropy(x / 2, t)\n"
+        "def wrong(x, t):\n    return 1.01 * hot(x, t)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    command = ["accuracy", "mine_to_measure:hot", "--like", "-x[c]/tau + logsumexp(x/tau)", "--parameter", "tau=2"]
+    files = ["--json", "ulps.json", "--plot", "ulps.svg"]
+    assert main([*command, "--cases", "20", *files]) == 0
+    assert "float64: 20 cases, 0 outside" in capsys.readouterr().out
+    assert json.loads((tmp_path / "ulps.json").read_text())["dtypes"]["float32"] == {"cases": 20, "outside": 0}
+    assert (tmp_path / "ulps.svg").stat().st_size > 5000
+    assert main([command[0], "mine_to_measure:wrong", *command[2:], "--cases", "20", "--dtype", "float64"]) == 1
+    for wrong in (["--dtype", "float8"], ["--parameter", "tau"], ["--plot", "ulps.txt"], ["--like", "focus"]):
+        assert main([*command, *wrong]) == 2
+
+
+def test_the_page_lists_the_ready_losses() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "testing.md").read_text(encoding="utf-8")
+    for name, ready in READY.items():
+        values = ", ".join(f"{parameter} = {value}" for parameter, value in ready.parameters.items())
+        assert f"| `{name}` | `{ready.forms[0]}` | {values} |" in page

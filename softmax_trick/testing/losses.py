@@ -19,6 +19,7 @@ from torch import Tensor
 from softmax_trick.isbe import REDUCTIONS, Reduction
 from softmax_trick.normalizers import SOFTMAX, Normalizer, get_normalizer
 from softmax_trick.testing.answers import compare
+from softmax_trick.testing.by_reference import ReferenceLoss, ReferenceProblem
 from softmax_trick.testing.formulas import Formula, Parameters, formula
 from softmax_trick.testing.frameworks import FRAMEWORKS, Framework
 from softmax_trick.testing.hints import offset
@@ -43,6 +44,7 @@ def check_loss(
     features: Iterable[Feature] = (),
     *,
     like: str | Sequence[str] | None = None,
+    reference: LossFunction | None = None,
     let: str = "",
     parameters: Parameters | None = None,
     by: str = "x",
@@ -80,6 +82,8 @@ def check_loss(
         like: the formula of a row, "logsumexp(x) - x[c] + z*logsumexp(x)**2" (docs/language.md), of several forms that
             are equal a list, or the name of one in `softmax_trick.testing.formulas.READY`. With x declared as a matrix
             it is that of the whole batch.
+        reference: another function, in torch, called as loss_fn, which the loss ought to be; with the same reduction.
+            What rounding explains is then sampled, not derived: `softmax_trick.testing.by_reference`.
         let: with `like`, declarations of its names.
         parameters: with `like`, the values of names that are constants of the loss, {"z": 1e-4}.
         by: with `like`, the name of the scores.
@@ -106,10 +110,14 @@ def check_loss(
         for name, given in (("let", let), ("parameters", parameters), ("by", by != "x"), ("half", half != "eager")):
             if given:
                 raise ValueError(f"{name}= belongs to like=, a formula: give one, or leave it")
-        loss: Examined = Loss(
-            function, usable(get_normalizer(normalizer)), reduction, targets or "index", tuple(features)
+        loss: Examined = (
+            Loss(function, usable(get_normalizer(normalizer)), reduction, targets or "index", tuple(features))
+            if reference is None
+            else _by_reference(function, reference, normalizer, reduction, targets or "index", tuple(features))
         )
     else:
+        if reference is not None:
+            raise ValueError("give like= or reference=, not both: each says what the loss ought to be")
         loss = _like(
             function, normalizer, reduction, targets, tuple(features), half, formula(like, let, parameters, by)
         )
@@ -141,6 +149,26 @@ def _like(
     if "ignore_index" in features and (wanted.target is None or wanted.target.kind != "label" or wanted.by_batch):
         raise ValueError("feature 'ignore_index' needs a formula of a row with a label")
     return FormulaLoss(function, wanted, reduction, features, half == "strict")
+
+
+def _by_reference(
+    function: LossFunction,
+    reference: LossFunction,
+    normalizer: str | Normalizer,
+    reduction: Reduction,
+    targets: TargetForm,
+    features: tuple[Feature, ...],
+) -> ReferenceLoss:
+    """A loss that ought to be another function."""
+    if normalizer != "softmax":
+        raise ValueError("give a normalizer or reference=, not both: each says what the loss ought to be")
+    if not callable(reference):
+        raise ValueError(f"reference= is a {type(reference).__name__}, not a function; a formula goes to like=")
+    if features:
+        raise ValueError(f"feature {features[0]!r} does not go with reference=: let both functions have it")
+    _known("reduction", reduction, REDUCTIONS)
+    _known("targets", targets, _FORMS)
+    return ReferenceLoss(function, reference, reduction, targets)
 
 
 def _sub_checks(loss: Examined, framework: str) -> dict[str, Callable[[Any, Draw], None]]:
@@ -272,8 +300,8 @@ class Loss:
 
 
 _FORMS: tuple[TargetForm, ...] = get_args(TargetForm)
-Examined = Loss | FormulaLoss
-Posed = Problem | FormulaProblem
+Examined = Loss | FormulaLoss | ReferenceLoss
+Posed = Problem | FormulaProblem | ReferenceProblem
 
 
 def usable(normalizer: Normalizer) -> Normalizer:

@@ -65,6 +65,10 @@ class Cell:
         """The largest share of what rounding explains; above 1 is outside."""
         return float(np.concatenate(self.shares).max()) if self.entries else 0.0
 
+    def typical_share(self) -> float:
+        """The median of the shares."""
+        return float(np.median(np.concatenate(self.shares))) if self.entries else 0.0
+
     def outside(self) -> int:
         """How many entries are outside."""
         return self.overflows + (int((np.concatenate(self.shares) > 1).sum()) if self.entries else 0)
@@ -98,6 +102,7 @@ class Accuracy:
                 "entries": cell.entries,
                 "typical_ulps": cell.typical(),
                 "worst_ulps": cell.most(),
+                "typical_share_of_allowed": cell.typical_share(),
                 "worst_share_of_allowed": cell.share(),
                 "outside": cell.outside(),
                 "overflows": cell.overflows,
@@ -105,6 +110,11 @@ class Accuracy:
             }
             for (dtype, kind, what), cell in self.cells.items()
         ]
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        counts = {dtype: {"cases": self.cases[dtype], "outside": self.rejected[dtype]} for dtype in self.cases}
+        return {"formula": self.formula, "dtypes": counts, "refused": dict(self.refused), "table": self.rows()}
 
     def __str__(self) -> str:
         head = (
