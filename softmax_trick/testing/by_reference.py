@@ -36,7 +36,7 @@ class _Rounded(TorchDispatchMode):
     """Every floating-point result of every operation, changed at random by a small part of itself."""
 
     def __init__(self, seed: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._generator = torch.Generator("cpu").manual_seed(seed)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -118,7 +118,10 @@ class ReferenceProblem:
     def _jumps(self, right: Tensor, grad_output: Tensor) -> Tensor:
         """Which entries of the gradient jump near the scores."""
         signs = torch.cos(1.6 * torch.arange(self.x.numel(), dtype=torch.float64)).reshape(self.x.shape)
-        beside = [self._gradient(self.x + step * signs, grad_output)[0].detach() for step in (STEP, -STEP)]
+        steps = signs * torch.where(self.x.isfinite(), self.x, 0).abs().mul(
+            torch.finfo(self.scores.dtype).eps
+        ).clamp_min(STEP)
+        beside = [self._gradient(one, grad_output)[0].detach() for one in (self.x + steps, self.x - steps)]
         size = right.abs().amax() if right.numel() else 1.0
         return torch.stack([(one - right).abs() > 1e-3 * size + 1e-9 for one in beside]).any(0)
 

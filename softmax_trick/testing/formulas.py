@@ -93,6 +93,7 @@ READY: Mapping[str, Ready] = {
         (
             "sum(softplus(x) - t*x)",
             "sum(max(x, 0) - t*x + log1p(exp(-abs(x))))",
+            "sum((1 - t)*x + softplus(-x))",  # torch's own, where 40 - 38 cancels at x = -40
             "-sum(t*log_sigmoid(x) + (1 - t)*log_sigmoid(-x))",
         ),
         "x: K; t: K unit",

@@ -748,14 +748,14 @@ def check_soft_targets(loss: Loss, draw: Draw) -> None:
     verify(loss, soft, draw_grad_output(soft, draw))
 
 
-def check_masks(loss: Examined, draw: Draw) -> None:
+def check_masks(loss: Loss | FormulaLoss, draw: Draw) -> None:
     """A class of score -inf has probability 0: it changes nothing, and gets a gradient of 0."""
     problem = loss.problem(draw, kinds=("masked",))
     open_target = replace(problem, scores=problem.scores.where(problem.one_hot == 0, 1.0))
     verify(loss, open_target, draw_grad_output(problem, draw))
 
 
-def check_features_together(loss: Examined, draw: Draw) -> None:
+def check_features_together(loss: Loss | FormulaLoss, draw: Draw) -> None:
     """All options at once."""
     problem = loss.problem(draw)
     for feature in loss.keywords:
