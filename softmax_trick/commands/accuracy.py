@@ -12,7 +12,7 @@ from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, chec
 from softmax_trick.system.terminal import say
 
 if TYPE_CHECKING:
-    from softmax_trick.testing.accuracy import Accuracy
+    from softmax_trick.testing.ulps import Accuracy
 
 
 def add(commands: Any) -> None:
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 def _measured(options: argparse.Namespace) -> Accuracy:
     from softmax_trick.certification.black_box import BlackBoxError, load_function
     from softmax_trick.testing import accuracy
-    from softmax_trick.testing.accuracy import DTYPES
+    from softmax_trick.testing.ulps import DTYPES
 
     parameters = dict(map(_parameter, options.parameter))
     sys.path.insert(0, "")  # as python -m does

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from softmax_trick.system.extras import require
 
 if TYPE_CHECKING:
-    from softmax_trick.testing.accuracy import Accuracy
+    from softmax_trick.testing.ulps import Accuracy
 
 LEAST = 1e-3  # of what is allowed; what is less is drawn there
 
