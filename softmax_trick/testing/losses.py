@@ -37,7 +37,7 @@ KEYWORDS = {"ignore_index": "ignore_index", "weights": "weight", "label_smoothin
 
 
 def check_loss(
-    loss_fn: LossFunction,
+    loss_fn: Callable[..., Any],
     normalizer: str | Normalizer = "softmax",
     reduction: Reduction = "sum",
     targets: TargetForm | None = None,
@@ -201,7 +201,7 @@ def _on_half_types(loss: FormulaLoss) -> tuple[str, ...]:
     )
 
 
-def adapted(function: LossFunction, framework: str) -> LossFunction:
+def adapted(function: Callable[..., Any], framework: str) -> LossFunction:
     """A loss of another framework as one of torch."""
     _known("framework", framework, tuple(FRAMEWORKS))
     if not callable(function):
