@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify kernel mutants record test peers train lint wheel bench bench-rivals bench-tau notebooks lab clean
+.PHONY: verify kernel mutants record test sanitize peers train lint wheel bench bench-rivals bench-tau notebooks lab clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
@@ -34,6 +34,12 @@ peers: .venv/bin/python
 	build/peers/bin/python peers/check.py
 	build/peers/bin/python peers/prove.py
 	SOFTMAX_TRICK_PEERS=1 build/peers/bin/python -m pytest tests/test_language_emission.py -k jax
+
+# The tests of the native operator with GCC's sanitizers for addresses and undefined behaviour; takes minutes.
+sanitize: .venv/all.stamp
+	SOFTMAX_TRICK_SANITIZE=address,undefined ASAN_OPTIONS=detect_leaks=0 \
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so) \
+	$$($(CXX) -print-file-name=libstdc++.so)" $(BIN)/python -m pytest -p no:xdist tests/test_isbe_native.py
 
 train: .venv/all.stamp
 	$(BIN)/python -m softmax_trick.train --out runs/n0-softmax --resume

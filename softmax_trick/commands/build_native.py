@@ -21,7 +21,8 @@ COMPILE = """
 import sys
 from torch.utils.cpp_extension import load
 name, source, folder, *flags = sys.argv[1:]
-load(name, [source], extra_cflags=flags, build_directory=folder, is_python_module=False)
+sanitizers = [flag for flag in flags if flag.startswith("-fsanitize")]
+load(name, [source], extra_cflags=flags, extra_ldflags=sanitizers, build_directory=folder, is_python_module=False)
 """
 """In a process of its own: what torch's builder has built it also loads."""
 
@@ -103,11 +104,9 @@ def compile_into(folder: Path, flags: Sequence[str] = ()) -> Path:
     done = subprocess.run(command, env={**os.environ, "PATH": search}, capture_output=True, text=True, check=False)
     built = folder / f"{native.MODULE}.so"
     if done.returncode or not built.is_file():
-        told = done.stderr + done.stdout
-        lines = (
-            [line for line in told.splitlines() if "error" in line.lower()] or told.splitlines() or ["no reason given"]
-        )
-        raise Failed(f"{compiler} and torch's builder failed: {lines[0].strip()}")
+        told = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
+        reason = next((line for line in told if "error: " in line), told[-1])
+        raise Failed(f"{compiler} and torch's builder failed: {reason.strip()}")
     return built
 
 

@@ -101,7 +101,7 @@ class ISBELoss(nn.Module):
         rule = self.rule
         try:
             if rule.is_sharp and not rule.check_targets and is_eager():
-                found = native.loss(rule, scores, targets, self.weight, self.value, self.reduction, _gradient)
+                found = native.loss(rule, scores, targets, self.weight, self.value, self.reduction, _textbook_gradient)
                 if found is not None:
                     return found
             if self._is_torchs and _is_small(scores, targets):
@@ -141,7 +141,7 @@ def apply_loss(
     if torch.compiler.is_compiling():
         apply = _Loss.apply
     elif is_eager():
-        found = native.loss(rule, scores, targets, weight, value, reduction, _gradient)
+        found = native.loss(rule, scores, targets, weight, value, reduction, _textbook_gradient)
         if found is not None:
             return found
         if weight is None and value == "implicit" and _keeps_error(scores, targets, rule):
@@ -215,14 +215,21 @@ def _gradient(
     grad_output: Tensor, scores: Tensor, targets: Tensor, weight: Tensor | None, rule: Rule, reduction: Reduction
 ) -> Tensor:
     """grad_output * (F(x) - t), by differentiable operations where a graph of it is made."""
-    count = denominator(rule, reduction, targets, weight, scores.shape[-1])
-    scale = row_scale(grad_output, reduction, count)
     if not is_eager(scores, grad_output):
-        return (scale * textbook_error(rule, scores, targets, weight)).to(scores.dtype)
+        return _textbook_gradient(grad_output, scores, targets, weight, rule, reduction)
+    scale = row_scale(grad_output, reduction, denominator(rule, reduction, targets, weight, scores.shape[-1]))
     try:
         return write_error(rule, scores, targets, weight, scale=scale)
     except (RuntimeError, IndexError) as error:  # the first look at the targets, if no value was asked for
         raise explained(error, targets, rule, scores.shape[-1]) from None
+
+
+def _textbook_gradient(
+    grad_output: Tensor, scores: Tensor, targets: Tensor, weight: Tensor | None, rule: Rule, reduction: Reduction
+) -> Tensor:
+    """The same, always by differentiable operations."""
+    scale = row_scale(grad_output, reduction, denominator(rule, reduction, targets, weight, scores.shape[-1]))
+    return (scale * textbook_error(rule, scores, targets, weight)).to(scores.dtype)
 
 
 # torch's own `apply` looks up the signature of `forward` each time, for the sake of torch.func: with ten classes that
