@@ -203,7 +203,7 @@ def test_it_is_as_accurate_as_torch(name: str, dtype: torch.dtype, monkeypatch: 
 @pytest.mark.parametrize("k", [1, 2, 7, 8, 9, 1000, 70_000])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_of_many_classes(k: int, dtype: torch.dtype) -> None:
-    """Against float64: a unit for the exponential, its argument's rounding, the sum, the quotient; one for the dtype."""
+    """By float64: a unit for the exponential, its argument's rounding, the sum, the quotient; one for the dtype."""
     x = (3 * torch.randn(3, k, generator=torch.Generator().manual_seed(k))).to(dtype)
     labels = torch.tensor([0, k - 1, k // 2])
     right = x.double().softmax(-1) - F.one_hot(labels, k)
