@@ -232,9 +232,7 @@ def test_what_is_not_finite_is_as_in_torch(k: int, dtype: torch.dtype, monkeypat
     x[0, 0], x[1, k - 1], x[2], x[3, k // 2 :] = torch.inf, torch.nan, -torch.inf, -torch.inf
     labels = torch.zeros(5, dtype=torch.int64)
     for name in NAMES:
-        value = (
-            "implicit" if name in ("softmax", "sigmoid") else "none"
-        )  # torch's others are NaN, not infinite
+        value = "implicit" if name in ("softmax", "sigmoid") else "none"  # torch's others are NaN, not infinite
         loss = ISBELoss(name, "none", value=value)  # type: ignore[arg-type]
         found = isbe_error(x, labels, name), loss(x, labels)
         with monkeypatch.context() as patch:
