@@ -38,10 +38,10 @@ from torch import Tensor
 from softmax_trick.cli import main
 from softmax_trick.commands import build_native
 from softmax_trick.isbe import VALUES, ISBELoss, isbe_error, isbe_linear, native, path
-from softmax_trick.isbe.checked import check_everything
 from softmax_trick.isbe.targets import rule_for
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.testing import CheckFailed
+from softmax_trick.testing.native_operator import check_everything
 
 BIN = Path(sys.executable).parent
 SANITIZERS = os.environ.get("SOFTMAX_TRICK_SANITIZE")
