@@ -351,7 +351,12 @@ def test_the_node_follows_autograds_rules() -> None:
 def test_isbe_linear_uses_it(value: Any, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     write = native.write
-    monkeypatch.setattr(native, "write", lambda *arguments: calls.append(1) or write(*arguments))
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return write(*arguments)
+
+    monkeypatch.setattr(native, "write", counted)
     h = torch.randn(7, 5).to(dtype).requires_grad_()
     weight, labels = torch.randn(11, 5).to(dtype).requires_grad_(), torch.arange(7)
     loss = isbe_linear(h, weight, labels, value=value, chunk=3)
