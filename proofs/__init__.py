@@ -13,7 +13,7 @@ misprints         slips of the pen
 appendix_b        Appendix B, and the loops of section 3; listing_runs: running them
 beyond            what is not in the paper, collected from implicit_losses, lipschitz, relocations, training_theory
 
-printed/          what the paper prints, as data: tables, listings, lists, numbers, misprints, errata, versions
+printed/          what the paper prints, as data: tables, listings, lists, quotes, errata, versions ...
 operations        what torch executes, counted
 piecewise         the hard normalizers as terms of z3
 sampled           claims tested by torch autograd, through code that shares nothing with the proofs; sampled_beyond:
@@ -27,6 +27,7 @@ coq/              the converse, Theorem 1 and their surroundings in Coq; ties.to
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from softmax_trick.ledger.claims import Claim
@@ -45,6 +46,7 @@ from softmax_trick.proofs import (
     theorem_a1,
     theorem_a1_steps,
 )
+from softmax_trick.proofs.printed import QUOTES
 
 IN_ORDER = (
     section_1.CLAIMS,
@@ -63,7 +65,9 @@ IN_ORDER = (
 )
 
 RECORD = Path(__file__).with_name("recorded.json")
-CLAIMS: dict[str, Claim] = {claim.id: claim for part in IN_ORDER for claim in part}
+CLAIMS: dict[str, Claim] = {
+    claim.id: replace(claim, quote=QUOTES.get(claim.id, claim.quote)) for part in IN_ORDER for claim in part
+}
 
 
 PAPER = Paper(

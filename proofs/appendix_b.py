@@ -643,7 +643,6 @@ def mended_in_torch(facts: Findings) -> None:
 
 # --- the claims -------------------------------------------------------------------------------------------------------
 
-INSTRUCTION = "we have to follow the instruction of PyTorch on this kind registration"
 HOT = r"$y^\circ \in [0,1]^K, \ \sum_k y^\circ_k = 1$"
 TARGETS = "epsilon: real; e = [k:K] delta(k, 1); t = (1 - K*epsilon)*e + epsilon"  # of a row labelled 1
 AS_READ = "the listing with its misprints mended: B.skeleton, B.forward.parses, B.forward.runs"
@@ -655,7 +654,6 @@ CODE_CLAIMS = (
         statement="The first loop, with an nn.CrossEntropyLoss as loss_function, parses, runs, and leaves the gradient "
         "of the loss in the parameters, for labels given as class indices and as vectors.",
         source="section 3, first listing",
-        quote="This is what the code looks like when `loss_function` is chosen as `nn.CrossEntropyLoss`",
         proof=first_loop_on_symbols,
         checks=(Check(TORCH, first_loop, "one batch for each kind of labels"),),
     ),
@@ -665,7 +663,6 @@ CODE_CLAIMS = (
         statement=r"The second loop parses, runs, calls zero_grad, backward and step in this order, and sends "
         r"$\text{SoftMax}(x) - y^\circ$ to the scores $x$, for labels given as vectors $y^\circ$.",
         source="section 3, second listing",
-        quote="Now we introduce the ISBE option for `SoftMax` activation",
         proof=second_loop,
         checks=(Check(TORCH, second_loop_parses, "one batch, K = 4"),),
     ),
@@ -675,7 +672,6 @@ CODE_CLAIMS = (
         statement="The two loops send the same error to the scores when loss_function is an nn.CrossEntropyLoss as it "
         "comes: with its default reduction, the mean over the batch.",
         source="section 3, the two listings",
-        quote="replace the call for loss function by soft error calculation",
         hypotheses=(HOT,),
         checks=(Check(TORCH, swapped_in_torch, "scores of zero, K = 2, two examples"),),
         repaired_by="S3.code.swapr",
@@ -695,7 +691,6 @@ CODE_CLAIMS = (
         statement="Whatever labels nn.CrossEntropyLoss takes in the first loop, class indices as well as vectors, the "
         "second loop takes too.",
         source="section 3, the two listings, read as one program with one tgen",
-        quote="replace the call for loss function by soft error calculation",
         checks=(Check(TORCH, labels_of_both, "two classes, batches of three and of two examples"),),
         repaired_by="S3.code.isbe",
         correction="Labels must be vectors (one-hot or softened, floating-point), which the first loop takes as well. "
@@ -710,8 +705,6 @@ CLAIMS = (
         statement="Loop 1 parses, runs, and sends to each example's scores the gradient of the cross-entropy summed "
         "over the batch, for hot vectors and for softened ones.",
         source="Appendix B.1, item 1",
-        quote="The simplest way of replacing the call of the cross-entropy function is by calling `SoftMax` and, "
-        "after, subtracting target hot vectors or their soften versions",
         hypotheses=(HOT,),
         proof=simplest,
         checks=(as_printed("LOOP_SIMPLEST"),),
@@ -721,7 +714,6 @@ CLAIMS = (
         title="loop 2 is Python",
         statement="Loop 2 parses as printed.",
         source="Appendix B.1, item 2",
-        quote="If we want to test more options and compare them with cross-entropy, the loop code will extend a bit",
         checks=(as_printed("LOOP_OPTIONS"),),
         repaired_by="B.options",
         correction="The reader must name the next options in place of `elif # ...`.",
@@ -754,7 +746,6 @@ CLAIMS = (
         statement="The branch of loops 2 and 3 that computes cross-entropy runs with the three options of reduction: "
         "none, mean, sum.",
         source="Appendix B.1, items 2 and 3; section 4.1, item 2",
-        quote="If we want to test more options and compare them with cross-entropy",
         checks=(Check(TORCH, options_without_reduction, "three reductions, a batch of two examples"),),
         repaired_by="B.ce-backward",
         correction="With reduction none the loss is a vector, and loss.backward() needs a vector of ones.",
@@ -765,7 +756,6 @@ CLAIMS = (
         statement="Loop 3 parses, runs, and sends what loop 2 does for each of the five options, the matching labels "
         "being $2 y^\\circ - 1$ for tanh and hardtanh and $y^\\circ$ for the others.",
         source="Appendix B.1, item 3",
-        quote="extending the class `DataProvider` with matching target labels for a given soft option",
         proof=compact,
         checks=(as_printed("LOOP_COMPACT"),),
     ),
@@ -775,7 +765,6 @@ CLAIMS = (
         statement="The class ISBE_func, copied from the listings, with the three methods in place of the skeleton's "
         "stubs, parses and runs with its default options.",
         source="section 5; Appendix B.2",
-        quote="can be solved for PyTorch by copying the proven code from Appendix B",
         checks=(Check(PYTHON, copied, "the class"),),
         repaired_by="B.mended",
     ),
@@ -784,7 +773,6 @@ CLAIMS = (
         title="three static methods have to be defined",
         statement="A torch.autograd.Function that does what ISBE_func does needs three static methods.",
         source="Appendix B.2",
-        quote="we have to define three static methods in extension of class `torch.autograd.Function`",
         hypotheses=(AS_READ,),
         checks=(Check(TORCH, three_methods, "a class of two methods on three examples, K = 10"),),
         correction="Two are enough: forward(ctx, ...) may keep the errors on ctx itself. setup_context is needed only "
@@ -826,7 +814,6 @@ CLAIMS = (
         r"and $y^\circ_i = (1 - K \epsilon) \delta_{ic} + \epsilon$ for the class $c$, or $2 y^\circ - 1$ for tanh and "
         r"hardtanh. (The mean is over $n_b K$ entries: $1/K$ of section 4.1.3's measure.)",
         source="Appendix B.2, item 1, mended",
-        quote="The whole job is performed in the body of forward static method",
         hypotheses=(AS_READ,),
         proof=forward_returns,
         checks=(Check(TORCH, forward_in_torch, "each option at exact values, K = 4, eps = 1/16"),),
@@ -896,7 +883,6 @@ CLAIMS = (
         statement="setup_context and backward compute nothing: backward returns the very soft_errors that forward "
         "made, and None for each other input of forward.",
         source="Appendix B.2, items 2 and 3",
-        quote="Other two methods simply switch tensors",
         checks=(Check(PYTHON, switch_tensors, "both methods"),),
     ),
     Claim(
@@ -905,7 +891,6 @@ CLAIMS = (
         statement="With the scores of a network in training, which require a gradient, calling forward directly "
         "raises an exception, and apply works. (With scores that require none the direct call works too.)",
         source="Appendix B.2, after item 3",
-        quote="We cannot directly call the forward static function. We have to use apply method.",
         hypotheses=(AS_READ,),
         checks=(Check(TORCH, direct_call, "one example, K = 2"),),
     ),
@@ -915,7 +900,6 @@ CLAIMS = (
         statement=r"backward returns the gradient of mse_soft, as gradcheck of the instruction tests: for SoftMax "
         r"$\nabla_x \frac{1}{K} \Vert \text{SoftMax}(x) - y^\circ \Vert^2 = \text{SoftMax}(x) - y^\circ$.",
         source="Appendix B.1, item 4, and B.2",
-        quote=INSTRUCTION,
         hypotheses=(AS_READ,),
         checks=(Check(TORCH, not_the_gradient, "scores of zero, K = 2, one example"),),
         correction="It returns F(x) - t, which is not the gradient of their mean square. A value that has this "
@@ -927,7 +911,6 @@ CLAIMS = (
         statement="The gradient of c mse_soft is c times that of mse_soft, as PyTorch's instruction asks of backward, "
         "which is given the gradient of its outputs.",
         source="Appendix B.1, item 4, and B.2, item 3",
-        quote=INSTRUCTION,
         hypotheses=(AS_READ,),
         checks=(Check(TORCH, chain_rule, "factors 2 and 0; torch.amp.GradScaler; one example"),),
         repaired_by="B.mended",
@@ -939,7 +922,6 @@ CLAIMS = (
         title="the soft scores and errors that ISBE_func returns can be differentiated",
         statement="A value made of soft_scores or of soft_errors gets its own gradient by the raw scores.",
         source="Appendix B.1, item 4, and B.2, items 2 and 3",
-        quote=INSTRUCTION,
         hypotheses=(AS_READ,),
         checks=(Check(TORCH, other_outputs, "scores of zero, K = 2, one example"),),
         repaired_by="B.mended",
@@ -952,7 +934,6 @@ CLAIMS = (
         statement="With create_graph=True the gradient F(x) - t has the Jacobian of F as its derivative, or autograd "
         "raises an exception.",
         source="Appendix B.1, item 4, and B.2, items 2 and 3",
-        quote=INSTRUCTION,
         hypotheses=(AS_READ,),
         checks=(Check(TORCH, second_derivative, "scores of zero, K = 2, one example"),),
         repaired_by="B.mended",
@@ -977,7 +958,6 @@ CLAIMS = (
         statement="The soft errors that setup_context keeps are freed with the last reference to the results, as they "
         "are by save_for_backward, which PyTorch's instruction asks for.",
         source="Appendix B.1, item 4, and B.2, item 2",
-        quote=INSTRUCTION,
         hypotheses=(AS_READ,),
         checks=(Check(TORCH, cycle, "one example, the garbage collector stopped"),),
         repaired_by="B.mended",
@@ -1000,7 +980,6 @@ CLAIMS = (
         statement="isbe_func_ returns what ISBE_func.apply does, and isbe_func, with a global object ex, the first "
         "part of it for the options of ex.",
         source="Appendix B.2, after item 3",
-        quote="We could also simplify the use of options if there is a global object 'ex' which includes its reference",
         checks=(Check(PYTHON, wrappers_run, "both functions, ISBE_func a stand-in"),),
     ),
     Claim(
@@ -1009,7 +988,6 @@ CLAIMS = (
         statement="isbe_backward, called with the soft errors, as its parameter is named, sends them back as "
         "outputs.backward(soft_error) does.",
         source="Appendix B.2, after item 3",
-        quote="Instead of a method backward on PyTorch tensor we could use its wrapper",
         hypotheses=(AS_READ,),
         checks=(Check(TORCH, backward_wrapper, "one example, K = 2"),),
         repaired_by="B.isbe-backward-r",
@@ -1030,7 +1008,6 @@ CLAIMS = (
         statement="cross_entropy_func(x, t) calls F.cross_entropy with x, t and the reduction and label_smoothing of "
         "ex.",
         source="Appendix B.2, last listing",
-        quote="Finally we can also hide the options for the `F.cross_entropy` function",
         checks=(Check(PYTHON, options_handed_over, "three reductions, F a stand-in"),),
     ),
     Claim(

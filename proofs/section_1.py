@@ -129,8 +129,6 @@ CLAIMS = (
         statement=ONLY_GENERALISED_SOFTMAX,
         let=NAMES,
         source="abstract",
-        quote="formally proves that the SoftMax trick only applies to the class of dilated SoftMax functions with "
-        "relocations",
         counterexample=slack_has_the_trick,
         repaired_by="A1c",
     ),
@@ -140,7 +138,6 @@ CLAIMS = (
         statement=f"in Table 3, no option of ISBE is {ALPHA.margin} points or more below an option of cross-entropy "
         f"on the same network ({ALPHA.why})",
         source="abstract, read from Table 3",
-        quote="results are not degraded with SoftMax only but also with other activation functions",
         checks=(Check("rational arithmetic", not_lower, "all pairs of cells in the rows of Table 3"),),
         remark=SINGLE_RUNS,
     ),
@@ -149,8 +146,6 @@ CLAIMS = (
         title="abstract: the networks for MNIST are perceptrons and convolutional ones",
         statement="one of the networks for MNIST is a perceptron, without convolutions",
         source="abstract",
-        quote="Using examples of perceptron and convolutional networks as classifiers of images from the MNIST "
-        "collection",
         checks=(Check("the printed notation", a_perceptron, "the two networks for MNIST"),),
         correction="Both networks for MNIST are convolutional.",
     ),
@@ -159,7 +154,6 @@ CLAIMS = (
         title="second contribution: three convolutional architectures",
         statement=r"$\mathcal{N}_0$, $\mathcal{N}_1$ and VGG-16 are three architectures with convolutions",
         source="section 1, second contribution",
-        quote="two datasets and three CNN architectures",
         checks=(Check("the printed notation", three_architectures, "the three formulas"),),
     ),
     Claim(
@@ -169,7 +163,6 @@ CLAIMS = (
         "operators of torch than the loop with cross-entropy, for each of the five options, each reduction and both "
         "kinds of labels.",
         source="abstract; section 3, the two loops",
-        quote="savings in the total number of operations were observed within the forward and backward stages",
         checks=(Check(TORCH, fewer_by_loop, "every option and reduction, four examples"),),
         remark="The operators of the head; all others are the same. Class indices, which cross-entropy takes, have to "
         "be made vectors for ISBE, once for the data. Through ISBE_func of Appendix B it is otherwise: "
@@ -181,7 +174,6 @@ CLAIMS = (
         statement=f"in Table 3, no option of ISBE is {ALPHA.margin} points or more below an option of cross-entropy "
         f"on the same network ({ALPHA.why})",
         source="section 1, third part, read from Table 3",
-        quote="effectiveness is not lower than that of the combination of the normalization",
         checks=(Check("rational arithmetic", not_lower, "all pairs of cells in the rows of Table 3"),),
         remark=SINGLE_RUNS,
     ),
@@ -191,7 +183,6 @@ CLAIMS = (
         statement="Between the scores and the gradient at the scores, ISBE in the loop of section 3 executes fewer "
         "operators of torch than cross-entropy.",
         source="section 1, third part",
-        quote="in addition to the obvious savings in computational resources",
         checks=(Check(TORCH, fewer_by_loop, "every option and reduction, four examples"),),
         remark="Of operators, not of time: of the share of time speaks S4.1.1.faster.",
     ),
@@ -201,8 +192,6 @@ CLAIMS = (
         formulas=("sum(softmax(x)) == 1", "softmax(x) > 0"),
         let="x: K",
         source="section 1, definition of SoftMax",
-        quote="scores that sum up to one, which can be treated as an estimation of the conditional probability "
-        "distribution of classes",
     ),
     Claim(
         id="E1.domain",
@@ -210,7 +199,6 @@ CLAIMS = (
         statement=r"$\formula{-sum[j:K] Y°[b, j]*log(Y[b, j])}$ is defined for every real $Y$",
         let="Y: N,K; Y°: N,K; b: index N",
         source="section 1, definition of CrossEntropy",
-        quote="function on the matrix",
         checks=(Check("SymPy", domain_of_ce, "a negative entry"),),
         correction=r"$Y$ must have positive entries (where $Y^\circ$ is not zero), as the $Y$ of SoftMax has.",
     ),
@@ -220,15 +208,12 @@ CLAIMS = (
         formulas=("ce(Y°, softmax(X))[b] == -sum[j:K] Y°[b, j]*log(exp(X[b, j])/sum[i:K] exp(X[b, i]))",),
         let="X: N,K; Y°: N,K; b: index N",
         source="section 1, after diagram (1)",
-        quote="has the following redundant mathematical notation",
     ),
     Claim(
         id="S1.separated",
         title="SoftMax and CrossEntropy, separate, fail for small soft scores",
         statement=r"in float32, $-\log_e \text{SoftMax}(0, 104)_1$ is infinite and its gradient is not finite",
         source="section 1, after the definition of CrossEntropy",
-        quote="its implementation had problems with scores close to zero, both in the inference phase and in the "
-        "backward propagation of its gradient",
         checks=(Check("torch", separated_fails, "two scores, 104 apart"),),
     ),
     Claim(
@@ -236,7 +221,6 @@ CLAIMS = (
         title="the integrated CrossEntropy of PyTorch has no such problem",
         statement=r"in float32, $\text{SoftCE}(e_1, (0, 104)) = 104$ and its gradient is $(-1, 1)$",
         source="section 1, after the definition of CrossEntropy",
-        quote="eliminated these inconveniences",
         checks=(Check("torch", integrated_works, "two scores, 104 apart"),),
     ),
     Claim(
@@ -245,7 +229,6 @@ CLAIMS = (
         statement="in float32, no function of the soft scores alone has the losses of the scores $(0, 104)$ and $(0, "
         "200)$",
         source="section 1, after the definition of CrossEntropy",
-        quote="Only the integration of *CrossEntropy* with normalization *SoftMax* eliminated these inconveniences.",
         checks=(Check("torch", separated_cannot_know, "two pairs of scores"),),
         remark="It is the logarithm that has to be taken before SoftMax rounds: PyTorch's LogSoftmax followed by "
         "NLLLoss does as well. And it is the value that needs it: the gradient y - y°, which ISBE sends, does not.",
@@ -256,7 +239,6 @@ CLAIMS = (
         statement="the optimal weights of multi-class logistic regression maximize the negative logarithm of the "
         "likelihood",
         source="section 1, last paragraph",
-        quote="maximizing the negative logarithm of the likelihood function directly leads to the cross-entropy",
         counterexample=maximizing,
         correction="Minimizing it does: the negative log-likelihood is the cross-entropy.",
     ),
@@ -266,7 +248,6 @@ CLAIMS = (
         statement=ONLY_GENERALISED_SOFTMAX,
         let=NAMES,
         source="section 1, third contribution; its structure, item 5",
-        quote="full characterization of normalization functions which exhibit this property",
         counterexample=slack_has_the_trick,
         repaired_by="A1c",
     ),

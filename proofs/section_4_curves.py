@@ -123,7 +123,6 @@ CLAIMS = (
         title="54K training images and 6K validation images are MNIST's 60K",
         statement="The 54 thousand images for training and the 6 thousand for validation are the 60 thousand of MNIST.",
         source="section 4.1.3; section 4.1",
-        quote="on data intended solely for model validation MNIST(6K)",
         checks=(Check("rational arithmetic", training_and_validation, "one sum"),),
     ),
     Claim(
@@ -134,7 +133,6 @@ CLAIMS = (
         formulas=("sum((Y - T)**2)/N == mean((Y - T)**2)",),
         let="Y: N,K; T: N,K",
         source="section 4.1.3; Appendix B.2",
-        quote="We opt for a natural choice of mean square error for errors in soft scores",
         checks=(Check("torch", one_loss_in_torch, "two examples with two classes, float64"),),
         correction="The listing has 1/(n_b K) |Y - Y°|^2, as PyTorch's MSELoss: the printed loss is K times as large.",
     ),
@@ -146,7 +144,6 @@ CLAIMS = (
         formulas=("sum(l) == N*mean(l)",),
         let="l: N",
         source="section 4.1.3",
-        quote="only the option of reduction by summing has a different range of variability",
         proof=sum_is_larger,
         remark="Of values that are possible at all the sentence would not hold: the loss of ISBE with SoftMax is at "
         "most 2, cross-entropy has no bound, under any reduction.",
@@ -157,7 +154,6 @@ CLAIMS = (
         statement="The six sets of curves that section 4.1.3 lists are those that the captions of Figures 2 and 3 "
         "name.",
         source="section 4.1.3, Figures 2 and 3",
-        quote="Sets of curves, which we visualize separately for architectures",
         checks=(Check("rational arithmetic", panels_are_the_sets, PRINT),),
         correction="The second and the third set have CE sum, which the captions (and the second list) do not name.",
     ),
@@ -167,7 +163,6 @@ CLAIMS = (
         statement=r"The clusters {CE sum}, {CE none, CE mean}, {SoftMax, Sigmoid, HardSigmoid}, {Tanh, HardTanh} are a "
         r"partition of the eight options, and the last two are the functions to $[0, 1]$ and to $[-1, 1]$.",
         source="section 4.1.3, Figure 2",
-        quote="ISBE based with normalizations to range",
         checks=(Check("rational arithmetic", clusters_partition, "eight options"),),
     ),
     Claim(
@@ -183,7 +178,6 @@ CLAIMS = (
         statement="The six comparisons of both networks that section 4.1.3 lists are those that the caption of Figure "
         "4 names.",
         source="section 4.1.3, Figure 4",
-        quote="Visualizing the effectiveness of classifiers for different architectures",
         checks=(Check("rational arithmetic", figure_4_is_as_listed, PRINT),),
     ),
     Claim(
@@ -191,7 +185,6 @@ CLAIMS = (
         title="N1 is better than N0 under every option",
         statement=r"In every column of Table 3, $\mathcal{N}_1$ has a higher success rate than $\mathcal{N}_0$.",
         source="section 4.1.3, Figure 4; Table 3",
-        quote="shows the better performance of",
         checks=(Check("rational arithmetic", n1_is_better, "eight columns of Table 3"),),
     ),
     Claim(
@@ -204,14 +197,12 @@ CLAIMS = (
         ),
         let="x: K; t: K",
         source="section 4.2, Figure 7",
-        quote="can be explained by different ranges for the first group and for the second one",
     ),
     Claim(
         id="S4.2.savings",
         title="without autograd the savings are at most 3 %",
         statement=r"No decrease in Table 2 is over $3\%$. (Section 4.1.1 says of the same table: over $3\%$.)",
         source="section 4.2; Table 2",
-        quote="gives always time savings up to 3%",
         checks=(Check("rational arithmetic", savings_up_to_three, "all 30 cells"),),
         correction="The largest decrease is 3.23 %, and it is one of a share, not of a time.",
     ),

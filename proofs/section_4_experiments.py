@@ -251,7 +251,6 @@ CLAIMS = (
         statement=r"Over the last quarter of the epochs the test accuracy of $\mathcal{N}_1$ has a smaller standard "
         r"deviation under ISBE (mean over five options) than under cross-entropy (mean over three).",
         source="section 4.1.2",
-        quote="the variance in the final phase of learning is clearly lower",
         **measured(calmer(N1)),
     ),
     Claim(
@@ -261,7 +260,6 @@ CLAIMS = (
         r"run kept no other) is below that on the training images, for cross-entropy with mean, SoftMax and Sigmoid. "
         r"(Ours is the loss in passing, with dropout and augmentation; to the paper both training curves are close.)",
         source="section 4.1.3, Figure 1",
-        quote="the validation curve from about epoch 30 is below the training curve",
         **measured(
             *(
                 Compared(
@@ -277,8 +275,6 @@ CLAIMS = (
         statement=r"The loss of $\mathcal{N}_1$ on the training images, taken after each epoch, is close to the one "
         "taken in passing, after each batch.",
         source="section 4.1.3, Figure 1",
-        quote="Let us note the correct course of the train loss curve with respect to the progressive loss curve—both "
-        "curves are close.",
         measure=lambda results: (),
         remark="Our trainer keeps the loss in passing alone. With dropout the two differ: in passing 40 % of the "
         "elements are dropped, after the epoch none.",
@@ -289,7 +285,6 @@ CLAIMS = (
         statement=r"Trained without augmentation, $\mathcal{N}_1$ has after epoch 30 a loss on the validation images "
         "that is not below that on the training images, for cross-entropy with mean, SoftMax and Sigmoid.",
         source="section 4.1.3, Figure 1",
-        quote="This effect was achieved only after applying a moderate input image augmentation procedure",
         **measured(
             *(
                 Compared(
@@ -311,7 +306,6 @@ CLAIMS = (
         statement=r"Over the last quarter of the epochs the test accuracies of $\mathcal{N}_1$ under all eight "
         r"options are in $(99.4\%, 99.7\%)$.",
         source="section 4.1.3, Figure 3",
-        quote="Close to the final epochs, all curves tend to be chaotic within the range of (99.4, 99.7).",
         **measured(
             Compared(
                 "lowest accuracy, N1",
@@ -338,7 +332,6 @@ CLAIMS = (
         statement=r"The final training losses of $\mathcal{N}_1$ are closer within each cluster that Figure 2 shows "
         r"than between two of them (so read).",
         source="section 4.1.3, Figure 2",
-        quote="Within a cluster, the loss curves behave very similarly.",
         **groups(N1, train_level, *(sorted(cluster) for cluster in CLUSTERS.values() if not cluster <= NOT_SHOWN)),
     ),
     Claim(
@@ -347,7 +340,6 @@ CLAIMS = (
         statement=r"The final training losses of $\mathcal{N}_1$, as $\mathcal{L}_{ISBE}$, are the same in both ISBE "
         r"clusters up to a tenth of the level (so read), and greater than zero.",
         source="section 4.1.3, Figure 2",
-        quote="the loss curves in ISBE-based clusters tend to the same value greater than zero",
         **measured(
             Compared(
                 "final loss of ISBE to [-1, 1] above that of ISBE to [0, 1]",
@@ -369,7 +361,6 @@ CLAIMS = (
         statement=r"The final training losses of $\mathcal{N}_1$ under none and mean are the same up to a tenth of the "
         r"level (so read), and greater than those of ISBE.",
         source="section 4.1.3, Figure 2",
-        quote="it is clearly greater than ISBE one",
         **measured(
             Compared(
                 "final loss of ce-none above that of ce-mean",
@@ -393,7 +384,6 @@ CLAIMS = (
         statement=r"The test accuracies of $\mathcal{N}_1$ over the last quarter of the epochs have a smaller variance "
         r"in each cluster than in the union of all.",
         source="section 4.1.3, Figure 3",
-        quote="the variances in the clusters described above are smaller than in the union of clusters",
         **measured(
             Compared(
                 "variance over all options less the largest in a cluster",
@@ -409,7 +399,6 @@ CLAIMS = (
         statement="Over the last quarter of the epochs the test accuracy has a smaller standard deviation under ISBE "
         "than under cross-entropy, for both networks.",
         source="section 4.1.3, Figure 4",
-        quote="slightly more stable behavior for ISBN-based curves than for cross-entropy-based",
         **measured(calmer(N0), calmer(N1)),
     ),
     Claim(
@@ -418,7 +407,6 @@ CLAIMS = (
         statement=r"The best success rate of VGG-16 on the 10 thousand test images of CIFAR-10 is near $93\%$: within "
         "a percentage point of it (so read).",
         source="section 4.2",
-        quote="the best results on the independent testing dataset of 10 thousand images are near 93%",
         measure=near_93,
     ),
     Claim(
@@ -427,7 +415,6 @@ CLAIMS = (
         statement="In the last epoch the success rate of VGG-16 on the 50 thousand training images of CIFAR-10 is "
         r"above $99\%$ (so read), for every option.",
         source="section 4.2",
-        quote="despite the almost perfect fit achieved by VGG-16 on the training set CIFAR-10 of 50 thousand images",
         **measured(
             *(
                 Compared(
@@ -448,7 +435,6 @@ CLAIMS = (
         title="the best results known for CIFAR-10 are near 95 %",
         statement=r"No architecture attempted so far goes beyond CIFAR-10 accuracies near $95\%$.",
         source="section 4.2",
-        quote="for all architectures attempted so far are near 95%",
         checks=(Check("literature", of_the_literature, "nothing"),),
         remark=LITERATURE_ON_CIFAR,
     ),
@@ -457,7 +443,6 @@ CLAIMS = (
         title="the best results known are about one percent above human beings",
         statement=r"The record of human beings on CIFAR-10 is about $94\%$.",
         source="section 4.2",
-        quote="about one percent more than the record achieved by human beings",
         checks=(Check("literature", of_the_literature, "nothing"),),
         remark="The paper cites nothing for it.",
     ),
@@ -467,8 +452,6 @@ CLAIMS = (
         statement="ISBE_func of Appendix B, with SoftMax and its other default options, executes fewer operators of "
         "torch than cross_entropy_func with the reduction mean, there and back.",
         source="section 4.2, last paragraph; Appendix B.2",
-        quote="functionality with fewer operations takes slightly more time while the same functionality without "
-        "explicit use of autograd mechanism gives always time savings up to 3%",
         checks=(Check("torch", fewer_by_function, "four examples, K = 10"),),
         correction="It executes more: the label is made a vector and blurred in each call, and the mean square error "
         "is computed, which the gradient does not need. That is where the time goes, not in the interface.",
@@ -479,7 +462,6 @@ CLAIMS = (
         statement=r"Adam with an initial learning rate of 0.1, decaying exponentially, trains VGG-16 on CIFAR-10 under "
         r"every option: its success rate is above the $10\%$ of guessing. (Runs with that rate count.)",
         source="section 4.2",
-        quote="the initial learning rate is 0.1, not 0.01",
         **measured(
             *(
                 Compared(
@@ -500,7 +482,6 @@ CLAIMS = (
         statement="Training VGG-16 on CIFAR-10, every ISBE option ends with a smaller share of its first training loss "
         "than cross-entropy (so read, as the losses have different scales).",
         source="section 4.2, Figure 6",
-        quote="we can observe better convergence for all ISBE options than for the cross-entropy",
         **measured(
             Compared(
                 "share of the first training loss left by ce-mean, less the largest left by ISBE",
@@ -516,7 +497,6 @@ CLAIMS = (
         statement="From epoch 30 on the test loss of cross-entropy on CIFAR-10 rises, and relatively more than that of "
         "any ISBE option.",
         source="section 4.2, Figure 6",
-        quote="the loss value for CE is slowly increasing, starting at about epoch 30",
         **measured(
             Compared("rise of ce-mean", CIFAR, ("ce-mean",), of("ce-mean", rise), usable=sixty_epochs),
             Compared(
@@ -534,7 +514,6 @@ CLAIMS = (
         statement="The final training losses on CIFAR-10 form the groups {hardtanh}, {tanh, hardsigmoid}, {sigmoid, "
         "SoftMax}: closer within a group than between two.",
         source="section 4.2, Figure 7",
-        quote="In training, there are three groups of ISBE options",
         **groups(CIFAR, train_level, ("hardtanh",), ("tanh", "hardsigmoid"), ("sigmoid", "softmax")),
     ),
     Claim(
@@ -543,7 +522,6 @@ CLAIMS = (
         statement="The final test losses on CIFAR-10 form the groups {tanh, hardtanh}, {SoftMax, sigmoid, "
         "hardsigmoid}: closer within a group than between the two.",
         source="section 4.2, Figure 7",
-        quote="In testing there are two groups",
         **groups(CIFAR, tested_level, ("tanh", "hardtanh"), ("softmax", "sigmoid", "hardsigmoid")),
     ),
     Claim(
@@ -552,7 +530,6 @@ CLAIMS = (
         statement="HardTanh and HardSigmoid have lower success rates on CIFAR-10 than cross-entropy and the other "
         "functions.",
         source="section 4.2, Figure 8",
-        quote="It is observed that hard versions are inferior to others.",
         **measured(
             Compared(
                 "worst accuracy of the others less the best of the hard functions",
@@ -569,7 +546,6 @@ CLAIMS = (
         title="Tanh has a slight advantage on CIFAR-10 (Figure 8)",
         statement="On the test images of CIFAR-10 Tanh has the highest success rate of all options.",
         source="section 4.2, Figure 8",
-        quote="a slight advantage is achieved by the hyperbolic tangent tanh",
         **measured(
             Compared(
                 "accuracy of tanh less the best of the others",
@@ -588,7 +564,6 @@ CLAIMS = (
         r"cross-entropy, in the mean over Sigmoid, Tanh, HardSigmoid and HardTanh. (Read of the share, the paper's "
         r"measure of time. For SoftMax our autograd function is cross-entropy itself, so that nothing is compared.)",
         source="section 4.2",
-        quote="functionality with fewer operations takes slightly more time",
         **measured(
             Compared(
                 "mean tau of ISBE, four options, less that of ce-mean",

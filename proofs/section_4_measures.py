@@ -172,8 +172,6 @@ CLAIMS = (
         r"steps as training by cross-entropy after SoftMax, summed (or not reduced): the same parameters after as many "
         r"steps, hence the same success rate, and no more steps to it.",
         source="section 4",
-        quote="We already know from theory that in the case of the `SoftMax` activation, we cannot worsen the "
-        "parameters of the classifier using cross-entropy, both in terms of success rate and learning time.",
         proof=no_worse,
         remark="Of the time that a step takes theory says nothing: it is that of an implementation, and the one of "
         "Appendix B takes slightly more time (section 4.2; S4.2.fewer-operations).",
@@ -192,7 +190,6 @@ CLAIMS = (
         title="τ does not depend on the implementation",
         statement=r"The share $\tau$ is independent of how inference and backpropagation are implemented.",
         source="section 4, before equation (7)",
-        quote="to be independent of the specific implementation",
         checks=(Check("rational arithmetic", tau_depends_on_the_implementation, "one example"),),
         repaired_by="S4.tau-r",
     ),
@@ -212,7 +209,6 @@ CLAIMS = (
         statement=r"Of two ways to learn, the one with the smaller $\tau$ takes the shorter time. (So read, as $\tau$ "
         r"is compared in place of the times $t_{ISBE}$ and $t_{CE}$.)",
         source="section 4, equation (7)",
-        quote="should be shorter than",
         checks=(Check("rational arithmetic", smaller_tau_is_faster, "one example"),),
         repaired_by="S4.tau-order-r",
     ),
@@ -239,7 +235,6 @@ CLAIMS = (
         title="three reductions and five activations: eight curves a network",
         statement="Tables 1 and 3 have a column for each of the three reductions and five activations, eight in all.",
         source="section 4.1; section 4.1.3",
-        quote="placing all eight curves for each considered architecture",
         checks=(Check("rational arithmetic", options, "the columns of Tables 1 and 3"),),
     ),
     Claim(
@@ -247,7 +242,6 @@ CLAIMS = (
         title="PyTorch's cross-entropy has the reductions none, mean, sum",
         statement="The element CrossEntropyLoss of PyTorch reduces the vector of losses by none, mean or sum.",
         source="section 4.1",
-        quote="Three options for reducing the vector of losses in the CrossEntropyLoss element: none, mean, sum.",
         checks=(Check("torch", three_reductions, "the three options and five others"),),
     ),
     Claim(
@@ -256,7 +250,6 @@ CLAIMS = (
         statement=r"Theory says that ISBE with SoftMax trains as cross-entropy with the reduction none (started by "
         r"backward of ones, as in Appendix B), and it says so of none only, not of sum.",
         source="section 4.1",
-        quote="only the option of reduction by none behaves exactly according to theory",
         let="l: K",
         counterexample=only_none_counterexample,
         checks=(Check("torch", only_none_in_torch, "one example, float64"),),
@@ -282,8 +275,6 @@ CLAIMS = (
         "without reduction there is a value for each example. (The word 'which' is read to stand for 'reduction'; for "
         "'cross-entropy without reduction' the sentence would be false.)",
         source="section 4.1.1",
-        quote="which is an aggregation of losses calculated for all training examples in a given group into one "
-        "numerical value",
         checks=(Check("torch", reduction_is_one_number, "three examples"),),
     ),
     Claim(
@@ -292,7 +283,6 @@ CLAIMS = (
         formulas=("grad(ce(t, y), x) == y - t",),
         let="x: K; c: K; t: K distribution; y = softmax(x - c)",
         source="section 4.1.1, citing Theorem A1",
-        quote="function preserves the",
     ),
     Claim(
         id="S4.1.1.bias",
@@ -306,6 +296,5 @@ CLAIMS = (
         ),
         let="s: K; b: K; c: K; t: K",
         source="section 4.1.1",
-        quote="by training with the relocation of the linear unit immediately preceding it",
     ),
 )

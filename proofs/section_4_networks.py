@@ -325,7 +325,6 @@ CLAIMS = (
         statement=r"$\mathcal{N}_0$, as its formula has it, consists of two convolutions and two linear units, the "
         r"last one from 512 numbers to 10.",
         source="section 4.1",
-        quote="consists of two convolutions",
         checks=(Check("rational arithmetic", n0_consists_of, NOTATION),),
     ),
     Claim(
@@ -334,7 +333,6 @@ CLAIMS = (
         statement=r"The matrix of $\mathbb{F}^{512}$ in $\mathcal{N}_0$ is in $\mathbb{R}^{? \times 512}$ with $? = "
         r"64$, for images of $28 \times 28$. (Read with padding and without.)",
         source="section 4.1",
-        quote="the tensor produced by the previous unit.",
         checks=(Check("rational arithmetic and torch", n0_features, NOTATION),),
         correction="It is 64 channels of 6 x 6, 2304, without padding, and 64 of 7 x 7, 3136, with padding.",
     ),
@@ -344,7 +342,6 @@ CLAIMS = (
         statement=r"In training, the unit $\mathbb{D}_{20}$ (PyTorch's Dropout with probability 0.2) zeroes $20\%$ of "
         r"the elements. (Read: in the mean. The rest is multiplied by $1/0.8$, of which the paper does not speak.)",
         source="section 4.1",
-        quote="DropOut—a unit zeroing 20",
         checks=(Check("torch", share_dropped, "a million elements", "sampled"),),
     ),
     Claim(
@@ -353,7 +350,6 @@ CLAIMS = (
         statement=r"$\mathcal{N}_1$, as its formula has it, consists of two blocks of three convolutions each and of "
         r"the final projection $\mathbb{F}^{10}$.",
         source="section 4.1",
-        quote="consists of two blocks, each with three convolutions",
         checks=(Check("rational arithmetic", n1_blocks, NOTATION),),
         correction="Between the second block and the projection there is a seventh convolution, 128 masks of 4 x 4.",
     ),
@@ -363,7 +359,6 @@ CLAIMS = (
         statement=r"All units of $\mathcal{N}_1$ that have weights are convolutions, but the last one, "
         r"$\mathbb{F}^{10}$.",
         source="section 4.1",
-        quote="it is a purely convolutional network, except for the final projection",
         checks=(Check("rational arithmetic", n1_is_convolutional, NOTATION),),
     ),
     Claim(
@@ -372,7 +367,6 @@ CLAIMS = (
         statement=r"The last convolution in each block of $\mathcal{N}_1$ ($3 \times 3$, stride 2, padded) does not "
         r"change the resolution of the image.",
         source="section 4.1",
-        quote="so that the image resolution does not change",
         checks=(Check("rational arithmetic and torch", n1_resolution, NOTATION),),
         correction="Its stride halves it, from 24 to 12 and from 8 to 4; the padding would keep it at a stride of 1.",
     ),
@@ -382,7 +376,6 @@ CLAIMS = (
         statement=r"With padding in the last convolution of each block, $\mathcal{N}_1$ makes 128 numbers of an image "
         r"of $28 \times 28$; without it, its last convolution does not fit.",
         source="section 4.1: what the requirement for padding is there for",
-        quote="has a p requirement for padding",
         checks=(Check("rational arithmetic and torch", n1_needs_padding, NOTATION),),
     ),
     Claim(
@@ -391,7 +384,6 @@ CLAIMS = (
         statement=r"With `bias = True` in its last linear unit, $\mathcal{N}_1^r$ has the parameters of "
         r"$\mathcal{N}_1$ and ten more, which are added to the scores.",
         source="section 4.1.1",
-        quote="the normalization unit has a trained relocation parameter",
         checks=(Check("torch", n1r_differs_by_a_bias, "all parameters; four inputs in whole numbers"),),
     ),
     Claim(
@@ -408,7 +400,6 @@ CLAIMS = (
         statement="The thirteen convolutions of the VGG extractor have more than 14,000,000 parameters, with or "
         "without biases and batch normalization.",
         source="section 4.2",
-        quote="the VGG feature extractor with more than 14 M parameters",
         checks=(Check("rational arithmetic and torch", vgg_parameters, NOTATION),),
     ),
     Claim(
@@ -416,7 +407,6 @@ CLAIMS = (
         title="VGG is more than 10 times larger than N1",
         statement=r"VGG has more than 10 times as many parameters as $\mathcal{N}_1$ (in fact 60 times).",
         source="section 4.2",
-        quote="more than 10 times larger model than",
         checks=(Check("rational arithmetic and torch", vgg_is_ten_times_n1, NOTATION),),
     ),
     Claim(
@@ -424,7 +414,6 @@ CLAIMS = (
         title="the printed form is VGG-16, with 16 layers",
         statement="The sequential form that the paper prints has the structure of VGG-16: 16 layers with weights.",
         source="section 4.2",
-        quote="Its structure has the following sequential form",
         checks=(Check("rational arithmetic", vgg_16_layers, NOTATION),),
         correction="Its 13 convolutions are those of VGG-16; one linear unit stands for the three of VGG-16.",
     ),

@@ -259,7 +259,6 @@ CLAIMS = (
         statement=r"In every row of Table 3, cross-entropy with the reduction none and ISBE with SoftMax have the same "
         r"success rate, that is the same number of wrongly classified images.",
         source="section 4.1, read from Table 3",
-        quote="the success rate is identical to the model using",
         checks=(Check("rational arithmetic", none_is_identical, "three rows of Table 3"),),
         correction="The two are identical for N0 alone; for N1 SoftMax is better by 4 images, for N1r worse by one.",
     ),
@@ -269,7 +268,6 @@ CLAIMS = (
         statement="In every row of Table 3, cross-entropy with the reduction mean or sum has a higher success rate "
         "than ISBE with SoftMax.",
         source="section 4.1, read from Table 3",
-        quote="are slightly better than the model with",
         checks=(Check("rational arithmetic", mean_and_sum_are_better, "three rows of Table 3"),),
         correction="So it is for N0; for N1 both are worse than SoftMax, for N1r mean is worse and sum better by an "
         "image.",
@@ -280,7 +278,6 @@ CLAIMS = (
         statement=r"In every row of Table 3 (that of $\mathcal{N}_1^r$ included) HardTanh and HardSigmoid have a "
         r"higher success rate than cross-entropy, whatever its reduction.",
         source="section 4.1, read from Table 3",
-        quote="an improvement in the metric of success rate",
         checks=(Check("rational arithmetic", hard_is_better(NETWORKS), "three rows of Table 3"),),
         repaired_by="S4.1.hard-r",
     ),
@@ -297,7 +294,6 @@ CLAIMS = (
         title="above 99.6 % there are at most 40 errors in 10 thousand",
         statement=r"$\alpha > 99.6\%$ of 10,000 images means at most 40 errors (in fact at most 39).",
         source="section 4.1",
-        quote="meant at most 40 errors per 10 thousand of test images",
         checks=(Check("rational arithmetic", at_most_forty_errors, "all counts"),),
     ),
     Claim(
@@ -306,7 +302,6 @@ CLAIMS = (
         statement="Where Table 3 has a hard function better than cross-entropy, or mean or sum better than SoftMax "
         "(the improvements named before), it is by 12 images at most.",
         source="section 4.1, read from Table 3",
-        quote="there were less than a few or a dozen errors",
         checks=(Check("rational arithmetic", at_most_a_dozen, ALL_OF_TABLE_3),),
     ),
     Claim(
@@ -315,7 +310,6 @@ CLAIMS = (
         statement=r"$\tau_{ISBE} < \tau_{CE}$ in all 30 cells of Table 2, as printed and by Table 1. (The shares; of "
         r"the times see S4.tau-order.)",
         source="section 4.1.1, Table 2",
-        quote="The absence of pluses in this table",
         checks=(Check("rational arithmetic", no_pluses, "all 30 cells, as printed and from Table 1"),),
     ),
     Claim(
@@ -324,7 +318,6 @@ CLAIMS = (
         statement=r"In every column of Table 1 $\mathcal{N}_0$ and $\mathcal{N}_1$ have different shares $\tau$ (and "
         r"$\mathcal{N}_1$, the deeper one, the smaller share).",
         source="section 4.1.1, Table 1",
-        quote="obviously depending on the complexity of the architecture",
         checks=(Check("rational arithmetic", share_depends_on_the_architecture, "eight columns of Table 1"),),
     ),
     Claim(
@@ -334,7 +327,6 @@ CLAIMS = (
         "networks: the mean difference of runs with the same seed is below 0. (It holds if every 95 % interval is, "
         "fails if one, widened for their number, is above 0.)",
         source="section 4.1.1, Table 2; section 5",
-        quote="all solutions based on ISBE are relatively faster in the learning phase, is an undeniable fact",
         **differences(TAU, -math.inf, 0.0),
         remark="Of the share, the paper's measure; a smaller share is not less time (S4.tau-order).",
     ),
@@ -344,7 +336,6 @@ CLAIMS = (
         statement=r"In Table 2, decreases over $3\%$ occur for Sigmoid and SoftMax and for no other function, and in "
         r"every row these two have the greatest decreases.",
         source="section 4.1.1, Table 2",
-        quote="The greatest decrease in the share of backpropagation, over 3%, occurs for the",
         checks=(Check("rational arithmetic", greatest_decrease, "all 30 cells"),),
     ),
     Claim(
@@ -353,7 +344,6 @@ CLAIMS = (
         statement=r"For $\mathcal{N}_0$ and cross-entropy without reduction, the two smallest decreases of Table 2 are "
         r"those of Tanh and HardTanh.",
         source="section 4.1.1, Table 2",
-        quote="The smallest decrease in architecture",
         checks=(Check("rational arithmetic", smallest_decrease, "one row of Table 2"),),
         correction="They are those of Tanh and HardSigmoid, in this row and in every other row of N0.",
     ),
@@ -362,7 +352,6 @@ CLAIMS = (
         title="with relocation too, every ISBE option has a smaller share τ",
         statement=r"$\tau_{ISBE} < \tau_{CE}$ in all 15 comparisons of $\mathcal{N}_1^r$ in Table 1.",
         source="section 4.1.1, Table 1",
-        quote="for the model with the relocation of the normalization function is the same",
         checks=(Check("rational arithmetic", same_conclusion_with_relocation, "one row of Table 1"),),
     ),
     Claim(
@@ -371,7 +360,6 @@ CLAIMS = (
         statement="Table 4 has at least twice as many positive as negative entries (so read), as printed and as Table "
         "3 makes it.",
         source="section 4.1.2, Table 4",
-        quote="The number of pluses on the side of ISBE clearly exceeds the number of minuses.",
         checks=(Check("rational arithmetic", more_pluses, "all 30 cells"),),
     ),
     Claim(
@@ -379,7 +367,6 @@ CLAIMS = (
         title="all functions but SoftMax are better than cross-entropy",
         statement=r"In Table 4, as Table 3 makes it, every entry outside the column SoftMax is positive.",
         source="section 4.1.2, Table 4",
-        quote="the soft activations have an efficiency slightly or significantly better",
         checks=(Check("rational arithmetic", all_but_softmax_are_better, "24 cells"),),
         correction="Tanh on N0 is no better than cross-entropy with mean, and worse by two images than with sum.",
     ),
@@ -389,7 +376,6 @@ CLAIMS = (
         statement=r"The column SoftMax of Table 4 has negative entries, of two images or more. (Read: in some "
         r"comparisons. There are two, $\mathcal{N}_0$ against mean and sum; for $\mathcal{N}_1$ SoftMax is better.)",
         source="section 4.1.2, Table 4",
-        quote="on several images of digits performed worse than the model with cross-entropy",
         checks=(Check("rational arithmetic", softmax_is_worse_on_several, "six cells"),),
     ),
     Claim(
@@ -397,7 +383,6 @@ CLAIMS = (
         title="the differences are tenths or hundredths of a percent",
         statement=r"No entry of Table 4 reaches $1\%$.",
         source="section 4.1.2, Table 4",
-        quote="we are talking about levels of tenths or hundredths of a percent here",
         checks=(Check("rational arithmetic", small_differences, "all 30 cells"),),
     ),
     Claim(
@@ -405,7 +390,6 @@ CLAIMS = (
         title="the largest difference of SoftMax is 0.15 %",
         statement=r"The entry of the largest size in the column SoftMax of Table 4 is $0.15\%$.",
         source="section 4.1.2, Table 4",
-        quote="was 15-hundredths of a percent",
         checks=(Check("rational arithmetic", largest_of_softmax, "six cells"),),
         correction="It is -0.06 % (N0 against sum); 0.15 % is Sigmoid's, for N0 against none.",
     ),
@@ -414,7 +398,6 @@ CLAIMS = (
         title="0.15 % means 15 more images correctly classified",
         statement=r"$0.15\%$ of 10,000 images are 15.",
         source="section 4.1.2",
-        quote="meaning 15 more images correctly classified",
         checks=(Check("rational arithmetic", fifteen_images, "the cells of Table 4 that hold 0.15%"),),
     ),
     Claim(
@@ -424,7 +407,6 @@ CLAIMS = (
         r"10,000 images different at the level 0.05. (So read, as for independent samples: which images are wrong is "
         r"not known, and a test of pairs needs that.)",
         source="section 4.1.2, Tables 3 and 4",
-        quote="Such differences are within the margin of statistical error.",
         checks=(Check("rational arithmetic", within_error(COMPARED), "30 pairs of Table 3"),),
     ),
     Claim(
@@ -433,7 +415,6 @@ CLAIMS = (
         statement=r"In Table 3, $\mathcal{N}_1^r$ is better than $\mathcal{N}_1$ for some options and worse for "
         r"others.",
         source="section 4.1.2, Table 3",
-        quote="for some models, there is a slight improvement; for others, there is a slight deterioration",
         checks=(Check("rational arithmetic", relocation_is_unclear, "eight columns of Table 3"),),
     ),
     Claim(
@@ -442,7 +423,6 @@ CLAIMS = (
         statement=r"The largest entry of Table 3 is $99.69\%$, of Sigmoid for $\mathcal{N}_1^r$, at most five images "
         r"(read: a few) ahead of the next.",
         source="section 4.1.2, Table 3",
-        quote="achieved the best efficiency of 99.69%, but this is only a matter of a few images",
         checks=(Check("rational arithmetic", sigmoid_is_best, ALL_OF_TABLE_3),),
     ),
     Claim(
@@ -452,7 +432,6 @@ CLAIMS = (
         r"two-sided, find the numbers of errors different at the level 0.05. (Read as S4.1.2.margin, with "
         r"$\mathcal{N}_1^r$.)",
         source="section 4.1.2, Table 3",
-        quote="the ISBE functionality gives the same results in recognizing MNIST classes",
         checks=(Check("rational arithmetic", within_error(NETWORKS), "45 pairs of Table 3"),),
     ),
     Claim(
@@ -461,8 +440,6 @@ CLAIMS = (
         statement=r"$\alpha_{ISBE} = \alpha_{CE}$ for each of the five options and the three networks, up to "
         rf"{ALPHA.margin:.2f} percentage points ({ALPHA.why}): the mean difference of runs with the same seed. {RULE}",
         source="section 4.1.2; section 5",
-        quote="Within the limits of statistical error, we can say that the ISBE functionality gives the same results "
-        "in recognizing MNIST classes",
         **differences(ALPHA, -ALPHA.margin, ALPHA.margin, once=True),
         remark="The reductions none and sum take the same steps and count once (S4.1.only-none-r).",
     ),
@@ -472,7 +449,6 @@ CLAIMS = (
         statement=rf"$\alpha_{{ISBE}} > \alpha_{{CE}} - {ALPHA.margin:.2f}\%$ for each of the five options and the "
         f"three networks ({ALPHA.why}): the mean difference of runs with the same seed. {RULE}",
         source="abstract; section 1, third part; section 5",
-        quote="the effectiveness of the classifier model remains unchanged within the margin of statistical error",
         **differences(ALPHA, -ALPHA.margin, math.inf, once=True),
     ),
 )

@@ -107,8 +107,6 @@ CLAIMS = (
         let="y: K; t: K distribution; J: K,K",
         hypotheses=(DIFFERENTIABLE,),
         source="section 5, first paragraph",
-        quote="only this activation, through perfect linearization, can prevent the explosion or suppression of the "
-        "gradient originating from CE",
         counterexample=slack_linearizes_too,
         repaired_by="A1c",
         remark=r"After the Sigmoid the gradient of $CE$ is $y^\circ \odot (y - 1)$: bounded, but suppressed where "
@@ -120,7 +118,6 @@ CLAIMS = (
         statement=r"$\formula{J.T @ (-t/y) == y - t}$ for all $y^\circ \in \{e_1, \dots, e_K\}$ gives "
         r"$\formula{J == diag(y) - outer(y, y)}$",
         source="section 5, first paragraph",
-        quote="with a Jacobian identical to that of the SoftMax function",
         let="y: K; t: K distribution; J: K,K",
         where=("y != 0",),
         hypotheses=(DIFFERENTIABLE,),
@@ -133,7 +130,6 @@ CLAIMS = (
         let=NAMES,
         hypotheses=(DIFFERENTIABLE,),
         source="section 5, first paragraph",
-        quote="such a Jacobian can only be derived for *the dilated and relocated* versions of the SoftMax function",
         counterexample=p2_implies_p1_counterexample,
         repaired_by="A1.2-1r",
     ),
@@ -143,7 +139,6 @@ CLAIMS = (
         statement=ONLY_GENERALISED_SOFTMAX,
         let=NAMES,
         source="section 5, second paragraph",
-        quote="are the only ones having the property of *dilated SoftMax trick*",
         counterexample=slack_has_the_trick,
         repaired_by="A1c",
     ),
@@ -153,7 +148,6 @@ CLAIMS = (
         statement=r"$Y - Y^\circ$ is a function of $X$ and $Y^\circ$ in which neither the activation nor the cost "
         "function takes part",
         source="section 5, third paragraph",
-        quote="which can be calculated without their participation",
         counterexample=needs_the_activation,
         correction="It can be calculated without the cost function. The activation takes part: it makes Y of X, as "
         "the next sentence of the paper says.",
@@ -164,7 +158,6 @@ CLAIMS = (
         statement=f"in Table 3, none of Sigmoid, Tanh, HardSigmoid, HardTanh is {ALPHA.margin} points or more below "
         f"an option of cross-entropy on the same network ({ALPHA.why})",
         source="section 5, fourth paragraph, read from Table 3",
-        quote="perform no worse",
         checks=(Check("rational arithmetic", four_others_not_lower, "all pairs of cells in the rows of Table 3"),),
         remark=SINGLE_RUNS,
     ),
@@ -175,7 +168,6 @@ CLAIMS = (
         "the class counts, has a higher success rate than ISBE with SoftMax, and than balanced-softmax, a relocation "
         "alone: the mean difference of runs with the same seed is above 0.",
         source="section 5, second paragraph",
-        quote="it is quite intuitive that the dilation vector could be used to deal with class unbalanced datasets",
         measure=dilation_helps,
         figures=2,
         remark="The exponents of the VS-loss were made for CIFAR-10, its relocation is 1.25 times that of "
@@ -188,14 +180,12 @@ CLAIMS = (
         formulas=(TRICK,),
         let="x: K; t: K distribution; y = softmax(x)",
         source="section 5, fifth paragraph",
-        quote="correctly simulates the behavior of the CrossEntropy unit preceded by the SoftMax normalization",
     ),
     Claim(
         id="S5.up-to-three",
         title="ISBE saves up to 3 % in Table 2",
         statement=r"no decrease of $\tau$ in Table 2 is larger than 3 %",
         source="section 5, sixth paragraph",
-        quote="the ISBE functionality saves the time of forward and backward stages up to 3%",
         checks=(Check("rational arithmetic", up_to_three, "all cells of Table 2"),),
         correction="Up to 3.23 percentage points of the share of backpropagation.",
     ),
@@ -204,7 +194,6 @@ CLAIMS = (
         title="3 points of share are 3 % of the time",
         statement=r"$\Delta\tau = -3.23\,\%$ of Table 2 means at most 3 % less time, if inference takes the same time",
         source="section 5, sixth paragraph; section 4.2, last paragraph",
-        quote="the ISBE functionality saves the time of forward and backward stages up to 3%",
         counterexample=share_is_not_time,
         correction=r"With the same inference time a share $\tau$ means a total proportional to $\frac{1}{1 - \tau}$: "
         "the printed shares would save up to 7.6 % of the time of both stages.",

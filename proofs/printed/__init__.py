@@ -1,6 +1,6 @@
-"""What the paper prints, verbatim, as data: tables, listings, lists and captions, numbers, misprints, errata, versions.
+"""What the paper prints, verbatim, as data: tables, listings, lists, numbers, quotes, misprints, errata, versions.
 
-A test holds all of it against the paper's text, word for word; the claims read it, and quote their sentences beside it.
+A test holds all of it against the paper's text, word for word; the claims read it.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ MISPRINTS = tuple(Misprint(**entry) for entry in data("misprints")["misprint"])
 LISTINGS: dict[str, str] = data("listings")  # the only text that this project executes
 TABLES: dict[str, str] = data("tables")
 LISTS = data("lists")
+QUOTES: dict[str, str] = {claim: entry["words"] for entry in data("quotes")["quote"] for claim in entry["claims"]}
 
 
 def number(name: str) -> Fraction:
