@@ -156,6 +156,14 @@ Proof.
   intros i j Hi Hj. rewrite softmax_type_entry by assumption. unfold minus, diag, outer. ring.
 Qed.
 
+(* With dy_j/dx_i in row i and column j, as section 2 has it. *)
+Theorem matrix_form : forall K x i j, let y := softmax K x in (i < K)%nat -> (j < K)%nat ->
+  partial (fun z => softmax K z j) i x (minus (diag y) (outer y y) i j).
+Proof.
+  intros K x i j y Hi Hj. apply partial_eq with (1 := property_4a K x j i Hj Hi). fold y.
+  unfold minus, diag, outer. rewrite (delta_sym j i). unfold delta. destruct (Nat.eqb_spec i j); [ subst | ]; ring.
+Qed.
+
 (* SoftCE = (sum_j t_j) log(sum_k exp x_k) - sum_j t_j x_j, for any t. *)
 Lemma soft_ce_expanded : forall K t x, (0 < K)%nat ->
   soft_cross_entropy K t x = sum K t * ln (sum K (fun k => exp (x k))) - sum K (fun k => t k * x k).

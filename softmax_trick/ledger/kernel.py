@@ -1,9 +1,9 @@
 """The kernel of Coq: it checks the proofs in proofs/coq, and what it then prints is held against proofs/coq/ties.toml.
 
 The ties say which theorem decides which claim. A theorem counts if it is there, if Coq prints its statement, and every
-definition that the statement mentions, as recorded, and if it rests on no axiom but those that the ties allow. Where
-the language of formulas can say what a claim says, the tie has that formula too: it is printed as a proposition of Coq,
-and counts if the theorem proves that. The sources are copied to a temporary folder and compiled there.
+definition that the statement mentions, as recorded, and if it rests on no axiom but those that the ties allow. Where a
+claim is one formula, and a tie names it, that formula is printed as a proposition of Coq, and the theorem counts if it
+proves that. The sources are copied to a temporary folder and compiled there.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 from softmax_trick.ledger.cache import default_folder
 from softmax_trick.ledger.claims import Evidence, Step
+from softmax_trick.ledger.formulas import Formula
 from softmax_trick.system.files import parse_json, write_whole
 from softmax_trick.system.signature import sign, verified
 
@@ -49,36 +50,6 @@ class KernelError(Exception):
 
 
 @dataclass(frozen=True)
-class Formula:
-    """What a claim says, in the language of formulas.
-
-    Attributes:
-        claim: its ID.
-        equation: such as "grad(ce(t, y), y) == -t/y".
-        let: declarations of its names.
-    """
-
-    claim: str
-    equation: str
-    let: str = ""
-
-    def as_coq(self) -> str:
-        """The proposition of Coq.
-
-        Raises:
-            KernelError: the language cannot read it, or cannot say it in Coq.
-        """
-        from softmax_trick.language.expression import LanguageError
-        from softmax_trick.language.grammar import read_equation
-        from softmax_trick.readings.coq import proposition
-
-        try:
-            return proposition(read_equation(self.equation, let=self.let))
-        except LanguageError as error:
-            raise KernelError(f"{TIES}: the formula of {self.claim}: {error}") from error
-
-
-@dataclass(frozen=True)
 class Tie:
     """A theorem, what it says, and the claims that it decides.
 
@@ -89,7 +60,7 @@ class Tie:
         refutes: the claims to which it is a counterexample.
         scope: for which K it holds.
         covers: steps that a claim's own proof only cites, by claim; each is given by its beginning.
-        formula: what claims say, for claims that the language of formulas can say.
+        formulas: by claim, what it says, for those of the claims whose formula the theorem proves.
     """
 
     name: str
@@ -98,7 +69,7 @@ class Tie:
     refutes: tuple[str, ...] = ()
     scope: str = "every K"
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    formula: tuple[Formula, ...] = ()
+    formulas: Mapping[str, Formula] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,7 +85,7 @@ class Ties:
         """The ties that a TOML text describes.
 
         Raises:
-            KernelError: it is no such text.
+            KernelError: it is no such text, or names the formula of what is no claim of one formula.
         """
         try:
             content = tomllib.loads(text)
@@ -139,7 +110,31 @@ class Ties:
 def _tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
     lists = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     covers = {claim: tuple(steps) for claim, steps in entry.get("covers", {}).items()}
-    return {**lists, "covers": covers, "formula": tuple(Formula(**one) for one in entry.get("formula", ()))}
+    return {**lists, "covers": covers, "formulas": {claim: _said(claim) for claim in entry.get("formulas", ())}}
+
+
+def _said(claim: str) -> Formula:
+    """What a claim of the paper's ledger says."""
+    from softmax_trick.proofs import CLAIMS
+
+    if claim not in CLAIMS or len(CLAIMS[claim].stated) != 1:
+        raise KernelError(f"{TIES}: {claim} is no claim of one formula")
+    return CLAIMS[claim].stated[0]
+
+
+def as_coq(claim: str, formula: Formula) -> str:
+    """The proposition of Coq that a claim's formula is; conditions besides the domains are left out: it says more.
+
+    Raises:
+        KernelError: the language cannot read it, or cannot say it in Coq.
+    """
+    from softmax_trick.language.expression import LanguageError
+    from softmax_trick.readings.coq import proposition
+
+    try:
+        return proposition(formula.statement)
+    except LanguageError as error:
+        raise KernelError(f"{TIES}: the formula of {claim}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -301,7 +296,7 @@ def read_axioms(answer: str) -> Iterator[str]:
 
 def _proved_formulas(coqc: str, modules: Sequence[str], ties: Sequence[Tie], folder: Path) -> dict[str, str]:
     """The formulas of claims that follow from their theorems at once, as Coq."""
-    formulas = {one.claim: (one.as_coq(), tie.name) for tie in ties for one in tie.formula}
+    formulas = {claim: (as_coq(claim, one), tie.name) for tie in ties for claim, one in tie.formulas.items()}
 
     def prove(chosen: Iterable[str]) -> None:
         lines = ["Require Import Lia.", _preamble(modules)]
@@ -420,10 +415,9 @@ class Kernel:
             return replace(found, outcome="crashed", reason=reason)
         steps = tuple(Step(f"{tie.name} : {_one_line(tie.statement)}", "kernel", self._axioms()) for tie in theorems)
         steps += tuple(
-            Step(f"it proves {one.equation}{f' where {one.let}' * bool(one.let)}", "kernel", (_one_line(one.as_coq()),))
+            Step(f"it proves {one}{f' where {one.let}' * bool(one.let)}", "kernel", (_one_line(as_coq(claim, one)),))
             for tie in theorems
-            for one in tie.formula
-            if one.claim == claim
+            if (one := tie.formulas.get(claim))
         )
         share = self.printed.seconds * len(theorems) / len(self.ties.theorems) if self.printed else 0.0
         scope += self._rechecked()
@@ -465,9 +459,9 @@ def _trouble(tie: Tie, ties: Ties, printed: Printed) -> Iterator[str]:
             yield f"{tie.name} speaks of {name}, which {TIES} does not record"
         elif printed.definitions.get(name) != (recorded := _one_line(ties.definitions[name])):
             yield f"{name} now is: {printed.definitions.get(name, 'not there')}; recorded is: {recorded}"
-    for one in tie.formula:
-        if printed.formulas.get(one.claim) != _one_line(one.as_coq()):
-            yield f"{tie.name} does not prove {one.equation}, which is the formula of {one.claim}"
+    for claim, one in tie.formulas.items():
+        if printed.formulas.get(claim) != _one_line(as_coq(claim, one)):
+            yield f"{tie.name} does not prove {one}, which is the formula of {claim}"
     for axiom in printed.beyond.get(tie.name, ()):
         yield f"{tie.name} rests on {axiom}, which is none of the axioms allowed"
 
@@ -519,7 +513,7 @@ def run(coqc: str, sources: Sources | None = None, folder: Path | None = None, f
 def _digest(version: str, sources: Sources) -> str:
     """Of all that decides what Coq prints, and of this module, which reads it."""
     parts = [version, *sources.modules.values(), *sources.ties.axioms, query(list(sources.modules), sources.ties)]
-    parts += [one.as_coq() for tie in sources.ties.theorems for one in tie.formula]
+    parts += [as_coq(claim, one) for tie in sources.ties.theorems for claim, one in tie.formulas.items()]
     return hashlib.sha256("\0".join([*parts, Path(__file__).read_text(encoding="utf-8")]).encode()).hexdigest()
 
 

@@ -3,10 +3,10 @@
     >>> proposition(read_equation("grad(ce(t, y), y) == -t/y", let="y: K positive"))
 
 An equation of formulas without derivatives is printed as one; an equation whose left side is a gradient or a Jacobian
-by a vector, and whose right side has no derivative, as `partial`: the derivative exists, and that is its value. What
-cannot be said so is refused. In Coq a quotient by 0 and the logarithm of a number that is not positive have some value:
-where a formula is defined, it means the same there. The walk is that of `softmax_trick.language.interpreter`, which
-follows the definitions.
+by a vector, its transpose or an entry of it, and whose right side has no derivative, as `partial`: the derivative
+exists, and that is its value. What cannot be said so is refused. In Coq a quotient by 0 and the logarithm of a number
+that is not positive have some value: where a formula is defined, it means the same there. The walk is that of
+`softmax_trick.language.interpreter`, which follows the definitions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,20 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from fractions import Fraction
 
-from softmax_trick.language.expression import Derivative, Expression, Index, LanguageError, Numbered, Variable, size_of
+from softmax_trick.language.expression import (
+    Call,
+    Derivative,
+    Entry,
+    Expression,
+    Index,
+    IndexTerm,
+    LanguageError,
+    Numbered,
+    Transpose,
+    Variable,
+    size_of,
+)
+from softmax_trick.language.functions import ce, softmax
 from softmax_trick.language.grammar import Statement
 from softmax_trick.language.interpreter import Reading
 
@@ -23,6 +36,19 @@ KINDS = {0: "R", 1: "vectors.vector", 2: "vectors.matrix"}
 NAME = re.compile(r"[A-Za-z]\w*")
 TAKEN = {"forall", "exists", "fun", "let", "in", "if", "then", "else", "match", "with", "end", "fix", "as", "at"}
 TAKEN |= {"return", "nat", "exp", "ln", "INR", "R"}
+
+
+class _Reading(Reading[str]):
+    """The walk; SoftCE is what equation (4) says."""
+
+    def position(self, term: IndexTerm) -> str:
+        return str(self._position(term))
+
+    def _meaning(self, node: Expression) -> Expression:
+        if isinstance(node, Call) and node.function == "softce":
+            target, scores = node.arguments
+            return ce(target, softmax(scores))
+        return super()._meaning(node)
 
 
 class _Terms:
@@ -117,8 +143,12 @@ def proposition(statement: Statement) -> str:
 
 
 def _equation(left: Expression, right: Expression, at: tuple[str, ...]) -> str:
-    reading: Reading[str] = Reading(_Terms())
+    reading = _Reading(_Terms())
     value = reading.entry(right, at)
+    if isinstance(left, Entry) and isinstance(left.argument, Derivative):
+        left, at = left.argument, tuple(map(reading.position, left.indices))
+    if isinstance(left, Transpose) and isinstance(left.argument, Derivative):
+        left, at = left.argument, at[::-1]
     if not isinstance(left, Derivative):
         return f"{reading.entry(left, at)} = {value}"
     if left.kind not in ("gradient", "jacobian") or len(left.by.axes) != 1:
