@@ -146,7 +146,8 @@ def _equation(left: Expression, right: Expression, at: tuple[str, ...]) -> str:
     reading = _Reading(_Terms())
     value = reading.entry(right, at)
     if isinstance(left, Entry) and isinstance(left.argument, Derivative):
-        left, at = left.argument, tuple(map(reading.position, left.indices))
+        at = tuple(map(reading.position, left.indices))
+        left = left.argument
     if isinstance(left, Transpose) and isinstance(left.argument, Derivative):
         left, at = left.argument, at[::-1]
     if not isinstance(left, Derivative):
