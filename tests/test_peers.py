@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,8 @@ from torch.nn.functional import cross_entropy
 ROOT = Path(__file__).parents[1]
 
 
-def load() -> Any:
-    spec = spec_from_file_location("peers_check", ROOT / "peers" / "check.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules["peers_check"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-check = load()
+sys.path.insert(0, str(ROOT / "peers"))  # the scripts import one another
+check, trying = import_module("check"), import_module("trying")
 PAGE = (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
 SUBJECTS = {subject.name: subject for subject in check.SUBJECTS}
 FINDINGS = {finding.title: finding for subject in check.SUBJECTS for finding in subject.findings}
@@ -87,28 +78,28 @@ def test_the_versions_are_those_that_are_pinned() -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_quick_subjects_come_out_as_the_page_says(name: str) -> None:
-    outcome = check.tried(SUBJECTS[name].build())
-    assert check.unexplained(SUBJECTS[name], outcome) == []
+    outcome = trying.tried(SUBJECTS[name].build())
+    assert trying.unexplained(SUBJECTS[name], outcome) == []
     assert check.row(SUBJECTS[name], outcome) in PAGE.splitlines()
 
 
 def test_scikit_learn_comes_out_as_the_page_says() -> None:
     pytest.importorskip("sklearn")
     subject = SUBJECTS["sklearn.metrics.log_loss"]
-    assert check.row(subject, check.tried(subject.build())) in PAGE.splitlines()
+    assert check.row(subject, trying.tried(subject.build())) in PAGE.splitlines()
 
 
 @pytest.mark.parametrize("name", [name for name in SUBJECTS if name.startswith("torch") and name not in QUICK])
 def test_torchs_losses_fail_where_the_page_says(name: str) -> None:
     explained = [one for finding in SUBJECTS[name].findings for one in finding.checks]
-    outcome = check.tried(SUBJECTS[name].build(), ["value", "gradient", *explained])
+    outcome = trying.tried(SUBJECTS[name].build(), ["value", "gradient", *explained])
     assert outcome.passed == ("value", "gradient")
     assert list(outcome.failed) == explained
 
 
 @pytest.mark.parametrize("title", IN_TORCH)
 def test_reproducers_show_the_fault(title: str) -> None:
-    assert check.reproduced(FINDINGS[title]) == FINDINGS[title].prints
+    assert trying.reproduced(FINDINGS[title]) == FINDINGS[title].prints
 
 
 # --- the runner notices what it is there for --------------------------------------------------------------------------
@@ -119,30 +110,30 @@ def wrong_loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def subject(loss: Any, findings: Iterable[Any] = ()) -> Any:
-    return check.Subject("mine", "as it is", lambda: check.loss_checks(loss, only=("value", "one class")), findings)
+    return trying.Subject("mine", "as it is", lambda: trying.loss_checks(loss, only=("value", "one class")), findings)
 
 
-FINDING = check.Finding("too large", ("value",), "fault", "by 0.1 %", "print(1 + 1)", "2")
+FINDING = trying.Finding("too large", ("value",), "fault", "by 0.1 %", "print(1 + 1)", "2")
 
 
 def test_a_failure_without_a_finding_is_an_error() -> None:
-    outcome = check.tried(subject(wrong_loss).build())
+    outcome = trying.tried(subject(wrong_loss).build())
     assert (outcome.passed, list(outcome.failed)) == (("one class",), ["value"])
-    assert "no finding says why: value: the value is wrong" in check.unexplained(subject(wrong_loss), outcome)[0]
-    assert check.unexplained(subject(wrong_loss, [FINDING]), outcome) == []
+    assert "no finding says why: value: the value is wrong" in trying.unexplained(subject(wrong_loss), outcome)[0]
+    assert trying.unexplained(subject(wrong_loss, [FINDING]), outcome) == []
     assert check.result(outcome) == "passed: 1 of 2; **failed:** value"
 
 
 def test_a_finding_without_a_failure_is_an_error() -> None:
     right = subject(lambda x, t: cross_entropy(x, t, reduction="sum"), [FINDING])
-    assert check.unexplained(right, check.tried(right.build())) == ["mine: value passes, and a finding says it fails"]
+    assert trying.unexplained(right, trying.tried(right.build())) == ["mine: value passes, and a finding says it fails"]
 
 
 @pytest.mark.parametrize("reproducer", ["print(3)", "", "print(2); raise SystemExit(1)", "prin(2)"])
 def test_a_reproducer_that_shows_nothing_is_an_error(reproducer: str) -> None:
-    assert check.reproduced(FINDING) == "2"
+    assert trying.reproduced(FINDING) == "2"
     with pytest.raises(RuntimeError, match="too large: the reproducer does not show it"):
-        check.reproduced(replace(FINDING, reproducer=reproducer))
+        trying.reproduced(replace(FINDING, reproducer=reproducer))
 
 
 def test_main_writes_no_page_where_something_is_wrong(
