@@ -25,7 +25,7 @@ import sympy as sp
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.steps import Open
-from softmax_trick.proofs.printed import LISTINGS
+from softmax_trick.proofs.printed import LISTINGS, data
 from softmax_trick.symbolic import Vector, gradient
 
 if TYPE_CHECKING:
@@ -54,42 +54,7 @@ class Edit:
     new: str
 
 
-READING = (
-    Edit(
-        "B.options.parses",
-        "LOOP_OPTIONS",
-        "        elif # ...\n            # next options\n",
-        '        elif soft_option=="sigmoid":\n'
-        "            soft_error = sigmoid(outputs) - labels\n"
-        '        elif soft_option=="hardsigmoid":\n'
-        "            soft_error = hardsigmoid(outputs) - labels\n",
-    ),
-    Edit("B.skeleton", "SKELETON", "(...)\n", "(...):\n"),
-    Edit("B.forward.parses", "FORWARD", "*(1-K*eps)+eps)", "*(1-K*eps)+eps"),
-    Edit("B.forward.runs", "FORWARD", "torch.nn.functional.SoftMax(", "torch.nn.functional.softmax("),
-)
-REPAIR = (
-    Edit(
-        "B.flag",
-        "SETUP_CONTEXT",
-        "    ctx.set_materialize_grads(False)\n",
-        "    ctx.set_materialize_grads(False)\n    ctx.mark_non_differentiable(soft_errors, soft_scores)\n",
-    ),
-    Edit("B.cycle", "SETUP_CONTEXT", "ctx.soft_errors = soft_errors", "ctx.save_for_backward(soft_errors)"),
-    Edit(
-        "B.cycle",
-        "BACKWARD",
-        "    return ctx.soft_errors,",
-        "    soft_errors, = ctx.saved_tensors\n    return soft_errors,",
-    ),
-    Edit("B.chain-rule", "BACKWARD", "return soft_errors,", "return grad_mse * soft_errors,"),
-    Edit(
-        "B.second",
-        "SKELETON",
-        "    @staticmethod\n    def backward",
-        "    @staticmethod\n    @torch.autograd.function.once_differentiable\n    def backward",
-    ),
-)
+READING, REPAIR = (tuple(Edit(**edit) for edit in data("edits")[name]) for name in ("reading", "repair"))
 
 
 def listing(name: str, edits: Sequence[Edit] = ()) -> str:
