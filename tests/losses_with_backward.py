@@ -9,6 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def one_hot(t: Tensor, y: Tensor) -> Tensor:
+    """1 at the label of each row, in a way that leaves the number of classes a symbol; F.one_hot makes it a number."""
+    return (t[:, None] == torch.arange(y.shape[1])).to(y.dtype)
+
+
 class CrossEntropy(torch.autograd.Function):
     """Mean cross-entropy of class indices."""
 
@@ -41,14 +46,14 @@ class TurnedSign(CrossEntropy):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         y, t = ctx.saved_tensors
-        return g * (F.one_hot(t, y.shape[1]) - y) / t.shape[0], None
+        return g * (one_hot(t, y) - y) / t.shape[0], None
 
 
 class ForgottenGradOutput(CrossEntropy):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         y, t = ctx.saved_tensors
-        return (y - F.one_hot(t, y.shape[1])) / t.shape[0], None
+        return (y - one_hot(t, y)) / t.shape[0], None
 
 
 class SumForMean(CrossEntropy):
@@ -97,7 +102,7 @@ class SquaredProbability(CrossEntropy):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         y, t = ctx.saved_tensors
-        return g * y * (1 - y) * (y - F.one_hot(t, y.shape[1])) / t.shape[0], None
+        return g * y * (1 - y) * (y - one_hot(t, y)) / t.shape[0], None
 
 
 class ByRows(torch.autograd.Function):
@@ -111,7 +116,7 @@ class ByRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         x, t = ctx.saved_tensors
-        return g[:, None] * (torch.softmax(x, 1) - F.one_hot(t, x.shape[1])), None
+        return g[:, None] * (torch.softmax(x, 1) - one_hot(t, x)), None
 
 
 class ByRowsMeanGradOutput(ByRows):
@@ -120,7 +125,7 @@ class ByRowsMeanGradOutput(ByRows):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         x, t = ctx.saved_tensors
-        return g.mean() * (torch.softmax(x, 1) - F.one_hot(t, x.shape[1])), None
+        return g.mean() * (torch.softmax(x, 1) - one_hot(t, x)), None
 
 
 class SoftmaxAlongRows(ByRows):
@@ -129,7 +134,7 @@ class SoftmaxAlongRows(ByRows):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         x, t = ctx.saved_tensors
-        return g[:, None] * (torch.softmax(x, 0) - F.one_hot(t, x.shape[1])), None
+        return g[:, None] * (torch.softmax(x, 0) - one_hot(t, x)), None
 
 
 class Focal(torch.autograd.Function):
@@ -147,7 +152,7 @@ class Focal(torch.autograd.Function):
         y = torch.softmax(x, 1)
         p = y.gather(1, t[:, None])
         slope = 2 * (1 - p) * p * p.log() - (1 - p) ** 2
-        return g * slope * (F.one_hot(t, x.shape[1]) - y), None
+        return g * slope * (one_hot(t, x) - y), None
 
 
 class FocalForgottenWeight(Focal):
@@ -158,7 +163,7 @@ class FocalForgottenWeight(Focal):
         x, t = ctx.saved_tensors
         y = torch.softmax(x, 1)
         p = y.gather(1, t[:, None])
-        return -g * (1 - p) ** 2 * (F.one_hot(t, x.shape[1]) - y), None
+        return -g * (1 - p) ** 2 * (one_hot(t, x) - y), None
 
 
 class SquaredError(torch.autograd.Function):
@@ -324,7 +329,7 @@ class Chunked(torch.autograd.Function):
             part = slice(block * rows, (block + 1) * rows)
             total = total + F.cross_entropy(x[part], t[part], reduction="sum")
             y = torch.softmax(x[part], 1)
-            grad[part] = y - F.one_hot(t[part], x.shape[1])
+            grad[part] = y - one_hot(t[part], x)
         ctx.save_for_backward(grad)
         return total
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from softmax_trick.commands.output import (
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         declared = read_inputs(options.inputs)
     except DeclarationError as error:
         raise WrongUsage(f"--inputs: {error}") from error
-    found = within(options.time_limit, _proved, options.function, options.inputs, options.like)
+    found = within(options.time_limit, _proved, options.function, options.inputs, options.like, options.time_limit)
     if isinstance(found, WrongUsage):
         raise found
     if isinstance(found, Trouble):
@@ -75,7 +76,8 @@ def run(options: argparse.Namespace) -> int:
     return STATUS[found.verdict]
 
 
-def _proved(function: str, inputs: str, like: str | None) -> Proof | WrongUsage:
+def _proved(function: str, inputs: str, like: str | None, seconds: float) -> Proof | WrongUsage:
+    until = time.perf_counter() + 0.8 * seconds  # second derivatives are given up before the process is
     import torch
 
     from softmax_trick.language.expression import LanguageError
@@ -85,7 +87,8 @@ def _proved(function: str, inputs: str, like: str | None) -> Proof | WrongUsage:
 
     torch.set_num_threads(1)
     try:
-        return prove_gradient(load(function), inputs, like=like, name=function.partition(":")[2])
+        name = function.partition(":")[2]
+        return prove_gradient(load(function), inputs, like=like, name=name, second_until=until)
     except (DeclarationError, TargetError) as error:
         return WrongUsage(str(error))
     except LanguageError as error:

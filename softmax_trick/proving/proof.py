@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, product
 from random import Random
-from typing import Any
+from typing import Any, NoReturn
 
 import flint
 import sympy
@@ -67,7 +69,13 @@ REMEDY = "softmax_trick.testing.check_loss samples what cannot be proved"
 
 
 def prove_gradient(
-    function: Any, inputs: str, *, like: str | None = None, second: bool = True, name: str = ""
+    function: Any,
+    inputs: str,
+    *,
+    like: str | None = None,
+    second: bool = True,
+    name: str = "",
+    second_until: float = float("inf"),
 ) -> Proof:
     """Whether the backward pass of torch code is the gradient of its forward pass, for every size.
 
@@ -80,6 +88,7 @@ def prove_gradient(
         like: a formula in the names of the inputs, which value and gradient are compared with besides.
         second: whether the second derivatives through the backward pass are looked at, too.
         name: what the function is called in messages.
+        second_until: when second derivatives are given up (time.perf_counter); in the main thread only.
 
     Raises:
         DeclarationError: `inputs` has no meaning.
@@ -90,14 +99,14 @@ def prove_gradient(
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, DEPTH))
     try:
-        return _Prover(bind(function, read_inputs(inputs), name), like, second, begin).proof()
+        return _Prover(bind(function, read_inputs(inputs), name), like, second, begin, second_until).proof()
     finally:
         sys.setrecursionlimit(limit)
 
 
 class _Prover:
-    def __init__(self, target: Target, like: str | None, second: bool, begin: float) -> None:
-        self._target, self._like, self._second, self._begin = target, like, second, begin
+    def __init__(self, target: Target, like: str | None, second: bool, begin: float, until: float) -> None:
+        self._target, self._like, self._second, self._begin, self._until = target, like, second, begin, until
         self._declared = target.declared
         self._notes: list[str] = []
 
@@ -153,10 +162,13 @@ class _Prover:
 
     def _second_findings(self, value: Tensor) -> list[Finding]:
         try:
-            case = _Case(self._target, value, order=2)
-            found = case.second_findings()
-            scope = case.scope if any(finding.verdict == "proved" for finding in found) else ""
-            return [replace(finding, scope=scope) for finding in found]
+            with _within(self._until):
+                case = _Case(self._target, value, order=2)
+                found = case.second_findings()
+                scope = case.scope if any(finding.verdict == "proved" for finding in found) else ""
+                return [replace(finding, scope=scope) for finding in found]
+        except _OutOfTime:
+            return [Finding("second derivative", "undecided", "the time limit was reached")]
         except _NoGradient as error:
             return [Finding("second derivative", "undecided", str(error))]
         except TracingError as error:
@@ -178,6 +190,33 @@ class _Prover:
 
     def _leaves(self, sizes: Mapping[str, int]) -> list[Tensor]:
         return leaves(self._declared, sizes)
+
+
+class _OutOfTime(BaseException):
+    """The time for second derivatives is over; nothing on the way catches it."""
+
+
+@contextmanager
+def _within(until: float) -> Iterator[None]:
+    """Work that is interrupted at a time (time.perf_counter); only in the main thread of a process.
+
+    Raises:
+        _OutOfTime: the time has come.
+    """
+    if until == float("inf"):
+        yield
+        return
+
+    def ring(*_: Any) -> NoReturn:
+        raise _OutOfTime
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(until - time.perf_counter(), 0.01))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class _NoGradient(Exception):
