@@ -34,8 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     survived, a run failed, or something could not be written; 2: wrong usage; 130: interrupted.
     """
 
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["train"]:
+        from softmax_trick.commands import train  # it reads its own options
+
+        return train.main(given[1:])
+
     def command() -> int:
-        options = _parser().parse_args(_with_formulas(sys.argv[1:] if arguments is None else arguments))
+        options = _parser().parse_args(_with_formulas(given))
         try:
             status: int = options.run(options)
         except WrongUsage as error:
@@ -86,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (verify, certify, decide, derive, prove, accuracy, mutants, sweep, report, build_native):
         command.add(commands)
+    commands.add_parser("train", help="train a network of the paper, as python -m softmax_trick.train does")
     return parser
 
 

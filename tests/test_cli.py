@@ -270,3 +270,13 @@ def test_the_console_command_is_installed_and_help_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Exit status" in done.stdout
     assert done.stdout.endswith("[]\n")
+
+
+def test_train_is_a_command_too(capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["train", "--help"])
+    assert done.value.code == 0
+    assert "Train a network of the paper" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "train a network of the paper" in capsys.readouterr().out
