@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
 from softmax_trick.ledger.claims import RUNGS, Check, Claim, Evidence, Verdict, judge
+from softmax_trick.ledger.parallel import FEWEST
 from softmax_trick.ledger.run import Ledger, UnknownClaim, differences, verify
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.proofs import CLAIMS, PAPER
@@ -253,3 +256,27 @@ def test_differences_are_reported():
     assert differences([result], {"T1.1r": "proved"}) == []
     assert "recorded as refuted" in differences([result], {"T1.1r": "refuted"})[0]
     assert "no verdict is recorded" in differences([result], {"T1.2r": "proved"})[0]
+
+
+def test_several_processes_find_what_one_does():
+    names = [name for name, claim in CLAIMS.items() if claim.formulas][:FEWEST]
+    alone, several = Ledger(), Ledger()
+    with several.gathering(names, processes=2):
+        for name in names:
+            found, expected = several.result(name), alone.result(name)
+            assert [replace(item, seconds=0) for item in found.evidence] == [
+                replace(item, seconds=0) for item in expected.evidence
+            ]
+            assert found.judgement == expected.judgement
+
+
+def test_a_process_that_dies_is_replaced_by_this_one(monkeypatch):
+    monkeypatch.setattr("softmax_trick.ledger.parallel._gathered", _die)
+    names = list(CLAIMS)[:FEWEST]
+    ledger = Ledger()
+    with ledger.gathering(names, processes=2):
+        assert ledger.result(names[0]).judgement == Ledger().result(names[0]).judgement
+
+
+def _die(name):
+    os._exit(1)

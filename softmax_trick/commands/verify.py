@@ -188,7 +188,7 @@ def _rendered(kind: str, results: Sequence[Result], paper: Paper | None) -> str:
 
 def _run(ledger: Ledger, selected: Sequence[str], errors: Console) -> list[Result]:
     """Run the claims in order, with a progress bar on standard error."""
-    with progress_bar(errors) as progress:
+    with ledger.gathering(selected), progress_bar(errors) as progress:
         task = progress.add_task("", total=len(selected))
         results = []
         for name in selected:

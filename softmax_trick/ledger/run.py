@@ -11,16 +11,18 @@ import difflib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import softmax_trick
 from softmax_trick.language.expression import LanguageError
-from softmax_trick.ledger.cache import Cache
+from softmax_trick.ledger.cache import Cache, Entry
 from softmax_trick.ledger.claims import Check, Claim, Evidence, Judgement, Rung, Verdict, judge
 from softmax_trick.ledger.digests import Digest, digest, libraries
 from softmax_trick.ledger.evaluation import by_canonical_form, sampled
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.parallel import Gatherers
 from softmax_trick.ledger.proof import EXACT, Algebra, Proof
 from softmax_trick.ledger.steps import Open, Refuted, Steps
 from softmax_trick.measurements.figure import Figure
@@ -112,6 +114,24 @@ class Ledger:
         self._cache, self._runs, self._fresh, self._kernel = cache, run, fresh, kernel
         self._results: dict[str, Result] = {}
         self._running: list[str] = []
+        self._found: dict[str, Entry | None] = {}
+        self._gatherers: Gatherers | None = None
+
+    @contextmanager
+    def gathering(self, names: Sequence[str], processes: int | None = None) -> Iterator[None]:
+        """While this lasts, several processes gather the evidence for these claims; the results are the same.
+
+        Args:
+            names: the claims that will be asked for, in that order.
+            processes: how many; by default as many as there are processors.
+        """
+        asked = [name for name in names if not self.claims[name].measure and self._is_to_be_gathered(self.claims[name])]
+        self._gatherers = Gatherers(self, asked if self._runs else (), processes)
+        try:
+            yield
+        finally:
+            self._gatherers.close()
+            self._gatherers = None
 
     def select(self, ids: Sequence[str]) -> list[str]:
         """The IDs, or all of them if none is named.
@@ -146,16 +166,30 @@ class Ledger:
         """The evidence for a claim; whether it is an earlier run's, what has changed since, and when that was."""
         new: tuple[bool, tuple[str, ...], str] = (False, (), "")
         if claim.measure:  # its evidence is the results file, which is not part of the digest
-            return tuple(self._gather(claim)) if self._runs else (), new
-        found = self._cache.find(claim) if self._cache and not self._fresh else None
+            return self.gather(claim) if self._runs else (), new
+        found = self._known(claim)
         if found and not (found.changed and self._runs):
             return found.evidence, (True, found.changed, found.gathered)
         if not self._runs:
             return (), new
-        evidence = tuple(self._gather(claim))
+        evidence = (self._gatherers and self._gatherers.evidence(claim.id)) or self.gather(claim)
         if self._cache:
             self._cache.save(claim, evidence)
         return evidence, new
+
+    def _known(self, claim: Claim) -> Entry | None:
+        """The evidence of an earlier run, if it is to be used."""
+        if claim.id not in self._found:
+            self._found[claim.id] = self._cache.find(claim) if self._cache and not self._fresh else None
+        return self._found[claim.id]
+
+    def _is_to_be_gathered(self, claim: Claim) -> bool:
+        found = self._known(claim)
+        return found is None or bool(found.changed)
+
+    def gather(self, claim: Claim) -> tuple[Evidence, ...]:
+        """The evidence for a claim, found now, by every engine that has a say."""
+        return tuple(self._gather(claim))
 
     def _is_proved(self, name: str) -> bool:
         """Whether a claim that another one rests on is proved; one that rests on itself is not."""

@@ -43,7 +43,7 @@ def main() -> None:
         print(f"README.md's table of rungs is left as it is: it needs coqc ({HOW_TO_INSTALL})", file=sys.stderr)
     kernels = [None, ask_coq(coqc).add_to] if coqc else [None]
     ledgers = [Ledger(cache=Cache(), results=committed_results(), kernel=one) for one in kernels]
-    results, *lifted = [[ledger.result(name) for name in CLAIMS] for ledger in ledgers]
+    results, *lifted = map(_decided, ledgers)
     readme = renewed((root / "README.md").read_text(encoding="utf-8"), results, lifted[0] if lifted else None)
     pages = {
         "docs/errata.md": errata(results),
@@ -55,6 +55,11 @@ def main() -> None:
         write_whole(root / name, text)
     PAPER.keep({result.claim.id: result.verdict for result in results})
     print(f"{len(results)} claims: {counts(results)}; {', '.join(pages)} and the record are renewed")
+
+
+def _decided(ledger: Ledger) -> list[Result]:
+    with ledger.gathering(tuple(CLAIMS)):
+        return [ledger.result(name) for name in CLAIMS]
 
 
 def picture(results: Sequence[Result]) -> str:
