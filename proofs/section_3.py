@@ -301,6 +301,7 @@ CLAIMS = (
         formulas=(TRICK,),
         let="x: K; t: K distribution; y = softmax(x)",
         source="section 3, before the second diagram; section 5, correct simulation",
+        proof=Proof.concludes,
     ),
     Claim(
         id="S3.sufficient-and-necessary",

@@ -164,6 +164,18 @@ def options(facts: Findings) -> None:
     facts.same("3 reductions and 5 activations are 8 curves", len(CROSS_ENTROPY) + len(ISBE), 8)
 
 
+def the_order_of_shares(p: Proof) -> None:
+    """The difference of the shares has the sign of that of the times."""
+    p.concludes()
+    p.shows("100*i/((i + a)*(i + b)) > 0")
+
+
+def opposite_gradients(p: Proof) -> None:
+    """By b, and by c where that is -b."""
+    p.concludes()
+    p.shows("softmax(s + b)*sum(t) - t == -(t - softmax(s - (-b))*sum(t))", words="they are opposite")
+
+
 CLAIMS = (
     Claim(
         id="S4.no-worse",
@@ -202,6 +214,7 @@ CLAIMS = (
         let="i: nonnegative; b: nonnegative; c: positive",
         where=("i + b != 0", "c*i + c*b != 0"),
         source="repair of section 4, before equation (7)",
+        proof=Proof.concludes,
     ),
     Claim(
         id="S4.tau-order",
@@ -220,6 +233,7 @@ CLAIMS = (
         formulas=("100*a/(i + a) - 100*b/(i + b) == 100*i*(a - b)/((i + a)*(i + b))",),
         let="i: positive; a: nonnegative; b: nonnegative",
         source="repair of section 4, equation (7)",
+        proof=the_order_of_shares,
     ),
     Claim(
         id="E8",
@@ -296,5 +310,6 @@ CLAIMS = (
         ),
         let="s: K; b: K; c: K; t: K",
         source="section 4.1.1",
+        proof=opposite_gradients,
     ),
 )

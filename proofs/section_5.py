@@ -180,6 +180,7 @@ CLAIMS = (
         formulas=(TRICK,),
         let="x: K; t: K distribution; y = softmax(x)",
         source="section 5, fifth paragraph",
+        proof=Proof.concludes,
     ),
     Claim(
         id="S5.up-to-three",

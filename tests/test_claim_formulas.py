@@ -86,3 +86,10 @@ def test_a_least_size_says_what_is_divided_by(where, unstated):
     [evidence] = [item for item in Ledger({"X": one}).result("X").evidence if item.engine == "canonical form"]
     assert evidence.conditions == ("K - 1 != 0",)
     assert evidence.unstated == unstated
+
+
+def test_what_prose_adds_is_not_proved_by_the_formulas():
+    """Planted: prose that is false beside a formula that is true, and no proof."""
+    false = claim("sum(softmax(x)) == 1", let="x: K", statement=r"$\\formula{1}$, and every soft score is 1")
+    assert Ledger({"X": false}).result("X").verdict == "undecided"
+    assert Ledger({"X": claim("sum(softmax(x)) == 1", let="x: K")}).result("X").verdict == "proved"

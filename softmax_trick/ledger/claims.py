@@ -132,8 +132,8 @@ class Claim:
         quote: the paper's own words, where the claim reads a sentence of its prose.
         hypotheses: prose: what it presupposes besides `let` and `where`.
         proof: the steps of its proof, run for symbolic K and again for each given K. A claim that is false as printed
-            has one too if it is an equation: its last step then fails, at a witness. An equation without steps of its
-            own is decided as it stands.
+            has one too if it is an equation: its last step then fails, at a witness. Formulas without steps of their
+            own are decided as they stand; where prose says more than they do, a proof has to show that.
         counterexample: steps that end in a counterexample, for a printed claim that is an implication.
         checks: ways to decide a finite fact.
         measure: for a statement about experiments, what our own results say of it.

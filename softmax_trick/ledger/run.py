@@ -203,7 +203,7 @@ class Ledger:
         complete = claim.is_over_classes or (canonical is not None and canonical.outcome == "holds")
         if claim.proof:
             yield from self._proofs(claim, claim.proof, complete)
-        elif claim.formulas and claim.is_over_classes and not claim.counterexample:
+        elif claim.formulas and claim.is_over_classes and not (claim.counterexample or claim.statement):
             for evidence in self._proofs(claim, concludes, complete):
                 yield replace(evidence, outcome="gave up") if evidence.outcome == "open" else evidence
         if canonical:
