@@ -11,9 +11,4 @@ from __future__ import annotations
 from softmax_trick.ledger.claims import Claim
 from softmax_trick.proofs import implicit_losses, lipschitz, relocations, training_theory
 
-CLAIMS: tuple[Claim, ...] = (
-    *implicit_losses.CLAIMS,
-    *lipschitz.CLAIMS,
-    *relocations.CLAIMS,
-    *training_theory.CLAIMS,
-)
+CLAIMS: tuple[Claim, ...] = (*implicit_losses.CLAIMS, *lipschitz.CLAIMS, *relocations.CLAIMS, *training_theory.CLAIMS)

@@ -22,11 +22,7 @@ SYMMETRY = "a gradient field that is differentiable has a symmetric Jacobian (Sc
 RAW = r"$x \in \mathbb{R}^K$"
 
 EACH_SCORE = "all real scores; the K scores are alike"
-HARD = {
-    "hardtanh": "HardTanh",
-    "hardsigmoid": "the paper's HardSigmoid",
-    "hardsigmoid_torch": "PyTorch's HardSigmoid",
-}
+HARD = {"hardtanh": "HardTanh", "hardsigmoid": "the paper's HardSigmoid", "hardsigmoid_torch": "PyTorch's HardSigmoid"}
 
 PROJECTIONS = "x: K; y: K; x': K; y': K"  # y and y' are the projections of x and x' onto a convex set
 PROJECTION = "y = sparsemax(x), the nearest point of the simplex, has <x - y, v - y> <= 0 for every v of the simplex"

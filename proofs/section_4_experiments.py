@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from softmax_trick.ledger.claims import Check, Claim
@@ -57,14 +57,21 @@ def any_run(run: Run) -> bool:
 
 
 @dataclass(frozen=True)
+class Over:
+    """A quantity of the runs of one seed, and the losses that it is computed from."""
+
+    losses: tuple[str, ...]
+    of: Callable[[Runs], float]
+
+
+@dataclass(frozen=True)
 class Compared:
     """A quantity that the paper says is positive (or in another range), taken from the runs of each seed.
 
     Attributes:
         name: what it is.
         setting: network and data set.
-        losses: which of them a seed must have been run with.
-        quantity: computed from the runs of one seed.
+        quantity: computed from the runs of each seed that has been run with all of its losses.
         unit: such as "%".
         allowed: the range in which it has to be.
         usable: which runs the quantity can be computed from.
@@ -73,8 +80,7 @@ class Compared:
 
     name: str
     setting: tuple[str, str]
-    losses: Iterable[str]
-    quantity: Callable[[Runs], float]
+    quantity: Over
     unit: str = ""
     allowed: tuple[float, float] = ABOVE_ZERO
     usable: Callable[[Run], bool] = has_curves
@@ -84,10 +90,10 @@ class Compared:
         """One figure, of a statement that consists of so many; none if no seed was run with all these losses."""
         network, dataset = self.setting
         seeds: dict[int, dict[str, Run]] = {}
-        for loss in self.losses:
+        for loss in self.quantity.losses:
             for run in filter(self.usable, self.of(results, network, loss, dataset)):
                 seeds.setdefault(run.seed, {})[loss] = run
-        values = [self.quantity(runs) for runs in seeds.values() if runs.keys() == set(self.losses)]
+        values = [self.quantity.of(runs) for runs in seeds.values() if runs.keys() == set(self.quantity.losses)]
         return (beside(self.name, values, self.allowed, unit=self.unit, tests=tests),) if values else ()
 
 
@@ -103,24 +109,25 @@ def measured(*parts: Compared) -> dict[str, Any]:
 # --- quantities -------------------------------------------------------------------------------------------------------
 
 
-def of(loss: str, quantity: Quantity) -> Callable[[Runs], float]:
+def of(loss: str, quantity: Quantity) -> Over:
     """A quantity of the run with this loss."""
-    return lambda runs: quantity(runs[loss])
+    return Over((loss,), lambda runs: quantity(runs[loss]))
 
 
-def among(choose: Callable[[list[float]], float], losses: Iterable[str], quantity: Quantity) -> Callable[[Runs], float]:
+def among(choose: Callable[[list[float]], float], losses: Iterable[str], quantity: Quantity) -> Over:
     """The largest, the least or the mean of a quantity over the runs with these losses."""
-    return lambda runs: choose([quantity(runs[loss]) for loss in losses])
+    named = tuple(losses)
+    return Over(named, lambda runs: choose([quantity(runs[loss]) for loss in named]))
 
 
-def less(left: Callable[[Runs], float], right: Callable[[Runs], float]) -> Callable[[Runs], float]:
+def less(left: Over, right: Over) -> Over:
     """One less the other."""
-    return lambda runs: left(runs) - right(runs)
+    return Over(tuple(dict.fromkeys(left.losses + right.losses)), lambda runs: left.of(runs) - right.of(runs))
 
 
-def above(left: Callable[[Runs], float], right: Callable[[Runs], float]) -> Callable[[Runs], float]:
+def above(left: Over, right: Over) -> Over:
     """By how many percent one is above the other."""
-    return lambda runs: 100 * (left(runs) / right(runs) - 1)
+    return replace(less(left, right), of=lambda runs: 100 * (left.of(runs) / right.of(runs) - 1))
 
 
 def final(curve: Sequence[float]) -> list[float]:
@@ -169,12 +176,12 @@ def held_out_gap(run: Run) -> float:
     return statistics.fmean(run.train_loss[30:]) - statistics.fmean(held_out[30:])
 
 
-def variance(losses: Iterable[str]) -> Callable[[Runs], float]:
+def variance(losses: Iterable[str], runs: Runs) -> float:
     """The variance of the test accuracies of the last quarter of the epochs, over these losses together."""
-    return lambda runs: statistics.pvariance([value for loss in losses for value in final(runs[loss].test_accuracy)])
+    return statistics.pvariance([value for loss in losses for value in final(runs[loss].test_accuracy)])
 
 
-def separation(groups: Iterable[Iterable[str]], level: Quantity) -> Callable[[Runs], float]:
+def separation(groups: Iterable[Iterable[str]], level: Quantity) -> Over:
     """The smallest distance between options of different groups less the largest within a group."""
     of_group = {option: number for number, group in enumerate(groups) for option in group}
     pairs = [(a, b) for a in of_group for b in of_group if a < b]
@@ -184,7 +191,7 @@ def separation(groups: Iterable[Iterable[str]], level: Quantity) -> Callable[[Ru
         between = [gap for (a, b), gap in apart.items() if of_group[a] != of_group[b]]
         return min(between) - max(gap for (a, b), gap in apart.items() if of_group[a] == of_group[b])
 
-    return quantity
+    return Over(tuple(of_group), quantity)
 
 
 def long_enough(run: Run) -> bool:
@@ -215,14 +222,13 @@ def calmer(setting: tuple[str, str]) -> Compared:
     """How much more the accuracy of cross-entropy fluctuates at the end than that of ISBE."""
     mean = statistics.fmean
     gap = less(among(mean, CROSS_ENTROPIES, spread), among(mean, NORMALIZED, spread))
-    return Compared(f"spread of cross-entropy less that of ISBE, {setting[0]}", setting, EVERY, gap, "%")
+    return Compared(f"spread of cross-entropy less that of ISBE, {setting[0]}", setting, gap, "%")
 
 
 def groups(setting: tuple[str, str], level: Quantity, *options: Iterable[str]) -> dict[str, Any]:
     """Whether the final losses form these groups."""
-    losses = [option for group in options for option in group]
     name = "distance between groups less the largest inside one"
-    return measured(Compared(name, setting, losses, separation(options, level)))
+    return measured(Compared(name, setting, separation(options, level)))
 
 
 def near_93(results: Results) -> tuple[Figure, ...]:
@@ -262,9 +268,7 @@ CLAIMS = (
         source="section 4.1.3, Figure 1",
         **measured(
             *(
-                Compared(
-                    f"training loss less held-out loss, {loss}", N1, (loss,), of(loss, held_out_gap), usable=long_enough
-                )
+                Compared(f"training loss less held-out loss, {loss}", N1, of(loss, held_out_gap), usable=long_enough)
                 for loss in OF_FIGURE_1
             )
         ),
@@ -290,7 +294,6 @@ CLAIMS = (
                 Compared(
                     f"training loss less held-out loss, {loss}, without augmentation",
                     N1,
-                    (loss,),
                     of(loss, held_out_gap),
                     allowed=BELOW_ZERO,
                     usable=long_enough,
@@ -310,7 +313,6 @@ CLAIMS = (
             Compared(
                 "lowest accuracy, N1",
                 N1,
-                EVERY,
                 among(min, EVERY, lambda run: min(final(run.test_accuracy))),
                 "%",
                 (float(number("least_at_the_end")), 100.0),
@@ -318,7 +320,6 @@ CLAIMS = (
             Compared(
                 "highest accuracy, N1",
                 N1,
-                EVERY,
                 among(max, EVERY, lambda run: max(final(run.test_accuracy))),
                 "%",
                 (0.0, float(number("most_at_the_end"))),
@@ -344,7 +345,6 @@ CLAIMS = (
             Compared(
                 "final loss of ISBE to [-1, 1] above that of ISBE to [0, 1]",
                 N1,
-                NORMALIZED,
                 above(
                     among(statistics.fmean, CLUSTERS["ISBE to [-1, 1]"], train_level),
                     among(statistics.fmean, CLUSTERS["ISBE to [0, 1]"], train_level),
@@ -352,7 +352,7 @@ CLAIMS = (
                 "%",
                 SAME_LEVEL,
             ),
-            Compared("the least final loss of ISBE", N1, NORMALIZED, among(min, NORMALIZED, train_level)),
+            Compared("the least final loss of ISBE", N1, among(min, NORMALIZED, train_level)),
         ),
     ),
     Claim(
@@ -365,7 +365,6 @@ CLAIMS = (
             Compared(
                 "final loss of ce-none above that of ce-mean",
                 N1,
-                ("ce-none", "ce-mean"),
                 above(of("ce-none", train_level), of("ce-mean", train_level)),
                 "%",
                 SAME_LEVEL,
@@ -373,7 +372,6 @@ CLAIMS = (
             Compared(
                 "final loss of ce-none and ce-mean less the largest of ISBE",
                 N1,
-                ("ce-none", *OF_CIFAR),
                 less(among(statistics.fmean, ("ce-none", "ce-mean"), train_level), among(max, NORMALIZED, train_level)),
             ),
         ),
@@ -388,8 +386,10 @@ CLAIMS = (
             Compared(
                 "variance over all options less the largest in a cluster",
                 N1,
-                EVERY,
-                less(variance(EVERY), lambda runs: max(variance(cluster)(runs) for cluster in CLUSTERS.values())),
+                Over(
+                    EVERY,
+                    lambda runs: variance(EVERY, runs) - max(variance(cluster, runs) for cluster in CLUSTERS.values()),
+                ),
             )
         ),
     ),
@@ -420,7 +420,6 @@ CLAIMS = (
                 Compared(
                     f"training success rate of {loss}",
                     CIFAR,
-                    (loss,),
                     of(loss, lambda run: run.train_accuracy[-1]),
                     "%",
                     (99.0, 100.0),
@@ -467,7 +466,6 @@ CLAIMS = (
                 Compared(
                     f"accuracy of {loss} above 10 %",
                     CIFAR,
-                    (loss,),
                     of(loss, lambda run: run.accuracy - 10),
                     "%",
                     usable=at_the_papers_rate,
@@ -486,7 +484,6 @@ CLAIMS = (
             Compared(
                 "share of the first training loss left by ce-mean, less the largest left by ISBE",
                 CIFAR,
-                OF_CIFAR,
                 less(of("ce-mean", left), among(max, NORMALIZED, left)),
             )
         ),
@@ -498,11 +495,10 @@ CLAIMS = (
         "any ISBE option.",
         source="section 4.2, Figure 6",
         **measured(
-            Compared("rise of ce-mean", CIFAR, ("ce-mean",), of("ce-mean", rise), usable=sixty_epochs),
+            Compared("rise of ce-mean", CIFAR, of("ce-mean", rise), usable=sixty_epochs),
             Compared(
                 "rise of ce-mean less the largest of ISBE",
                 CIFAR,
-                OF_CIFAR,
                 less(of("ce-mean", rise), among(max, NORMALIZED, rise)),
                 usable=sixty_epochs,
             ),
@@ -534,7 +530,6 @@ CLAIMS = (
             Compared(
                 "worst accuracy of the others less the best of the hard functions",
                 CIFAR,
-                OF_CIFAR,
                 less(among(min, NOT_HARD, accuracy), among(max, HARD, accuracy)),
                 "%",
                 usable=any_run,
@@ -550,7 +545,6 @@ CLAIMS = (
             Compared(
                 "accuracy of tanh less the best of the others",
                 CIFAR,
-                OF_CIFAR,
                 less(of("tanh", accuracy), among(max, NOT_TANH, accuracy)),
                 "%",
                 usable=any_run,
@@ -568,7 +562,6 @@ CLAIMS = (
             Compared(
                 "mean tau of ISBE, four options, less that of ce-mean",
                 CIFAR,
-                ("ce-mean", *THROUGH_AUTOGRAD),
                 less(among(statistics.fmean, THROUGH_AUTOGRAD, share), of("ce-mean", share)),
                 "%",
                 usable=any_run,

@@ -10,12 +10,7 @@ from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.steps import Open
 from softmax_trick.proofs.printed import number
-from softmax_trick.proofs.tables import (
-    CROSS_ENTROPY,
-    ISBE,
-    TABLE_1,
-    TABLE_3,
-)
+from softmax_trick.proofs.tables import CROSS_ENTROPY, ISBE, TABLE_1, TABLE_3
 
 TEST_IMAGES = int(number("test_images"))
 
