@@ -330,6 +330,7 @@ CLAIMS = (
         title="(2) -> (1): the logistic solution",
         formulas=("log(y/(1 - y)) == d*x + C", "log(z) == d*x - log(y)"),
         let="x: K; d: K; C: K; z = exp(d*x) + exp(-C); y = exp(d*x)/z",
+        where=("1 - y > 0", "y/(1 - y) > 0"),
         source="Appendix A, (2) -> (1), second to fourth line",
     ),
     Claim(

@@ -4,6 +4,7 @@ import pytest
 
 from softmax_trick.language.expression import LanguageError
 from softmax_trick.ledger.claims import Claim
+from softmax_trick.ledger.evaluation import by_canonical_form
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.ledger.steps import Open
@@ -93,3 +94,18 @@ def test_what_prose_adds_is_not_proved_by_the_formulas():
     false = claim("sum(softmax(x)) == 1", let="x: K", statement=r"$\\formula{1}$, and every soft score is 1")
     assert Ledger({"X": false}).result("X").verdict == "undecided"
     assert Ledger({"X": claim("sum(softmax(x)) == 1", let="x: K")}).result("X").verdict == "proved"
+
+
+@pytest.mark.parametrize(
+    ("formula", "where", "unstated"),
+    [
+        ("y/y == ones(K)", ("y != 0",), ()),
+        ("y/y == ones(K)", (), ("y != 0",)),
+        ("(y/y)[i] == 1", ("y > 0",), ()),
+        ("1/((1 - y)*y) == 1/y + 1/(1 - y)", ("y != 0", "1 - y != 0"), ()),
+        ("1/((1 - y)*y) == 1/y + 1/(1 - y)", ("y != 0",), ("(1 - y)*y != 0", "1 - y != 0")),
+    ],
+)
+def test_a_condition_is_said_of_entries_and_of_factors(formula, where, unstated):
+    one = claim(formula, let="y: K; i: index K", where=where)
+    assert by_canonical_form(one).unstated == unstated

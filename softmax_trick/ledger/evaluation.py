@@ -12,7 +12,9 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.language.expression import LanguageError, size_of
+from softmax_trick.language.expression import Apply, Expression, LanguageError, size_of
+from softmax_trick.language.grammar import parse
+from softmax_trick.language.text import to_text
 from softmax_trick.ledger.claims import Claim, Evidence, Outcome, Step
 from softmax_trick.ledger.formulas import Formula, fewest
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9  # relative, for entries within a few units: rounding stays below 1e-12, an error is far above
 SIZES = range(1, 13)
 EXAMPLES = 3  # for each size
+_AN_ENTRY = re.compile(r"\[\w+\]")
 _NOT_OF_SIZE = re.compile(r"K - (\d+) != 0")
 
 
@@ -92,11 +95,31 @@ def _undecided(reason: str) -> Decision:
 
 
 def _is_said(condition: str, formula: Formula) -> bool:
-    """Whether a condition of a decision stands in the claim: y > 0 says that y != 0, too; K >= 2, that K - 1 is not."""
+    """Whether a condition of a decision stands in the claim.
+
+    y > 0 says that y != 0, too, and so are its entries, and its products with others; K >= 2, that K - 1 is not 0.
+    """
     if (size := _NOT_OF_SIZE.fullmatch(condition)) and int(size[1]) < fewest(formula.where):
         return True
+    if _stands(condition, formula):
+        return True
+    whole, relation, _ = _AN_ENTRY.sub("", condition).partition(" != 0")  # of a vector no entry of which is 0
+    try:
+        factors = _factors(parse(whole, formula.let)) if relation else []
+    except LanguageError:
+        return False
+    return bool(factors) and all(_stands(f"{to_text(one)} != 0", formula) for one in factors)
+
+
+def _stands(condition: str, formula: Formula) -> bool:
     said = {one.replace(" ", "") for one in formula.where}
     return bool({condition.replace(" ", ""), condition.replace("!=", ">").replace(" ", "")} & said)
+
+
+def _factors(product: Expression) -> list[Expression]:
+    if isinstance(product, Apply) and product.function == "multiply":
+        return [factor for one in product.arguments for factor in _factors(one)]
+    return [product]
 
 
 def _as_text(witness: Witness) -> dict[str, str]:

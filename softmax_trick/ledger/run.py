@@ -388,9 +388,7 @@ def differences(results: Sequence[Result], recorded: Mapping[str, str]) -> list[
             lines.append(f"{name} is {verdict}, and no verdict is recorded: verify --record {name} records it")
         elif recorded and recorded[name] != verdict:
             lines.append(f"{name} is {verdict}, recorded as {recorded[name]}")
-        proofs = [item for item in result.evidence if item.outcome == "holds" and item.complete]
-        unstated = {one: None for item in result.evidence for one in item.unstated}
-        if verdict is Verdict.PROVED and unstated and all(item.unstated for item in proofs):
+        if verdict is Verdict.PROVED and (unstated := {one: None for item in result.evidence for one in item.unstated}):
             lines.append(f"{name} is proved only where {'; '.join(unstated)}, which its hypotheses do not say")
     return lines
 
