@@ -10,19 +10,19 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
-from softmax_trick.ledger.claims import Claim, Evidence
+from softmax_trick.ledger.claims import Evidence
 
 if TYPE_CHECKING:
     from softmax_trick.ledger.run import Ledger
 
 FEWEST = 12  # claims for which it pays to start processes
 
-_claims: Mapping[str, Claim] = {}  # of the process that forks
+_plain: Ledger  # of the process that forks: its claims, and nothing of its cache
 
 
 class Gatherers:
@@ -35,13 +35,13 @@ class Gatherers:
     """
 
     def __init__(self, ledger: Ledger, names: Sequence[str], processes: int | None = None) -> None:
-        global _claims
+        global _plain
         number = processes or len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
         self._futures: dict[str, Future[tuple[Evidence, ...]]] = {}
         self._pool: ProcessPoolExecutor | None = None
         if number < 2 or len(names) < FEWEST:
             return
-        _claims = ledger.claims
+        _plain = type(ledger)(ledger.claims)
         self._pool = ProcessPoolExecutor(number, multiprocessing.get_context("fork"), _begin)
         self._futures = {name: self._pool.submit(_gathered, name) for name in names}
 
@@ -70,6 +70,4 @@ def _begin() -> None:
 
 
 def _gathered(name: str) -> tuple[Evidence, ...]:
-    from softmax_trick.ledger.run import Ledger
-
-    return Ledger(_claims).gather(_claims[name])
+    return _plain.gather(_plain.claims[name])
