@@ -299,6 +299,20 @@ FORMULAS: tuple[tuple[Any, ...], ...] = (
         "grad(dot(u, W @ h), h) == W @ u",
         "W: K,K'; u: K; h: K",
     ),
+    (
+        "transpose",
+        "P3.transpose",
+        "jacobian(y, x).T @ (-t/y) == d*(sum(t)*y - t)",
+        "jacobian(y, x) @ (-t/y) == d*(sum(t)*y - t)",
+        f"x: K; d: K; t: K; {Y}",
+    ),
+    (
+        "transpose",
+        "Linear.weights",
+        "grad(dot(u, W @ h), W) == outer(u, h)",
+        "grad(dot(u, W @ h), W) == outer(h, u)",
+        "W: K,K'; u: K; h: K",
+    ),
     # an exponent
     (
         "exponent",
