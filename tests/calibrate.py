@@ -1,4 +1,4 @@
-"""Whether the bounds of check_loss reject right losses: python tests/calibrate.py --cases 126000
+"""Whether the bounds of check_loss reject right losses: python tests/calibrate.py --cases 100000
 
 Every implementation in `right_losses.RIGHT` is held against its formula, on rows of every kind of scores, in every
 dtype; a case is a row, its value and every entry of its gradient. Prints for each implementation and dtype how many
