@@ -10,8 +10,6 @@ from core_fuzz import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmax_trick.ledger.proof import Proof
-from softmax_trick.ledger.steps import Open
 from softmax_trick.symbolic import (
     EVERY_K,
     GivenK,
@@ -341,19 +339,6 @@ def test_a_false_order_is_not_equal():
 
 
 # --- parameters and signs ---------------------------------------------------------------------------------------------
-
-
-def test_no_parameter_is_generic():
-    unknown = sp.Symbol("z", real=True)
-    proof = Proof(EVERY_K)
-    with pytest.raises(Open, match="there may be a common zero"):
-        proof.inconsistent("no z with z = a and z = b", [unknown - a, unknown - b], [unknown])
-    with pytest.raises(Open):
-        proof.inconsistent("no z with a z = 0 and a z = b", [a * unknown, a * unknown - b], [unknown])
-    assert not proof.steps
-    proof.inconsistent("no z with z = a and z = a + 1", [unknown - a, unknown - a - 1], [unknown])
-    proof.inconsistent("no z with z^2 = -1 - a^2", [unknown**2 + 1 + a**2], [unknown])
-    assert len(proof.steps) == 2
 
 
 @pytest.mark.parametrize(("expression", "expected"), [(-1, "positive"), (1, None)])

@@ -9,7 +9,7 @@ from softmax_trick.ledger.claims import Claim, Verdict
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.proofs import CLAIMS
 from softmax_trick.symbolic import EVERY_K, decide, decision, gradient, index, jacobian, normal_form, sign, softmax
-from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3, zero_by_z3
+from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3
 
 a, b, c = sp.symbols("a b c", real=True)
 p, q = sp.symbols("p q", positive=True)
@@ -109,13 +109,6 @@ def test_sign(expression, expected):
 )
 def test_sign_under_conditions(expression, where, expected):
     assert sign_by_z3(expression, where) == expected
-
-
-def test_zero_under_conditions():
-    assert zero_by_z3(a - b, (a >= b, a <= b))
-    assert zero_by_z3(sp.S.One, (a > b, b > a))
-    assert not zero_by_z3(a - b, (a >= b,))
-    assert not zero_by_z3(a - b, ())
 
 
 @pytest.mark.parametrize("name", ["T1.4a", "A1.1-2", "A1.3-2", "A1c", "A1r.unity"])

@@ -173,9 +173,6 @@ class _Recorder(Proof):
     def _sign(self, text: str, wanted: tuple[str, ...], *expressions: sp.Expr) -> None:
         pass  # signs have no witnesses: a step about a sign is not changed
 
-    def inconsistent(self, text: str, equations: Sequence[sp.Expr], unknowns: Sequence[sp.Symbol]) -> None:
-        pass
-
 
 @cache
 def _recorded(proof: Callable[[Proof], None], classes: Classes) -> _Recorder:

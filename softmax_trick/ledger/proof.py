@@ -207,19 +207,6 @@ class Proof(Steps):
         """A step: the expression is not negative for any value that the assumptions on its symbols allow."""
         self._sign(text, ("positive", "nonnegative"), expression)
 
-    def inconsistent(self, text: str, equations: Sequence[sp.Expr], unknowns: Sequence[sp.Symbol]) -> None:
-        """A step: whatever the values of the other symbols in them, these expressions have no common zero.
-
-        Raises:
-            Open: they have one for some values, or may have.
-        """
-        from softmax_trick.symbolic.second_opinion import zero_by_z3
-
-        if not zero_by_z3(sp.S.One, [sp.Eq(equation, 0) for equation in equations]):
-            names = ", ".join(map(str, unknowns))
-            raise Open(f"the step '{text}' is not shown: for some values there may be a common zero in {names}")
-        self.established(text, *(f"{equation} = 0" for equation in equations))
-
     def presupposes(self, *nowhere_zero: Vector | sp.Expr) -> None:
         """What the claim's hypotheses say is nowhere 0: the steps may divide by it."""
         self.presupposed += nowhere_zero

@@ -63,12 +63,6 @@ def sign_by_z3(expression: sp.Expr, where: Sequence[sp.Basic] = ()) -> Sign | No
     return "nonnegative" if term.can_be(lambda value: value < 0) == z3.unsat else None
 
 
-def zero_by_z3(expression: sp.Expr, where: Sequence[sp.Basic]) -> bool:
-    """Whether z3 shows that an expression is zero wherever the conditions hold, as in `sign_by_z3`."""
-    term = _Term(opaque(contract(sp.sympify(expression, strict=True))), where)
-    return bool(term.can_be(lambda value: value != 0) == z3.unsat)
-
-
 class _Term:
     """An expression without sums as a term of z3, and the facts that are known of the generators in it.
 
