@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -39,7 +40,7 @@ class Gatherers:
         number = processes or len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
         self._futures: dict[str, Future[tuple[Evidence, ...]]] = {}
         self._pool: ProcessPoolExecutor | None = None
-        if number < 2 or len(names) < FEWEST:
+        if number < 2 or len(names) < FEWEST or not _can_fork():
             return
         _plain = type(ledger)(ledger.claims)
         self._pool = ProcessPoolExecutor(number, multiprocessing.get_context("fork"), _begin)
@@ -62,6 +63,11 @@ class Gatherers:
             self._pool.shutdown(wait=False, cancel_futures=True)
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
+
+
+def _can_fork() -> bool:
+    """Whether nothing is under way that a forked process would wait for in vain: no thread, none of torch's."""
+    return threading.active_count() == 1 and "torch" not in sys.modules
 
 
 def _begin() -> None:
