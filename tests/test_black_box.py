@@ -156,7 +156,10 @@ def test_known_functions(name: str) -> None:
 
 @settings(deadline=None, derandomize=True, database=None, max_examples=40)
 @given(
-    st.lists(st.tuples(st.floats(-4, 4), st.floats(-3, 3)), min_size=1, max_size=6),
+    # What a dilation of the size of float32's rounding does cannot be told from that.
+    st.lists(
+        st.tuples(st.floats(-4, 4).filter(lambda d: d == 0 or abs(d) > 1e-3), st.floats(-3, 3)), min_size=1, max_size=6
+    ),
     st.sampled_from([0.0, 0.0, 1e-3, 1.0, 40.0]),
 )
 def test_no_softmax_is_refuted_and_its_numbers_are_right(entries: list[tuple[float, float]], slack: float) -> None:

@@ -165,7 +165,8 @@ def test_json_on_standard_output_is_alone_there_and_fits_the_schema(capsys):
         "index calculus",
         "explicit algebra",
         "z3",
-        "torch autograd",
+        "canonical form",
+        "torch reading",
     }
 
 

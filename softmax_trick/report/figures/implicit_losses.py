@@ -13,6 +13,7 @@ import torch
 from matplotlib.axes import Axes
 
 from softmax_trick.isbe import ISBELoss, isbe_error
+from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.report.figures.curves import Array, function_of
 from softmax_trick.report.figures.fields import Corners, Field, field_of, work_along
 from softmax_trick.report.figures.style import LOOK, Drawing, panels, styled
@@ -30,6 +31,23 @@ TITLES = {
     "hardsigmoid": "HardSigmoid (paper)",
     "hardsigmoid_torch": "HardSigmoid (PyTorch)",
 }
+
+
+def error(name: str, x: Vector, t: Vector) -> Vector:
+    """F(x) - t, with the targets t in [0, 1] mapped into the range of the normalizer."""
+    entry = NORMALIZERS[name]
+    return entry.symbolic(x) - t.map(entry.map_target)
+
+
+def implicit_loss(name: str, x: Vector, t: Vector) -> sp.Expr:
+    """P(x) - <x, t>, with the targets so mapped."""
+    entry = NORMALIZERS[name]
+    return entry.symbolic_potential(x) - x.dot(t.map(entry.map_target))
+
+
+def norm(x: Vector, order: int) -> sp.Expr:
+    """||x||_p."""
+    return x.map(lambda entry: entry**order).sum() ** (sp.S.One / order)
 
 
 def error_of_one_score(name: str, score: Array, target: float) -> Array:
