@@ -25,6 +25,10 @@ record: .venv/all.stamp
 test: .venv/all.stamp
 	$(BIN)/pytest -n 2 --dist loadfile
 
+# What takes a compiler, Coq, whole notebooks, or processes of its own.
+test-slow: .venv/all.stamp
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
+
 # Other people's code, checked in an environment of its own; takes minutes. Writes docs/peers.md and docs/peers-proved.md.
 peers: .venv/bin/python
 	test -x build/peers/bin/python || $(PYTHON) -m venv build/peers

@@ -43,6 +43,7 @@ from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.testing import CheckFailed
 from softmax_trick.testing.native_operator import check_everything
 
+pytestmark = pytest.mark.slow  # it is compiled
 BIN = Path(sys.executable).parent
 SANITIZERS = os.environ.get("SOFTMAX_TRICK_SANITIZE")
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)

@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -34,7 +35,13 @@ from softmax_trick.statements.statement import decide_statement
 SOURCES = Sources.installed()
 TIES = SOURCES.ties
 COQC = shutil.which("coqc") or ""
-needs_coq = pytest.mark.skipif(not COQC, reason="coqc is not at hand")
+
+
+def needs_coq(test: Callable[..., None]) -> Callable[..., None]:
+    """Coq compiles everything, which takes seconds each time."""
+    return pytest.mark.slow(pytest.mark.skipif(not COQC, reason="coqc is not at hand")(test))
+
+
 ROOT = Path(__file__).parents[1]
 
 

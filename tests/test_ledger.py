@@ -281,6 +281,7 @@ for one in found:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="one process does it all there")
 @pytest.mark.parametrize("how", ["lives", "dies"])
 def test_several_processes_find_what_one_does(how):

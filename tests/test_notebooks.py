@@ -74,6 +74,7 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- the notebooks ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_shows_what_is_committed(path: Path) -> None:
     committed = nbformat.read(path, as_version=4)

@@ -97,6 +97,7 @@ def test_torchs_losses_fail_where_the_page_says(name: str) -> None:
     assert list(outcome.failed) == explained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", IN_TORCH)
 def test_reproducers_show_the_fault(title: str) -> None:
     assert trying.reproduced(FINDINGS[title]) == FINDINGS[title].prints

@@ -27,6 +27,7 @@ def test_without_an_error_no_statement_is_answered_otherwise():
     assert planted._by_statements() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_planted_error_is_noticed(name):
     by = noticed(BY_NAME[name])
