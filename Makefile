@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify kernel mutants record test sanitize peers train lint wheel bench bench-rivals bench-tau notebooks lab clean
+.PHONY: verify kernel mutants record test test-slow sanitize peers train lint wheel bench bench-rivals bench-tau notebooks lab clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
@@ -24,6 +24,10 @@ record: .venv/all.stamp
 
 test: .venv/all.stamp
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# What takes a compiler, Coq, whole notebooks, or processes of its own.
+test-slow: .venv/all.stamp
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 # What takes a compiler, Coq, whole notebooks, or processes of its own.
 test-slow: .venv/all.stamp

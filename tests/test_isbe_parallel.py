@@ -16,6 +16,8 @@ from softmax_trick import ISBELoss
 
 pytestmark = pytest.mark.skipif(not dist.is_available() or not dist.is_gloo_available(), reason="wants gloo")
 
+pytestmark = pytest.mark.slow  # processes of their own
+
 ROWS, CLASSES = 6, 4
 
 

@@ -272,6 +272,8 @@ class Reader:
                 self.take()
                 inner = self.group()
                 return lambda env: np.exp(scalar(inner(env)))
+            case "e" if self.peek() != "_":
+                return lambda env: np.full((1, 1), np.e)
             case "e":
                 self.take("_")
                 label = self.word()

@@ -76,6 +76,7 @@ def test_the_versions_are_those_that_are_pinned() -> None:
 # --- what is in this environment too ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_quick_subjects_come_out_as_the_page_says(name: str) -> None:
     outcome = trying.tried(SUBJECTS[name].build())
@@ -89,6 +90,7 @@ def test_scikit_learn_comes_out_as_the_page_says() -> None:
     assert check.row(subject, trying.tried(subject.build())) in PAGE.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SUBJECTS if name.startswith("torch") and name not in QUICK])
 def test_torchs_losses_fail_where_the_page_says(name: str) -> None:
     explained = [one for finding in SUBJECTS[name].findings for one in finding.checks]

@@ -14,6 +14,7 @@ pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "inputs", "verdict"), losses.JUDGED, ids=[f"{one[0].__name__}-{one[2]}" for one in losses.JUDGED]
 )

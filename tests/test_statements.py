@@ -65,6 +65,7 @@ def by_proof(claim: Claim) -> str:
     return _symbolic(claim, claim.proof or concludes, "explicit algebra", "exact", "", least).outcome
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRUE)
 def test_a_slip_in_a_formula_changes_the_verdict(name):
     claim = CLAIMS[name]

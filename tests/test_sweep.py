@@ -363,6 +363,7 @@ def test_data_that_cannot_be_had_end_a_sweep_before_it_begins(tmp_path, monkeypa
         sweep([SETTINGS], tmp_path, 2)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_mid_run_loses_its_unfinished_epoch_and_nothing_else(tmp_path, run):
     """A process of its own, and kill -9 after a few epochs: the run goes on from its checkpoint."""
     settings = replace(SETTINGS, epochs=60)

@@ -29,6 +29,8 @@ from softmax_trick.training.networks import build
 from softmax_trick.training.parallel import Part
 from softmax_trick.training.settings import Settings
 
+pytestmark = pytest.mark.slow  # processes of their own
+
 BATCH = ("--batch-size", "100", "--device", "cpu", "--net", "n0")  # of 256 images: the last batch has 56
 RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "softmax": ("", ("--loss", "softmax", "--augment", "--epochs", "2")),

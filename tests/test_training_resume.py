@@ -140,6 +140,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return state(folder)
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(whole: dict[str, Any], tmp_path: Path) -> None:
     parts = tmp_path / "parts"
 
