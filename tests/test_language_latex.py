@@ -273,7 +273,7 @@ class Reader:
                 inner = self.group()
                 return lambda env: np.exp(scalar(inner(env)))
             case "e" if self.peek() != "_":
-                return lambda env: np.full((1, 1), np.e)
+                return lambda env: np.e
             case "e":
                 self.take("_")
                 label = self.word()
