@@ -295,4 +295,5 @@ def test_nothing_is_forked_beside_torchs_threads(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", sys)
     ledger = Ledger()
     with ledger.gathering(list(CLAIMS)[:FEWEST], processes=2):
-        assert ledger._gatherers is not None and not ledger._gatherers._futures
+        assert ledger._gatherers is not None
+        assert not ledger._gatherers._futures
