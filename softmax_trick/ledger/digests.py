@@ -9,7 +9,7 @@ import ast
 import hashlib
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -90,7 +90,7 @@ def _reachable(name: str) -> frozenset[str]:
 def _imports(name: str) -> tuple[str, ...]:
     """The modules of ours that a module imports, at its top or inside a function; `from a import b` may name a.b."""
     found = []
-    for node in ast.walk(ast.parse(_text(name))):
+    for node in _statements(ast.parse(_text(name)).body):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -98,6 +98,14 @@ def _imports(name: str) -> tuple[str, ...]:
     # The package of the claims imports all of them: what one rests on is in its own imports.
     ours = {module for module in found if module.split(".")[0] == "softmax_trick" and module != "softmax_trick.proofs"}
     return tuple(sorted(ours))
+
+
+def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """All statements, those inside others too; expressions, the most of a module, have no imports in them."""
+    for node in body:
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(node, name, ()))
 
 
 @cache
