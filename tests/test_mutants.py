@@ -97,7 +97,6 @@ def test_a_mutant_is_false_and_its_rewording_true_by_plain_evaluation(mutant):
 # --- the ledger kills them --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_each_mutant_is_killed_and_no_rewording(outcomes):
     assert {outcome.mutant.kind for outcome in outcomes.values() if outcome.mutant in MADE} == set(KINDS)
     assert failures(list(outcomes.values())) == []
@@ -108,7 +107,6 @@ def test_each_mutant_is_killed_and_no_rewording(outcomes):
         assert outcome.rung in ("exact", "general")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", names(mutant for mutant in DECIDED if mutant in SYMBOLIC))
 def test_each_witness_is_one_by_plain_evaluation(outcomes, name):
     """The sides differ at the witness, by as much as it says, and it obeys the hypotheses."""
@@ -136,7 +134,6 @@ def _entry(side, witness):
     return side[int(witness["i"])] if isinstance(side, Vector) else sp.sympify(side)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [mutant.false.id for mutant in WRITTEN if mutant.false.formulas])
 def test_what_is_written_by_hand_is_false_or_true_in_floating_point_too(outcomes, name):
     """The torch reading shares nothing with what decides."""
@@ -145,7 +142,6 @@ def test_what_is_written_by_hand_is_false_or_true_in_floating_point_too(outcomes
         assert {item.engine: item.outcome for item in result.evidence}["torch reading"] == expected
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in names(WRITTEN) if name.startswith("Table")])
 def test_each_cell_that_is_a_witness_is_off_by_more_than_rounding(outcomes, name):
     witness = outcomes[name].false.witness
@@ -314,7 +310,6 @@ def printed(found):
     return output.getvalue()
 
 
-@pytest.mark.slow
 def test_the_table_counts_by_kind_and_by_rung(outcomes):
     found = list(outcomes.values())
     text = printed(found)
