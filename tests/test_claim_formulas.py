@@ -3,8 +3,9 @@
 import pytest
 
 from softmax_trick.language.expression import LanguageError
-from softmax_trick.ledger.claims import Claim
-from softmax_trick.ledger.evaluation import by_canonical_form
+from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.evaluation import by_canonical_form, sampled
+from softmax_trick.ledger.paper import LedgerError, Paper
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.ledger.steps import Open
@@ -109,3 +110,107 @@ def test_what_prose_adds_is_not_proved_by_the_formulas():
 def test_a_condition_is_said_of_entries_and_of_factors(formula, where, unstated):
     one = claim(formula, let="y: K; i: index K", where=where)
     assert by_canonical_form(one).unstated == unstated
+
+
+def _result(formula, let, *where, **more):
+    return Ledger({"X": claim(formula, let=let, where=where, **more)}).result("X")
+
+
+@pytest.mark.parametrize(
+    ("formula", "let", "where"),
+    [
+        ("sum(y) == 1", "y: K", "sum(y) == 2"),
+        ("y == 2*z", "y: K; z: K", "y == z"),
+        ("a == 1", "a: real", "a == 1"),
+        ("sum(y) == 1", "x: K; y = softmax(x, slack=1)", "sum(y) == 1"),
+        ("x[i] == x[1]", "x: K; i: index K", "i != 1"),
+        ("x[i] == x[j]", "x: K; i: index K", "i != j"),
+        ("exp(x[i]) < 1 + exp(x[i]) + onehot(i)[j]", "x: K; i: index K; j: index K", "i != j"),
+        ("x == x", "x: K", "psd(outer(x, x))"),
+    ],
+)
+def test_a_condition_that_is_not_understood_is_refused(formula, let, where):
+    """Planted: equations taken for "the sum is 1"; conditions on an index that are dropped; 0 < 0 at equal indices."""
+    with pytest.raises(LedgerError):
+        Paper.of("a title", "a source", [claim(formula, let=let, where=(where,))])
+
+
+@pytest.mark.parametrize(
+    ("formula", "let", "where"),
+    [
+        ("abs(u - v) == u - v", "u: real; v: real", "u - v > 0"),
+        ("sum(y)/sum(y) == 1", "y: K", "sum(y) > 0"),
+        ("log(exp(a)*b) == a + log(b)", "a: real; b: real", "b > 0"),
+        ("log(a*b) - log(b) == log(a)", "a: real; b: real", "1*b > 0"),
+    ],
+)
+def test_what_holds_under_its_condition_is_not_refuted(formula, let, where):
+    assert _result(formula, let, where).verdict != "refuted"
+
+
+@pytest.mark.parametrize(
+    ("formula", "let", "where"),
+    [
+        ("a == abs(a)", "a: real", "a < 0"),
+        ("x*w == x", "x: K; w: K", "w != 0"),
+        ("sum(y) == 2", "y: K", "sum(y) == 1"),
+        ("x[i] == x[j]", "x: K; i: index K; j: index K", "i != j"),
+    ],
+)
+def test_what_fails_under_its_condition_is_not_proved(formula, let, where):
+    result = _result(formula, let, where)
+    assert result.verdict in ("refuted", "undecided")
+    for one in result.evidence:
+        assert one.outcome != "holds", one
+
+
+@pytest.mark.parametrize(
+    ("formula", "let"),
+    [
+        ("x1 == x[1]", "x: K; x1: real"),
+        ("onehot(i) == ones(K)", "i: label K"),
+        ("W1_2 == W[1, 2]", "W: K,K; W1_2: real"),
+    ],
+)
+def test_names_that_sympy_would_confuse_prove_nothing(formula, let):
+    result = _result(formula, let, "K >= 2")
+    assert result.verdict != "proved"
+    assert not [
+        one
+        for one in result.evidence
+        if one.engine in ("index calculus", "explicit algebra", "z3") and one.outcome == "holds"
+    ]
+
+
+@BOTH
+def test_what_a_step_supposes_is_not_supposed_in_the_next_one(classes):
+    p = Proof(classes, claim=claim("y == y", let="y: K"))
+    p.shows("1/y + 1 == (1 + y)/y", where=("y != 0",))
+    assert set(p.conditions.values()) == {True}
+    p.shows("2/y + 2 == 2*(1 + y)/y")
+    assert set(p.conditions.values()) == {False}
+
+
+def test_positive_is_said_of_logarithms_and_products():
+    one = _result("log(y) - log(w) == log(y/w)", "y: K; w: K", "y > 0", "w > 0")
+    assert one.verdict == "proved"
+    assert {item.engine: item.unstated for item in one.evidence if item.unstated} == {}
+    short = _result("log(y) - log(w) == log(y/w)", "y: K; w: K", "y > 0")
+    assert any(item.unstated for item in short.evidence)
+
+
+def test_torch_draws_where_the_conditions_hold():
+    rare = sampled(claim("abs(u - v) == u - v", let="u: K; v: K", where=("u - v > 0", "K >= 2")))
+    assert rare.outcome == "gave up"  # twelve differences are rarely positive at once
+    for outcome, formula in (("holds", "abs(u - v) == u - v"), ("fails", "abs(u - v) == v - u")):
+        assert sampled(claim(formula, let="u: real; v: real", where=("u - v > 0",))).outcome == outcome
+    assert sampled(claim("y == abs(y)", let="y: K", where=("y > 0",))).outcome == "holds"
+
+
+def test_a_check_of_something_else_proves_no_formula():
+    """Planted: a complete check beside a formula that nobody can decide."""
+    nothing = Check("nobody", lambda findings: None, "nothing")
+    formula = "max(x) <= logsumexp(x) - log(2)*0*max(abs(x))**max(x)"
+    alone = _result(formula, "x: K")
+    assert alone.verdict == "undecided"
+    assert _result(formula, "x: K", checks=(nothing,)).verdict == "undecided"

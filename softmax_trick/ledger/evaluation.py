@@ -12,22 +12,26 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.language.expression import Apply, Expression, LanguageError, size_of
-from softmax_trick.language.grammar import parse
+from softmax_trick.language.expression import Apply, Expression, LanguageError, Variable, size_of
+from softmax_trick.language.grammar import Statement, parse
 from softmax_trick.language.text import to_text
 from softmax_trick.ledger.claims import Claim, Evidence, Outcome, Step
 from softmax_trick.ledger.formulas import Formula, fewest
+from softmax_trick.readings.pointwise import Point
 
 if TYPE_CHECKING:
     import torch
 
     from softmax_trick.deciding.decision import Decision
     from softmax_trick.deciding.points import Witness
+    from softmax_trick.readings.tensors import Tensors
 
 TOLERANCE = 1e-9  # relative, for entries within a few units: rounding stays below 1e-12, an error is far above
 SIZES = range(1, 13)
 EXAMPLES = 3  # for each size
+TRIES = 100  # for an example that fulfils the conditions of a claim
 _AN_ENTRY = re.compile(r"\[\w+\]")
+_OF_A_SIGN = re.compile(r"(.*) (!=|>) 0")
 _NOT_OF_SIZE = re.compile(r"K - (\d+) != 0")
 
 
@@ -77,15 +81,19 @@ def _decision(formula: Formula) -> Decision:
 
     try:
         decision = decide_statement(formula.decided, repair=False)
-        if decision.witness is None or not (excluded := formula.excluded_at(decision.witness)):
+        if decision.witness is None or not (excluded := formula.excluded_at(_point(decision.witness))):
             return decision
         given = {"K": max(2, fewest(formula.where))}
         at_size = decide_statement(replace(formula.decided, sizes=given), repair=False)
-        if at_size.witness is not None and not formula.excluded_at(at_size.witness):
+        if at_size.witness is not None and not formula.excluded_at(_point(at_size.witness)):
             return at_size
     except LanguageError as error:
         return _undecided(str(error))
     return _undecided(f"false, but no counterexample was found where {excluded}")
+
+
+def _point(witness: Witness) -> Point:
+    return Point(witness.sizes, witness.values, witness.indices)
 
 
 def _undecided(reason: str) -> Decision:
@@ -103,12 +111,15 @@ def _is_said(condition: str, formula: Formula) -> bool:
         return True
     if _stands(condition, formula):
         return True
-    whole, relation, _ = _AN_ENTRY.sub("", condition).partition(" != 0")  # of a vector no entry of which is 0
+    # Of a vector's entries it is said if it is of the vector; of a product, if it is of all factors.
+    found = _OF_A_SIGN.fullmatch(_AN_ENTRY.sub("", condition))
+    if found is None:
+        return False
     try:
-        factors = _factors(parse(whole, formula.let)) if relation else []
+        factors = _factors(parse(found[1], formula.let))
     except LanguageError:
         return False
-    return bool(factors) and all(_stands(f"{to_text(one)} != 0", formula) for one in factors)
+    return all(_stands(f"{to_text(one)} {found[2]} 0", formula) for one in factors)
 
 
 def _stands(condition: str, formula: Formula) -> bool:
@@ -117,7 +128,8 @@ def _stands(condition: str, formula: Formula) -> bool:
 
 
 def _factors(product: Expression) -> list[Expression]:
-    if isinstance(product, Apply) and product.function == "multiply":
+    """What it is the product and the quotient of: its sign and its zeros follow from theirs."""
+    if isinstance(product, Apply) and product.function in ("multiply", "divide"):
         return [factor for one in product.arguments for factor in _factors(one)]
     return [product]
 
@@ -166,18 +178,8 @@ def _disagreement(formula: Formula, sizes: list[int]) -> str:
 
 
 def _fails_at(formula: Formula, size: int, chance: Random) -> str:
-    from softmax_trick.readings.tensors import Tensors
-
     statement = formula.decided
-    variables = list(dict.fromkeys(one for side in statement.expressions for one in side.variables))
-    axes = {size_of(axis) for one in variables for axis in (*one.axes, *filter(None, [one.along]))}
-    sizes = {"K": size} | {name: size if name == "K" else chance.randint(1, 4) for name in axes}
-    indices = {index.name: chance.randint(1, sizes[size_of(index.axis)]) for index in formula.free}
-    values = {one.name: _drawn(one, sizes, chance) for one in variables}
-    for vector in formula.distributions:
-        if vector.kind != "distribution":
-            values[vector.name] = values[vector.name] / values[vector.name].sum()
-    tensors = Tensors(values, sizes, indices)
+    tensors = _an_example(formula, size, chance)
     if statement.relation == "psd":
         import torch
 
@@ -194,9 +196,62 @@ def _fails_at(formula: Formula, size: int, chance: Random) -> str:
         return "" if apart <= TOLERANCE else f"the Jacobian differs from its transpose by {apart:.3g}"
     left, right = (tensors.value(one).detach() for one in statement.expressions)
     scale = max(1.0, float(left.abs().max()), float(right.abs().max()))
+    worst = float(_excess(statement.relation, left, right).max())
+    return "" if worst <= TOLERANCE * scale else f"the sides differ by {worst:.3g}"
+
+
+def _excess(relation: str, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """By how much a relation fails, entry by entry; not positive where it holds."""
     gap = left - right
-    worst = {"==": gap.abs(), "<=": gap, "<": gap, ">=": -gap, ">": -gap}[statement.relation]
-    return "" if float(worst.max()) <= TOLERANCE * scale else f"the sides differ by {float(worst.max()):.3g}"
+    return {"==": gap.abs(), "<=": gap, "<": gap, ">=": -gap, ">": -gap}[relation]
+
+
+def _an_example(formula: Formula, size: int, chance: Random) -> Tensors:
+    """A random point on the domain that fulfils the conditions.
+
+    Raises:
+        LanguageError: none was found.
+    """
+    for _ in range(TRIES):
+        tensors = _drawn_for(formula, size, chance)
+        if all(_fulfils(tensors, condition) for condition in formula.conditions if condition.relation != "=="):
+            return tensors
+    raise LanguageError(f"of {TRIES} random points for K = {size} none fulfils {', '.join(formula.where)}")
+
+
+def _fulfils(tensors: Tensors, condition: Statement) -> bool:
+    left, right = (tensors.value(one).detach() for one in condition.expressions)
+    match condition.relation:
+        case "!=":
+            return bool((left != right).all())
+        case "<" | ">":
+            return bool((_excess(condition.relation, left, right) < 0).all())
+    return bool((_excess(condition.relation, left, right) <= 0).all())
+
+
+def _drawn_for(formula: Formula, size: int, chance: Random) -> Tensors:
+    """A random point for a formula and its conditions: what is said to be positive is, and what sums to 1 does."""
+    from softmax_trick.readings.tensors import Tensors
+
+    axes = {size_of(axis) for one in formula.variables for axis in (*one.axes, *filter(None, [one.along]))}
+    sizes = {"K": size} | {name: size if name == "K" else chance.randint(1, 4) for name in axes}
+    free = {
+        *formula.free,
+        *(i for condition in formula.conditions for side in condition.expressions for i in side.free),
+    }
+    indices = {
+        index.name: chance.randint(1, sizes.setdefault(size_of(index.axis), size))
+        for index in sorted(free, key=lambda one: one.name)
+    }
+    values = {one.name: _drawn(one, sizes, chance) for one in formula.variables}
+    for condition in formula.conditions:
+        left = condition.expressions[0]
+        if isinstance(left, Variable) and condition.relation in (">", ">=") and left.kind == "real":
+            values[left.name] = values[left.name].exp()
+    for vector in formula.distributions:
+        if vector.kind != "distribution":
+            values[vector.name] = values[vector.name] / values[vector.name].sum()
+    return Tensors(values, sizes, indices)
 
 
 def _drawn(variable: Any, sizes: Mapping[str, int], chance: Random) -> torch.Tensor:

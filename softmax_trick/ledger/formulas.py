@@ -4,19 +4,21 @@ A formula is an equation, an inequality, psd(M) or conservative(F, x); docs/lang
 declarations of its names, `let`, and conditions, `where`, under which it is claimed:
 
     "K >= 2"         from how many classes on
-    "y != 0"         no entry of y vanishes; also "y > 0" and "y >= 0"
-    "sum(y) == 1"    y lies in the simplex's plane, and is differentiated as if it did not
-    "i != j"         two indices are different
+    "y != 0"         no entry of y vanishes; also "y > 0", "y >= 0", "u - v > 0": any inequality, in every entry
+    "sum(y) == 1"    y lies in the simplex's plane, and is differentiated as if it did not; the only equation allowed
+    "i != j"         two indices, declared as such, are different; of equations only
+
+To every engine they mean the same: a counterexample that does not fulfil them counts for nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from softmax_trick.language.expression import (
     Definition,
@@ -35,10 +37,10 @@ from softmax_trick.language.latex import declaration_to_latex, statement_to_late
 from softmax_trick.language.text import statement_to_text
 
 if TYPE_CHECKING:
-    from softmax_trick.deciding.points import Witness
+    from softmax_trick.readings.pointwise import Point
 
-_FEWEST = re.compile(r"K >= (\d+)")
-_DIFFERENT = re.compile(r"(\w+) != (\w+)")
+_FEWEST = re.compile(r"\s*K\s*>=\s*(\d+)\s*")
+_DIFFERENT = re.compile(r"\s*(\w+)\s*!=\s*(\w+)\s*")
 
 
 def fewest(where: Sequence[str]) -> int:
@@ -65,27 +67,59 @@ class Formula:
 
     @cached_property
     def conditions(self) -> tuple[Statement, ...]:
-        """The conditions on values: all but those on K and on indices."""
-        return tuple(read_equation(one, let=self.let) for one in self.where if not self._is_on_indices(one))
+        """The conditions on values: all but those on K and on indices.
+
+        Raises:
+            LanguageError: one is no inequality, and no equation of the one kind that is understood.
+        """
+        return tuple(self._condition(one) for one in self.where if not self._is_on_indices(one))
+
+    def _condition(self, text: str) -> Statement:
+        found = read_equation(text, let=self.let)
+        if found.relation not in ("==", "!=", "<", "<=", ">", ">="):
+            raise LanguageError(f"the condition {text} is no inequality")
+        if found.relation == "==" and not _is_of_the_simplex(found):
+            raise LanguageError(
+                f"the condition {text} is an equation, and of these only sum(v) == 1 of a vector v is understood: "
+                "define the name that it determines instead, such as y = 2*z"
+            )
+        return found
 
     @cached_property
     def unequal(self) -> tuple[tuple[Index, Index], ...]:
         """The pairs of indices that are different."""
         free = {index.name: index for side in self.statement.expressions for index in side.free}
-        pairs = [found.groups() for one in self.where if (found := _DIFFERENT.fullmatch(one))]
+        pairs = [
+            found.groups() for one in self.where if self._is_on_indices(one) and (found := _DIFFERENT.fullmatch(one))
+        ]
         return tuple((free[i], free[j]) for i, j in pairs if i in free and j in free)
 
     def _is_on_indices(self, condition: str) -> bool:
+        """Whether it is on K, or says that two indices differ."""
+        if _FEWEST.fullmatch(condition):
+            return True
         found = _DIFFERENT.fullmatch(condition)
-        return bool(_FEWEST.fullmatch(condition) or (found and re.search(rf"\b{found[1]}: index", self.let)))
+        declared = (
+            [bool(re.search(rf"(?<!\w){one}\s*:\s*index\b", self.let)) for one in found.groups()] if found else []
+        )
+        if any(declared) and not all(declared):
+            raise LanguageError(f"the condition {condition} compares an index with what is none: declare both")
+        return any(declared)
 
     @cached_property
     def decided(self) -> Statement:
-        """What is decided of an equation, on both sides with all its indices and, where those differ, 1 - delta."""
+        """What is decided of an equation, on both sides with all its indices and, where those differ, 1 - delta.
+
+        Raises:
+            LanguageError: indices are said to differ in what is no equation.
+        """
         sides = self.statement.expressions
         for index in sorted({i for side in sides for i in side.free}, key=lambda i: i.name) if len(sides) == 2 else ():
             one = Delta(index, index)
             sides = tuple(side if index in side.free else entrywise("multiply", one, side) for side in sides)
+        if self.unequal and self.statement.relation != "==":
+            i, j = self.unequal[0]
+            raise LanguageError(f"{i.name} != {j.name} is a condition of equations, and {self} is none")
         for i, j in self.unequal:
             apart = entrywise("subtract", Number(Fraction(1)), Delta(i, j))
             sides = tuple(entrywise("multiply", apart, side) for side in sides)
@@ -96,6 +130,13 @@ class Formula:
         """Whether it is an equation over the classes alone, the one axis of SymPy's core."""
         nodes = [node for side in self.statement.expressions for node in side.nodes()]
         return self.statement.relation == "==" and all(size_of(axis) == "K" for node in nodes for axis in node.axes)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables in it, by which it differentiates, and of its conditions."""
+        sides = [side for one in (self.statement, *self.conditions) for side in one.expressions]
+        used = [one for side in sides for one in _used(side)]
+        return tuple(dict.fromkeys(one for one in used if isinstance(one, Variable)))
 
     @property
     def free(self) -> tuple[Index, ...]:
@@ -125,18 +166,41 @@ class Formula:
                 found.setdefault(node.name, declaration_to_latex(node))
         return found
 
-    def excluded_at(self, witness: Witness) -> str:
-        """The condition that a point does not fulfil; "" if it fulfils all, exactly."""
+    def excluded_at(self, point: Point) -> str:
+        """The condition that a point does not fulfil; "" if it fulfils all, exactly.
+
+        A variable of which the point says nothing, since it is not in the formula or cancels in it, is free: it is 1
+        in every entry, and the first class if it is a label.
+        """
         from softmax_trick.readings.algebraic import at_point
         from softmax_trick.readings.pointwise import Point
 
         least = fewest(self.where)
-        if witness.sizes.get("K", least) < least:
+        if point.sizes.get("K", least) < least:
             return f"K >= {least}"
         for condition in self.conditions:
-            if not at_point(condition, Point(witness.sizes, witness.values, witness.indices)):
+            variables = {one for side in condition.expressions for one in side.variables}
+            values = {one.name: _of_ones(one, point.sizes) for one in variables} | dict(point.values)
+            try:
+                fulfilled = at_point(condition, Point(point.sizes, values, point.indices))
+            except LanguageError:
+                fulfilled = False
+            if not fulfilled:
                 return statement_to_text(condition)
         return ""
+
+
+def _is_of_the_simplex(equation: Statement) -> bool:
+    vectors = [one for one in equation.expressions[0].variables if len(one.axes) == 1]
+    return statement_to_text(equation) in [f"sum({one.name}) == 1" for one in vectors]
+
+
+def _of_ones(variable: Variable, sizes: Mapping[str, int]) -> Any:
+    """1 in every entry of a variable; what adds up to 1 if it is a distribution."""
+    value: Any = Fraction(1, sizes.get(size_of(variable.along), 1)) if variable.kind == "distribution" else 1
+    for axis in reversed(variable.axes):
+        value = [value] * sizes.get(size_of(axis), 1)
+    return value
 
 
 class SpokenOf(Formula):

@@ -74,6 +74,7 @@ class Paper:
                 raise LedgerError(f"{claim.id} is repaired by {claim.repaired_by}, and there is no such claim")
             try:
                 _ = claim.says, claim.given
+                _ = [(formula.conditions, formula.decided) for formula in claim.stated]
             except LanguageError as error:
                 raise LedgerError(f"{claim.id}: {error}") from error
             except IndexError:

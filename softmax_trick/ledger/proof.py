@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from softmax_trick.language.expression import LanguageError, Number
+from softmax_trick.language.expression import LanguageError, Number, Variable
 from softmax_trick.language.text import bare
 from softmax_trick.ledger.formulas import Formula
 from softmax_trick.ledger.steps import Open, Refuted, Steps
+from softmax_trick.readings.pointwise import Point
 from softmax_trick.symbolic import (
     EVERY_K,
     Classes,
@@ -36,7 +37,7 @@ from softmax_trick.symbolic import (
 )
 from softmax_trick.symbolic.conditions import Condition
 from softmax_trick.symbolic.indexed import index_positions
-from softmax_trick.symbolic.reading import side
+from softmax_trick.symbolic.reading import side, told_apart
 from softmax_trick.symbolic.sign import Sign
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 Comparable = Any  # a scalar (sympy.Expr or int), a Vector or a Matrix
 
 _DECLARED = re.compile("[:=]")
+POSITIONS = ("i", "j")  # what SymPy calls the places of an entry of a vector or a matrix
 
 # By relation, whether right - left is meant, and which signs it may have.
 _SIGNS = {
@@ -80,6 +82,7 @@ class Proof(Steps):
         algebra: the library's own, or a second opinion.
         fewest: for EVERY_K, the least K that the claim speaks of.
         presupposed: what the claim's hypotheses say is nowhere 0.
+        presupposed_positive: what they say is positive everywhere.
         claim: whose proof it is, for what its formulas say.
         concluded: the numbers of the formulas in which it has ended.
     """
@@ -88,6 +91,7 @@ class Proof(Steps):
     algebra: Algebra = EXACT
     fewest: int = 1
     presupposed: tuple[Vector | sp.Expr, ...] = ()
+    presupposed_positive: tuple[Vector | sp.Expr, ...] = ()
     claim: Claim | None = None
     concluded: set[int] = field(default_factory=set)
 
@@ -104,6 +108,7 @@ class Proof(Steps):
             Open: one is false (the message says where) or undecided.
         """
         claim = self._claim()
+        of_the_claim = self.presupposed, self.presupposed_positive
         for text in formulas:
             formula = Formula(text, _declarations(claim.let, let), (*claim.where, *where))
             said = ", ".join(filter(None, [str(formula), words, _own_names(formula, let, where)]))
@@ -111,6 +116,7 @@ class Proof(Steps):
                 self._ordered(said, formula)
             else:
                 self.equal(said, *self._read(formula))
+            self.presupposed, self.presupposed_positive = of_the_claim  # what a step supposes is its own
 
     def _ordered(self, text: str, formula: Formula) -> None:
         """A step: an inequality, entry by entry, by the sign of the difference."""
@@ -147,17 +153,23 @@ class Proof(Steps):
         if formula.statement.relation not in ("==", *_SIGNS):
             raise Undecided(f"the step '{formula}' is no relation between two formulas")
         try:
+            told_apart(formula.variables, POSITIONS)
             left, right = (side(one, self.classes, formula.free) for one in formula.decided.expressions)
-            self.presupposes(*(one for condition in formula.conditions for one in self._nowhere_zero(condition)))
+            for condition in formula.conditions:
+                self._presuppose(condition)
             return left, right, [side(one, self.classes) for one in formula.distributions]
         except LanguageError as error:
             raise Undecided(f"the step '{formula}' is not read by SymPy: {error}") from error
 
-    def _nowhere_zero(self, condition: Statement) -> Iterator[Vector | sp.Expr]:
-        """What a condition says is not 0."""
+    def _presuppose(self, condition: Statement) -> None:
+        """Take note of what a condition says is not 0, or positive."""
         left, right = condition.expressions
-        if condition.relation in ("!=", ">") and bare(right) == Number(Fraction(0)):
-            yield side(left, self.classes)
+        if bare(right) != Number(Fraction(0)) or condition.relation not in ("!=", ">"):
+            return
+        value = side(left, self.classes)
+        self.presupposes(value)
+        if condition.relation == ">":
+            self.presupposed_positive += (value,)
 
     def vector(self, name: str, positive: bool | None = None) -> Vector:
         """A vector of real symbols, positive ones if asked for."""
@@ -217,19 +229,26 @@ class Proof(Steps):
         if decision.status == "undecided":
             raise Undecided(f"the step '{text}' is undecided: {decision.reason}")
         for condition in decision.conditions:
-            self.conditions.setdefault(str(condition), self._is_presupposed(condition))
+            # Said of one step with a condition of its own is not said of the next one.
+            said = self.conditions.get(str(condition), True)
+            self.conditions[str(condition)] = said and self._is_presupposed(condition)
         where = [f"where {condition}" for condition in decision.conditions]
         self.established(text, *decision.reduction, *where, *filter(None, [decision.replay]))
 
     def _is_presupposed(self, condition: Condition) -> bool:
-        """Whether the claim's hypotheses say so."""
-        asked = condition.expression
-        for one in self.presupposed:
-            positions = set(index_positions(asked)) or range(1, getattr(self.classes, "classes", 0) + 1)
-            entries = [one[position] for position in positions] if isinstance(one, Vector) else [contract(one)]
-            if condition.relation == "!= 0" and (asked in entries or -asked in entries):
-                return True
+        """Whether the claim's hypotheses say so: of the expression, or of each of its factors."""
+        factors = sp.Mul.make_args(condition.expression)
+        if condition.relation == "!= 0":
+            known = (*self.presupposed, *self.presupposed_positive)
+            return all(one.is_nonzero or self._is_among(one, known) or self._is_among(-one, known) for one in factors)
+        if condition.relation == "> 0":
+            return all(one.is_positive or self._is_among(one, self.presupposed_positive) for one in factors)
         return False
+
+    def _is_among(self, asked: sp.Expr, known: Sequence[Vector | sp.Expr]) -> bool:
+        positions = set(index_positions(asked)) or range(1, getattr(self.classes, "classes", 0) + 1)
+        entries = ([one[at] for at in positions] if isinstance(one, Vector) else [contract(one)] for one in known)
+        return any(asked in some for some in entries)
 
     def _sign(self, text: str, wanted: tuple[str, ...], *expressions: sp.Expr) -> None:
         found = [self.algebra.sign(expression) for expression in expressions]
@@ -275,15 +294,63 @@ def _declarations(claims: str, own: str) -> str:
 
 
 def _in_domain(formula: Formula, witness: Witness) -> bool:
-    """Whether a counterexample has each variable where it is declared: SymPy's symbols know reals and positive ones."""
-    values = {str(symbol): value for symbol, value in witness.point.items()}
-    for variable in {one for expression in formula.statement.expressions for one in expression.variables}:
-        entries = [value for name, value in values.items() if re.fullmatch(rf"{re.escape(variable.name)}\d*", name)]
-        low = variable.kind in ("nonnegative", "unit", "distribution")
-        high = variable.kind in ("unit", "distribution")
-        if any((low and value.is_negative) or (high and (1 - value).is_negative) for value in entries):
-            return False
-    return True
+    """Whether a counterexample has each variable where it is declared, and fulfils the conditions.
+
+    SymPy's symbols know reals and positive ones; a point at which this cannot be told is no counterexample.
+    """
+    try:
+        point = _as_point(formula, witness)
+    except TypeError:  # an entry is no rational number
+        return not formula.conditions and all(one.kind in ("real", "positive") for one in formula.variables)
+    for variable in formula.variables:
+        if variable.kind in ("nonnegative", "unit", "distribution") and variable.name in point.values:
+            highest = Fraction(1) if variable.kind != "nonnegative" else None
+            entries = _leaves(point.values[variable.name])
+            if any(entry < 0 or (highest is not None and entry > highest) for entry in entries):
+                return False
+    return not formula.excluded_at(point)
+
+
+def _as_point(formula: Formula, witness: Witness) -> Point:
+    """A point of SymPy's as one of the language; entries that cancelled are 1.
+
+    Raises:
+        TypeError: an entry is no rational number.
+    """
+    by_name = {str(symbol): _as_fraction(value) for symbol, value in witness.point.items()}
+    by_index = {str(symbol): int(position) for symbol, position in (witness.indices or {}).items()}
+    free = {one.name: by_index[name] for one, name in zip(formula.free, POSITIONS, strict=False) if name in by_index}
+    size = witness.classes or 1
+    values: dict[str, Any] = {}
+    for variable in formula.variables:
+        if variable.kind == "label":
+            values[variable.name] = by_index.get(variable.name, 1)
+        elif any(name in by_name for name in _names(variable, size)):
+            values[variable.name] = _nested(variable, size, by_name)
+    return Point({"K": size}, values, free)
+
+
+def _as_fraction(value: sp.Expr) -> Fraction:
+    if not value.is_Rational:
+        raise TypeError(f"{value} is no rational number")
+    return Fraction(int(value.p), int(value.q))
+
+
+def _names(variable: Variable, size: int) -> list[str]:
+    """The names of a variable's entries in SymPy: x; x1, x2, ...; x1_1, x1_2, ..."""
+    places = itertools.product(range(1, size + 1), repeat=len(variable.axes))
+    return [variable.name + "_".join(map(str, place)) for place in places]
+
+
+def _nested(variable: Variable, size: int, by_name: Mapping[str, Fraction]) -> Any:
+    entries: list[Any] = [by_name.get(name, Fraction(1)) for name in _names(variable, size)]
+    for _ in variable.axes[1:]:
+        entries = [entries[start : start + size] for start in range(0, len(entries), size)]
+    return entries if variable.axes else entries[0]
+
+
+def _leaves(value: Any) -> list[Fraction]:
+    return [leaf for one in value for leaf in _leaves(one)] if isinstance(value, list) else [value]
 
 
 def _own_names(formula: Formula, let: str, where: Sequence[str]) -> str:
@@ -302,7 +369,7 @@ def _entries(classes: Classes, left: Comparable, right: Comparable) -> Iterator[
     if not isinstance(left, Vector | Matrix):
         yield {}, sp.sympify(left, strict=True) - right
         return
-    names = (index("i"),) if isinstance(left, Vector) else (index("i"), index("j"))
+    names = tuple(map(index, POSITIONS[: 1 if isinstance(left, Vector) else 2]))
     if isinstance(classes, GivenK):
         values: Iterator[tuple[Any, ...]] = itertools.product(range(1, classes.classes + 1), repeat=len(names))
     else:

@@ -201,6 +201,8 @@ class Ledger:
         canonical = by_canonical_form(claim) if claim.formulas else None
         # A proof speaks of all but the inequalities and the other axes: of these the canonical form has to.
         complete = claim.is_over_classes or (canonical is not None and canonical.outcome == "holds")
+        # Nor does a check of something else prove formulas that nobody decides.
+        decided = not claim.formulas or bool(claim.proof) or (canonical is not None and canonical.outcome == "holds")
         if claim.proof:
             yield from self._proofs(claim, claim.proof, complete)
         elif claim.formulas and claim.is_over_classes and not (claim.counterexample or claim.statement):
@@ -212,7 +214,8 @@ class Ledger:
             two = [GivenK(2)]
             yield _symbolic(claim, claim.counterexample, "explicit algebra", "exact", "a counterexample", two)
         for check in claim.checks:
-            yield _check(check)
+            evidence = _check(check)
+            yield replace(evidence, complete=evidence.complete and decided)
         if claim.measure:
             yield _measured(claim.measure, claim.figures, self.results_of_experiments)
         else:

@@ -133,7 +133,7 @@ def at_point(condition: Statement, point: Point) -> bool:
         if one.kind != "label"
         for at in product(*(range(1, sizes[size_of(axis)] + 1) for axis in one.axes))
     }
-    places = list(product(*(range(1, sizes[size_of(axis)] + 1) for axis in left.axes)))
-    pairs = [(algebra.entry(left, at).subs(given), algebra.entry(right, at).subs(given)) for at in places]
+    places = list(product(*(range(1, sizes[size_of(axis)] + 1) for axis in left.axes or right.axes)))
+    sides = [[algebra.entry(one, at if one.axes else ()).subs(given) for one in (left, right)] for at in places]
     compare = {"==": sp.Eq, "!=": sp.Ne, "<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}[condition.relation]
-    return all(compare(one, other) == sp.true for one, other in pairs)
+    return all(compare(one, other) == sp.true for one, other in sides)

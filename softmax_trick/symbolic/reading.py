@@ -6,7 +6,8 @@ shared with the other readings. It knows one axis, the classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -49,6 +50,25 @@ def side(expression: Expression, classes: Classes, free: tuple[Index, ...] = ())
         case 2:
             return Matrix(classes, lambda i, j: reading.entry(expression, (i, j)))
     raise LanguageError(f"{expression!r} has more than two axes")
+
+
+def told_apart(variables: Iterable[Variable], positions: Collection[str]) -> None:
+    """See that no two entries have one name in SymPy, where entry 1 of x is x1, and x1 a scalar besides.
+
+    Args:
+        variables: all that a formula has.
+        positions: the names that the places of entries have; a label is called like a place, too.
+
+    Raises:
+        LanguageError: two could be confused; the message says which, and the remedy.
+    """
+    names = {one.name: one for one in variables}
+    for name, variable in names.items():
+        if variable.kind == "label" and name in positions:
+            raise LanguageError(f"SymPy's core calls places {name}, too: give the label {name} another name")
+        vector = re.sub(r"\d+(_\d+)?$", "", name)
+        if vector != name and vector in names and names[vector].axes:
+            raise LanguageError(f"SymPy's core calls an entry of {vector} {name}, too: give {name} another name")
 
 
 def _of_classes(axis: str) -> None:
