@@ -44,7 +44,8 @@ ORDER = (
     "train",
 )
 UPWARDS = {("ledger", "proofs")}  # the paper's claims are the ledger's default
-PRINTED_BY = ("softmax_trick.language.text", "softmax_trick.language.latex")  # when asked for its repr
+VALUES = ("softmax_trick.language.expression", "softmax_trick.language.proposition")
+PRINTED_BY = ("softmax_trick.language.text", "softmax_trick.language.latex")  # when asked for their repr
 UNKNOWN_TO = {"language": {"sympy", "torch", "flint", "z3", "numpy"}, "derivation": {"sympy", "torch"}}
 UNKNOWN_TO |= {room: {"sympy", "torch"} for room in ("deciding", "statements", "emission", "measurements")}
 READINGS = {
@@ -125,7 +126,7 @@ def faults(modules: Modules) -> list[str]:
 def within(name: str, modules: Modules) -> set[str]:
     """The modules of the same room that a module rests on."""
     found = {other for other in imports(name, modules) if other in modules and room(other) == room(name) != ""}
-    return found.difference(PRINTED_BY) if name == "softmax_trick.language.expression" else found
+    return found.difference(PRINTED_BY) if name in VALUES else found
 
 
 def test_every_room_stands_on_those_below_it_and_there_is_no_circle():

@@ -29,21 +29,39 @@ from softmax_trick.language.expression import (
     Size,
     Spread,
     Variable,
+    as_expression,
     entrywise,
     shape,
     size_of,
 )
 from softmax_trick.language.functions import ENTRYWISE, NAMED, named
 from softmax_trick.language.inference import Inference, Names, axis_names, described, index_node, is_over_indices
+from softmax_trick.language.proposition import (
+    PREDICATES,
+    And,
+    Bound,
+    Exists,
+    ForAll,
+    Function,
+    Iff,
+    Image,
+    Implies,
+    Not,
+    Proposition,
+    Related,
+    checked,
+)
 from softmax_trick.language.scanner import CONSTANTS, Source
 from softmax_trick.language.syntax import (
     DERIVATIVES,
     DIRECTIONAL,
     MAX_SIZE,
+    Binder,
     Declaration,
     Measure,
     Node,
     Parser,
+    Phrase,
 )
 
 DEFAULT = "declared beforehand"  # the source of declarations that the reader did not write
@@ -56,6 +74,7 @@ class Statement:
     Attributes:
         expressions: the formulas, in the order of their texts.
         relation: what stands between two of them, such as "==", or the predicate "psd" or "conservative"; else "".
+        says: the whole as a proposition; None where only formulas were read.
         sizes: the sizes that are given; all others are any from 1.
         readings: how each name was read, in the order in which they appear: {"x": "vector over K"}.
         definitions: the names that were defined, those first that others use.
@@ -68,6 +87,23 @@ class Statement:
     readings: Mapping[str, str] = field(default_factory=dict)
     definitions: tuple[Definition, ...] = ()
     declared: frozenset[str] = frozenset()
+    says: Proposition | None = None
+
+
+def proposition(text: str, let: str = "") -> Proposition:
+    """The proposition that a text stands for.
+
+    Args:
+        text: a statement, "K >= 2 implies exists d: for all x: softmax(x) == softmax(d*x)".
+        let: declarations of its names, those that it binds included, see `parse`.
+
+    Raises:
+        LanguageError, AxesError: see `read_equation`.
+    """
+    says = read_equation(text, let=let).says
+    if says is None:
+        raise LanguageError(f"{text} is no statement")
+    return says
 
 
 def parse(text: str, let: str = "") -> Expression:
@@ -98,34 +134,32 @@ def read(*texts: str, let: str = "", default: str = "", what: str = "formula") -
     """
     names = [""] if len(texts) == 1 else [f"{what} {number}" for number in range(1, len(texts) + 1)]
     sources = [Source(name, text) for name, text in zip(names, texts, strict=True)]
-    return _read([Parser(source).expression() for source in sources], "", let, default)
+    return _read([Parser(source).expression() for source in sources], None, let, default)
 
 
 def read_equation(left: str, right: str | None = None, let: str = "") -> Statement:
-    """A statement: two sides of a relation, which have the same axes and the same free indices, or a predicate.
+    """A statement: a relation between two sides with the same axes, a predicate, or what words make of such.
 
     Args:
-        left: the left side; without a right one the whole, "left == right", "left <= right", "psd(M)" or
-            "conservative(F, x)".
+        left: the left side; without a right one the whole, "left == right", "left <= right", "psd(M)",
+            "conservative(F, x)", "x > 0 and sum(x) == 1 implies x <= 1", "exists d: for all x: ...".
         right: the right side. A constant is spread over the axes of the other side.
         let: declarations, see `parse`.
 
     Raises:
-        LanguageError: see `parse`; an index that is free on one side only, and not declared.
+        LanguageError: see `parse`; an index that is free on one side only, and not declared; a name that is free in one
+            place and bound in another.
         AxesError: see `parse`; the sides have different axes.
     """
     if right is None:
-        predicate = Parser(Source("", left)).predicate()
-        if predicate is not None:
-            name, parts = predicate
-            return _read(parts, name, let)
-        first, relation, second = Parser(Source("", left)).statement()
-        return _read([first, second], relation, let)
-    sides = [Parser(Source(name, text)).expression() for name, text in (("left side", left), ("right side", right))]
-    return _read(sides, "==", let)
+        phrase = Parser(Source("", left)).statement()
+    else:
+        sides = [Parser(Source(name, text)).expression() for name, text in (("left side", left), ("right side", right))]
+        phrase = Phrase("==", sides[0], tuple(sides))
+    return _read([side for one in phrase.phrases() for side in one.sides], phrase, let)
 
 
-def _read(trees: Sequence[Node], relation: str, let: str, default: str = "") -> Statement:
+def _read(trees: Sequence[Node], phrase: Phrase | None, let: str, default: str = "") -> Statement:
     declarations: dict[str, Declaration] = {}
     for one in Parser(Source("--let", let)).declarations():
         if one.node.text in declarations:
@@ -135,7 +169,7 @@ def _read(trees: Sequence[Node], relation: str, let: str, default: str = "") -> 
     for one in Parser(Source(DEFAULT, default)).declarations():
         declarations.setdefault(one.node.text, one)
     try:
-        return _Builder(trees, relation, declarations, own).statement()
+        return _Builder(trees, phrase, declarations, own).statement()
     except RecursionError:
         raise LanguageError("nested too deeply for Python's stack here: simplify the formula") from None
 
@@ -144,9 +178,9 @@ class _Builder:
     """Builds the expressions of a statement, from the leaves upwards."""
 
     def __init__(
-        self, trees: Sequence[Node], relation: str, declarations: dict[str, Declaration], own: frozenset[str]
+        self, trees: Sequence[Node], phrase: Phrase | None, declarations: dict[str, Declaration], own: frozenset[str]
     ) -> None:
-        self._trees, self._relation = trees, relation
+        self._trees, self._phrase = trees, phrase
         self._declared = own  # by the user
         self._sizes = _given_sizes(trees, declarations)
         self._names = names = Names(trees, declarations)
@@ -158,22 +192,92 @@ class _Builder:
             if node.kind == "name" and name in CONSTANTS and name not in declarations and not names.is_axis(name):
                 hint = "the identity is eye" if name == "I" else CONSTANTS[name]
                 raise node.error(f"{name} is reserved: {hint}, or declare it, as in --let '{name}: real'")
-        self._inference = Inference(names, trees, len(trees) == 2 and bool(relation))
+        related = [one for one in (phrase.phrases() if phrase else ()) if one.sides]
+        self._of_indices = {id(one) for one in related if self._is_of_indices(one)}
+        if phrase is not None:
+            related = [one for one in related if id(one) not in self._of_indices]
+            self._trees = [side for one in related for side in one.sides]
+        pairs = [one.sides for one in related if len(one.sides) == 2]
+        self._inference = Inference(names, self._trees, pairs)
         self._definitions: dict[str, Definition] = {}
         nodes = [node for tree in names.trees for node in tree.nodes()]
         self._written = {node.text for node in nodes} | {name for node in nodes for name, _ in node.bound}
         self._variables = {name: self._variable(name) for name in (*names.shapes, *names.labels)}
+        self._functions = {one.function for part in (phrase.phrases() if phrase else ()) for one in part.binders}
         self._defining = ""
 
     def statement(self) -> Statement:
         """The expressions, and how the names were read."""
         for name in self._names.definitions:
             self._definition(name)
-        built = [self._build(tree, {}) for tree in self._trees]
-        if self._relation and len(built) == 2:
-            built = self._two_sides(built)
+        says = None if self._phrase is None else checked(self._said(self._phrase))
+        built = tuple(self._build(tree, {}) for tree in self._trees) if says is None else says.expressions
+        relation = says.relation if isinstance(says, Related) else ""
         definitions = tuple(self._definitions.values())
-        return Statement(tuple(built), self._relation, self._sizes, self._readings(), definitions, self._declared)
+        return Statement(built, relation, self._sizes, self._readings(), definitions, self._declared, says)
+
+    # --- statements ---
+
+    def _said(self, phrase: Phrase) -> Proposition:
+        try:
+            return self._proposition(phrase)
+        except LanguageError as error:
+            if error.at is not None:
+                raise
+            raise phrase.node.error(str(error), type(error)) from None
+
+    def _proposition(self, phrase: Phrase) -> Proposition:
+        parts = tuple(self._said(part) for part in phrase.parts)
+        match phrase.kind:
+            case "and":
+                return And(parts)
+            case "not":
+                return Not(*parts)
+            case "implies":
+                return Implies(*parts)
+            case "iff":
+                return Iff(parts)
+            case "for all" | "exists":
+                quantifier = ForAll if phrase.kind == "for all" else Exists
+                return quantifier(tuple(map(self._bound, phrase.binders)), *parts)
+            case relation if relation in PREDICATES:
+                return Related(relation, tuple(self._build(side, {}) for side in phrase.sides))
+        if id(phrase) in self._of_indices:
+            equal = self._delta(Node("call", phrase.node.source, phrase.node.column, "delta", phrase.sides), {})
+            return Related("==", (equal, as_expression(int(phrase.kind == "=="))))
+        sides = self._two_sides([self._build(side, {}) for side in phrase.sides], phrase.sides)
+        return Related(phrase.kind, tuple(sides))
+
+    def _is_of_indices(self, phrase: Phrase) -> bool:
+        """Whether it compares two indices, i != j, and not two formulas."""
+        known = (self._names.indices, self._names.labels)
+        return phrase.kind in ("==", "!=") and all(
+            side.kind == "name" and any(side.text in names for names in known) for side in phrase.sides
+        )
+
+    def _bound(self, binder: Binder) -> Bound:
+        name, names = binder.node.text, self._names
+        if name in names.definitions:
+            raise binder.node.error(f"{name} is short for a formula: a quantifier binds a name that is free in it")
+        if binder.function:
+            at = self._bound(Binder(binder.at)) if binder.at else None
+            value = self._bound(Binder(binder.node))
+            if binder.function in (*names.shapes, *names.labels, *names.indices) or names.is_axis(binder.function):
+                raise binder.node.error(f"{binder.function} is something else here: a function needs another name")
+            if not (isinstance(at, Variable) and isinstance(value, Variable)):
+                raise binder.node.error(f"{binder.function} takes a variable, and {name} is one: no sizes, no indices")
+            return Image(value, Function(binder.function), at, binder.slope)
+        if name in self._variables:
+            return self._variables[name]
+        if name in names.indices:
+            return self._index(name)
+        if names.is_axis(name):
+            if name in self._sizes:
+                raise binder.node.error(f"{name} is given, and cannot be bound")
+            return Size(size_of(name))
+        if name in self._functions:
+            return Function(name)
+        raise binder.node.error(f"{name} is bound, and nothing says what it is: declare it, as in --let '{name}: K'")
 
     def _readings(self) -> dict[str, str]:
         names = self._names
@@ -437,7 +541,7 @@ class _Builder:
 
     # --- two sides ---
 
-    def _two_sides(self, sides: list[Expression]) -> list[Expression]:
+    def _two_sides(self, sides: list[Expression], trees: Sequence[Node]) -> list[Expression]:
         """Sides with the same axes; a constant is spread, and indices that nobody declares are free on both."""
         left, right = sides
         if ex.fitted(right, left.axes) is None and ex.fitted(left, right.axes) is None:
@@ -447,11 +551,11 @@ class _Builder:
                 right = _spread_over(right, left.axes)
             else:
                 message = f"the left side is {shape(left.axes)}, the right side {shape(right.axes)}"
-                raise self._trees[1].error(message + self._guesses_of_all(), AxesError)
+                raise trees[1].error(message + self._guesses_of_all(), AxesError)
         left = _first(ex.fitted(left, right.axes), left)
         right = _first(ex.fitted(right, left.axes), right)
-        free = [_free(tree, frozenset()) & set(self._names.indices) for tree in self._trees]
-        for own, other, tree, against in zip(free, free[::-1], self._trees, (right, left), strict=True):
+        free = [_free(tree, frozenset()) & set(self._names.indices) for tree in trees]
+        for own, other, tree, against in zip(free, free[::-1], trees, (right, left), strict=True):
             alone = sorted(own - other - self._declared)
             if alone and not _is_constant(against):
                 place = next(node for node in tree.nodes() if node.kind in ("index", "name") and node.text == alone[0])

@@ -133,10 +133,10 @@ class Inference:
     Args:
         names: the names; their cells are filled.
         texts: the trees of the statement.
-        equal: whether the texts are two sides of an equation.
+        pairs: those of the texts that are two sides of a relation.
     """
 
-    def __init__(self, names: Names, texts: Sequence[Node], equal: bool) -> None:
+    def __init__(self, names: Names, texts: Sequence[Node], pairs: Sequence[tuple[Node, ...]]) -> None:
         self.names = names
         self._changed = False
         self._constraints: list[Callable[[], None]] = []
@@ -147,9 +147,10 @@ class Inference:
         self._of: dict[int, Shape] = {}
         for name, meaning in names.definitions.items():
             self._join(names.shapes[name], self.visit(meaning, {}))
-        sides = [self.visit(text, {}) for text in texts]
-        if equal:
-            self._choices["sides"].append(lambda: self._sides(texts, sides))
+        for text in texts:
+            self.visit(text, {})
+        for pair in pairs:
+            self._choices["sides"].append(partial(self._sides, pair))
         for name, (own, into) in names.labels.items():
             self._axes.append(into)
             if name not in names.declarations:
@@ -638,9 +639,9 @@ class Inference:
 
     # --- solving ---
 
-    def _sides(self, texts: Sequence[Node], sides: Sequence[Shape]) -> bool:
+    def _sides(self, texts: Sequence[Node]) -> bool:
         """The two sides of an equation have the same axes; a constant fits all."""
-        left, right = (side.root() for side in sides)
+        left, right = (self._of[id(text)].root() for text in texts)
         if left is right or any(_is_constant(text, self.names) for text in texts):
             return False
         if left.axes is None or right.axes is None:

@@ -42,6 +42,19 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import NAMED
+from softmax_trick.language.proposition import (
+    And,
+    Bound,
+    ForAll,
+    Function,
+    Iff,
+    Image,
+    Implies,
+    Not,
+    Proposition,
+    Quantified,
+    Related,
+)
 from softmax_trick.language.text import bare
 
 if TYPE_CHECKING:
@@ -90,14 +103,89 @@ _RELATIONS = {"==": "=", "!=": r"\ne", "<=": r"\le", ">=": r"\ge"}
 
 def statement_to_latex(statement: Statement) -> str:
     """A statement as LaTeX, without dollar signs: a relation, M \\succeq 0 for psd(M), or "F is a gradient by x"."""
-    sides = [to_latex(bare(side)) for side in statement.expressions]
-    match statement.relation:
+    if statement.says is not None and not statement.relation:
+        return proposition_to_latex(statement.says)
+    return _related_to_latex(statement.relation, statement.expressions)
+
+
+def _related_to_latex(relation: str, expressions: tuple[Expression, ...]) -> str:
+    match relation, expressions:
+        case "==", (Delta(left, right), Number(value)):  # of indices
+            return f"{_term(left)} {_RELATIONS['==' if value else '!=']} {_term(right)}"
+    sides = [to_latex(bare(side)) for side in expressions]
+    match relation:
         case "psd":
             return rf"{sides[0]} \succeq 0"
         case "conservative":
             return rf"{sides[0]} \text{{ is the gradient by }} {sides[1]} \text{{ of a function}}"
-        case relation:
-            return f" {_RELATIONS.get(relation, relation)} ".join(sides)
+    return f" {_RELATIONS.get(relation, relation)} ".join(sides)
+
+
+# How tightly a statement binds. ENDLESS is a quantifier, whose body ends with the statement.
+ENDLESS, IFF, IMPLIES, AND, SAID = range(5)
+
+
+def proposition_to_latex(proposition: Proposition) -> str:
+    r"""A proposition as LaTeX, without dollar signs: \exists d \in \mathbb{R}^K \ \forall x \in \mathbb{R}^K: ..."""
+    return _said(proposition)[0]
+
+
+def _said(node: Proposition) -> Written:
+    """The LaTeX, and how tightly it binds."""
+    match node:
+        case Related(relation, sides):
+            return _related_to_latex(relation, sides), SAID
+        case And(parts):
+            return r" \ \wedge \ ".join(_said_at(part, SAID) for part in parts), AND
+        case Not(what):
+            return rf"\neg {_bracketed(_said(what)[0])}", SAID
+        case Implies(premise, conclusion):
+            return rf"{_said_at(premise, AND)} \implies {_said_at(conclusion, IMPLIES)}", IMPLIES
+        case Iff(parts):
+            return r" \iff ".join(_said_at(part, IMPLIES) for part in parts), IFF
+        case Quantified():
+            return _quantified(node), ENDLESS
+    raise TypeError(f"no LaTeX for {type(node).__name__}")
+
+
+def _said_at(node: Proposition, level: int) -> str:
+    text, own = _said(node)
+    return text if own >= level else _bracketed(text)
+
+
+def _bracketed(text: str) -> str:
+    return rf"\left[{text}\right]"
+
+
+def _quantified(node: Proposition) -> str:
+    r"""Quantifiers side by side, \exists c, d \in \mathbb{R}^K \ \forall x \in \mathbb{R}^K:, and the body."""
+    heads = []
+    while isinstance(node, Quantified):
+        sign = r"\forall" if isinstance(node, ForAll) else r"\exists"
+        heads.append(sign + " " + r", \ ".join(_bound(node.binds)))
+        node = node.body
+    return r" \ ".join(heads) + ": " + _said(node)[0]
+
+
+def _bound(binds: Sequence[Bound]) -> list[str]:
+    """What a quantifier binds, with domains; names of one domain side by side."""
+    domains: dict[str, list[str]] = {}
+    alone = []
+    images = {image.variable for image in binds if isinstance(image, Image)}
+    for one in binds:
+        match one:
+            case Image(value, Function(name), at, slope):
+                point = to_latex(at)
+                meaning = rf"\frac{{\partial {_name(name)}({point})}}{{\partial {point}}}"
+                alone.append(f"{to_latex(value)} = {meaning if slope else f'{_name(name)}({point})'}")
+            case Variable() if one not in images:
+                name, _, domain = declaration_to_latex(one).partition(r" \in ")
+                domains.setdefault(domain, []).append(name)
+            case Index(name, axis):
+                domains.setdefault(rf"\{{1, \dots, {_name(size_of(axis))}\}}", []).append(_name(name))
+            case _:
+                alone.append(_name(one.name))
+    return [*(rf"{', '.join(names)} \in {domain}" for domain, names in domains.items()), *alone]
 
 
 def declaration_to_latex(declared: Variable | Definition) -> str:
@@ -462,6 +550,17 @@ def _escaped(text: str) -> str:
 
 def _function(name: str) -> str:
     return _FUNCTIONS.get(name, f"\\text{{{_escaped(name)}}}")
+
+
+def _term(term: IndexTerm) -> str:
+    """An index, or a label."""
+    match term:
+        case Index(name, _):
+            return _name(name)
+        case Numbered(value, _):
+            return str(value)
+        case Chosen(label, indices):
+            return _chosen(_name(label.name), [_term(one) for one in indices])
 
 
 def _chosen(label: str, indices: Sequence[str]) -> str:

@@ -142,7 +142,7 @@ class Scanner:
         shown = f"'{self.token[:MAX_NAME]}'" if self.token else "end"
         where = _COMPARISONS if self.token in ("<", "<=", ">", ">=") else ""
         if self.token in ("and", "or", "not"):
-            where = "; conditions are combined by where inside where"
+            where = "; conditions are combined by where inside where, statements by and, not, implies, iff"
         return self.error(f"unexpected {shown}: expected {expected}{where}")
 
     def number(self) -> Fraction:

@@ -1,6 +1,12 @@
 """Formulas as text, first half: from text to a tree of syntax, by a parser of its own that evaluates nothing.
 
-    statement  := expression (("==" | "!=" | "<" | "<=" | ">" | ">=") expression)?
+    statement  := implied ("iff" implied)*
+    implied    := joined ["implies" implied]
+    joined     := said ("and" said)*
+    said       := "not" said | ("for all" | "exists") binder ("," binder)* ":" statement | "(" statement ")"
+                | expression ("==" | "!=" | "<" | "<=" | ">" | ">=") expression
+                | "psd" "(" expression ")" | "conservative" "(" expression "," expression ")"
+    binder     := NAME | NAME "=" NAME "(" NAME ")"
     expression := product (("+" | "-") product)*
     product    := matmul (("*" | "/") matmul)*
     matmul     := signed ("@" signed)*
@@ -31,6 +37,7 @@ from typing import TypeVar
 
 from softmax_trick.language.expression import LanguageError
 from softmax_trick.language.functions import ENTRYWISE, NAMED
+from softmax_trick.language.proposition import PREDICATES, RELATIONS
 from softmax_trick.language.scanner import (
     MAX_DEPTH,
     MAX_FACTORS,
@@ -66,7 +73,7 @@ ARITY = {
 REDUCTIONS = tuple(name for name, rule in NAMED.items() if rule.arity == (1, 1) and rule.along == "all")
 KINDS = ("scalar", "real", "positive", "nonnegative", "unit", "distribution", "label", "index", "size")
 
-PREDICATES = {"psd": 1, "conservative": 2}  # statements about one formula, and how many arguments they take
+WORDS = ("and", "not", "implies", "iff", "for", "exists")  # of statements
 COMPARISONS = ("==", "<", "<=", ">", ">=")
 COMPARISON, SUM, PRODUCT, MATMUL = range(4)
 LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "@": MATMUL} | dict.fromkeys(COMPARISONS, COMPARISON)
@@ -131,6 +138,48 @@ class Declaration:
     meaning: Node | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Binder:
+    """What a quantifier binds: a name, or one for F(x) or F'(x).
+
+    Attributes:
+        node: the name.
+        function: of y = F(x) and J = F'(x) the name F; else "".
+        slope: whether it is the Jacobian, F'(x).
+        at: the name x; else None.
+    """
+
+    node: Node
+    function: str = ""
+    slope: bool = False
+    at: Node | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phrase:
+    """A part of a statement as it is written.
+
+    Attributes:
+        kind: a relation, "psd", "conservative", "and", "not", "implies", "iff", "for all" or "exists".
+        node: where it stands.
+        sides: the formulas of a relation or a predicate.
+        parts: the statements that the others are made of.
+        binders: what a quantifier binds.
+    """
+
+    kind: str
+    node: Node
+    sides: tuple[Node, ...] = ()
+    parts: tuple[Phrase, ...] = ()
+    binders: tuple[Binder, ...] = ()
+
+    def phrases(self) -> Iterator[Phrase]:
+        """This part and all in it, from left to right."""
+        yield self
+        for part in self.parts:
+            yield from part.phrases()
+
+
 class Parser(Scanner):
     """A recursive descent over the tokens of one text."""
 
@@ -140,38 +189,9 @@ class Parser(Scanner):
         """The whole text as one expression."""
         return self._whole(lambda: self._expression(SUM, 0))
 
-    def predicate(self) -> tuple[str, tuple[Node, ...]] | None:
-        """psd(M) or conservative(F, x), if the whole text is one of them: its name and its arguments."""
-        self.start(self.source.name or "formula")
-        if self.token not in PREDICATES:
-            return None
-        function, column = self.token, self.column
-        self.advance()
-        if self.token != "(":
-            return None
-        self.advance()
-        parts = [self._expression(SUM, 0)]
-        while self.token == ",":
-            self.advance()
-            parts.append(self._expression(SUM, 0))
-        self.expect(")", "an operator, ',' or ')'")
-        if self.kind != "end":
-            raise self.unexpected("the end: psd and conservative are statements, and stand alone")
-        if len(parts) != PREDICATES[function]:
-            raise self.error(f"{function} takes {PREDICATES[function]} argument(s), not {len(parts)}", column)
-        return function, tuple(parts)
-
-    def statement(self) -> tuple[Node, str, Node]:
-        """The whole text as two expressions with a relation between them."""
-
-        def sides() -> tuple[Node, str, Node]:
-            left, relation = self._expression(SUM, 0), self.token
-            if relation not in (*COMPARISONS, "!="):
-                raise self.unexpected("an operator, or == and the other side")
-            self.advance()
-            return left, relation, self._expression(SUM, 0)
-
-        return self._whole(sides)
+    def statement(self) -> Phrase:
+        """The whole text as a statement."""
+        return self._whole(lambda: self._iff(0))
 
     def declarations(self) -> list[Declaration]:
         """The whole text as declarations."""
@@ -200,6 +220,120 @@ class Parser(Scanner):
         if self.kind != "end":
             raise self.unexpected("an operator or the end")
         return tree
+
+    # --- statements ---
+
+    def _iff(self, depth: int) -> Phrase:
+        node, parts = self._here(), [self._implied(depth)]
+        while self.token == "iff":
+            self.advance()
+            parts.append(self._implied(depth))
+        return parts[0] if len(parts) == 1 else Phrase("iff", node, parts=tuple(parts))
+
+    def _implied(self, depth: int) -> Phrase:
+        if depth > MAX_DEPTH:
+            raise self.error(f"nested more than {MAX_DEPTH} deep")
+        node, premise = self._here(), self._joined(depth)
+        if self.token != "implies":
+            return premise
+        self.advance()
+        return Phrase("implies", node, parts=(premise, self._implied(depth + 1)))
+
+    def _joined(self, depth: int) -> Phrase:
+        node, parts = self._here(), [self._said(depth)]
+        while self.token == "and":
+            self.advance()
+            parts.append(self._said(depth))
+        return parts[0] if len(parts) == 1 else Phrase("and", node, parts=tuple(parts))
+
+    def _said(self, depth: int) -> Phrase:
+        if depth > MAX_DEPTH:
+            raise self.error(f"nested more than {MAX_DEPTH} deep")
+        node, token = self._here(), self.token
+        match token:
+            case "not":
+                self.advance()
+                return Phrase("not", node, parts=(self._said(depth + 1),))
+            case "for" | "exists":
+                return self._quantified(node, depth)
+            case "or":
+                raise self.unexpected("a statement: of several cases write one statement each, or not (... and ...)")
+            case "(":
+                return self._in_parentheses(depth)
+        if token in PREDICATES and self.text[self.column + len(token) :].lstrip().startswith("("):
+            return self._predicate(node, depth)
+        return self._relation(depth)
+
+    def _in_parentheses(self, depth: int) -> Phrase:
+        """A statement in parentheses, or a relation that begins with one: what gets further is meant."""
+        begin = (self.kind, self.token, self.column, self._end, self._nodes)
+        try:
+            return self._relation(depth)
+        except LanguageError as error:
+            as_relation = error
+        self.kind, self.token, self.column, self._end, self._nodes = begin
+        self.advance()
+        try:
+            inside = self._iff(depth + 1)
+            self.expect(")", "an operator, 'and', 'implies' or ')'")
+        except LanguageError as error:
+            raise max(error, as_relation, key=lambda one: one.at or 0) from None
+        return inside
+
+    def _quantified(self, node: Node, depth: int) -> Phrase:
+        word = self.token
+        self.advance()
+        if word == "for":
+            if self.token != "all":
+                raise self.unexpected("'all', as in 'for all x: ...'")
+            self.advance()
+        binders = [self._binder()]
+        while self.token == ",":
+            self.advance()
+            binders.append(self._binder())
+        self.expect(":", "',' and another name, or ':' and the statement")
+        kind = "for all" if word == "for" else "exists"
+        return Phrase(kind, node, parts=(self._iff(depth + 1),), binders=tuple(binders))
+
+    def _binder(self) -> Binder:
+        node = self._node("name", self.column, self._plain_name("the name that is bound"))
+        if self.token != "=":
+            return Binder(node)
+        self.advance()
+        function = self._plain_name("an unknown function, as in y = F(x), or its Jacobian, as in J = F'(x)")
+        if function.count("'") > 1:
+            raise self.error(f"{function}: of an unknown function there are F(x) and F'(x)", node.column)
+        self.expect("(", "'(' and the point")
+        at = self._node("name", self.column, self._plain_name("the name of the point"))
+        self.expect(")", "')'")
+        return Binder(node, function.rstrip("'"), function.endswith("'"), at)
+
+    def _predicate(self, node: Node, depth: int) -> Phrase:
+        """psd(M) or conservative(F, x)."""
+        function, column = self.token, self.column
+        self.advance()
+        self.advance()
+        parts = [self._expression(SUM, depth)]
+        while self.token == ",":
+            self.advance()
+            parts.append(self._expression(SUM, depth))
+        self.expect(")", "an operator, ',' or ')'")
+        if len(parts) != PREDICATES[function]:
+            raise self.error(f"{function} takes {PREDICATES[function]} argument(s), not {len(parts)}", column)
+        if self.token in (*LEVELS, "**", "[", ".T", "!="):
+            raise self.unexpected("the end, 'and' or 'implies': psd and conservative are statements, and stand alone")
+        return Phrase(function, node, tuple(parts))
+
+    def _relation(self, depth: int) -> Phrase:
+        """Two expressions with a relation between them."""
+        node, left, relation = self._here(), self._expression(SUM, depth), self.token
+        if relation not in RELATIONS:
+            raise self.unexpected("an operator, or == and the other side")
+        self.advance()
+        return Phrase(relation, node, (left, self._expression(SUM, depth)))
+
+    def _here(self) -> Node:
+        return Node("statement", self.source, self.column)
 
     # --- expressions ---
 
@@ -280,7 +414,7 @@ class Parser(Scanner):
         self.check_length(name, column)
         if name in FUNCTIONS and name != "eye":
             raise self.error(f"{name} is a function: expected {name}(...)", column)
-        if keyword.iskeyword(name):
+        if keyword.iskeyword(name) or name in WORDS:
             raise self.error(f"{name} is reserved: give the variable another name", column)
         return self._node("eye" if name == "eye" else "name", column, name)
 

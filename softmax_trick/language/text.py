@@ -36,7 +36,20 @@ from softmax_trick.language.expression import (
     index_terms,
 )
 from softmax_trick.language.functions import NAMED
-from softmax_trick.language.syntax import PREDICATES, REDUCTIONS
+from softmax_trick.language.proposition import (
+    PREDICATES,
+    And,
+    Bound,
+    ForAll,
+    Iff,
+    Image,
+    Implies,
+    Not,
+    Proposition,
+    Quantified,
+    Related,
+)
+from softmax_trick.language.syntax import REDUCTIONS
 
 if TYPE_CHECKING:
     from softmax_trick.language.grammar import Statement
@@ -55,10 +68,59 @@ def to_text(expression: Expression) -> str:
 
 def statement_to_text(statement: Statement) -> str:
     """A statement as text, which `read_equation` reads back."""
-    sides = [to_text(bare(side)) for side in statement.expressions]
-    if statement.relation in PREDICATES:
-        return f"{statement.relation}({', '.join(sides)})"
-    return f" {statement.relation} ".join(sides)
+    if statement.says is not None and not statement.relation:
+        return proposition_to_text(statement.says)
+    return _related_to_text(statement.relation, statement.expressions)
+
+
+def _related_to_text(relation: str, expressions: tuple[Expression, ...]) -> str:
+    match relation, expressions:
+        case "==", (Delta(left, right), Number(value)):  # of indices
+            return f"{term_text(left)} {'==' if value else '!='} {term_text(right)}"
+    sides = [to_text(bare(side)) for side in expressions]
+    if relation in PREDICATES:
+        return f"{relation}({', '.join(sides)})"
+    return f" {relation} ".join(sides)
+
+
+# How tightly a statement binds. ENDLESS is a quantifier, whose body ends with the text.
+ENDLESS, IFF, IMPLIES, AND, SAID = range(5)
+
+
+def proposition_to_text(proposition: Proposition) -> str:
+    """A proposition as text, which `grammar.proposition` reads back with the declarations of its names."""
+    return _said(proposition)[0]
+
+
+def _said(node: Proposition) -> tuple[str, int]:
+    """The text, and how tightly it binds."""
+    match node:
+        case Related(relation, sides):
+            return _related_to_text(relation, sides), SAID
+        case And(parts):
+            return " and ".join(_said_at(part, SAID) for part in parts), AND
+        case Not(what):
+            return f"not {_said_at(what, SAID)}", SAID
+        case Implies(premise, conclusion):
+            return f"{_said_at(premise, AND)} implies {_said_at(conclusion, IMPLIES)}", IMPLIES
+        case Iff(parts):
+            return " iff ".join(_said_at(part, IMPLIES) for part in parts), IFF
+        case Quantified(binds, body):
+            word = "for all" if isinstance(node, ForAll) else "exists"
+            return f"{word} {', '.join(map(_binder_text, binds))}: {_said(body)[0]}", ENDLESS
+    raise TypeError(f"no text for {type(node).__name__}")
+
+
+def _said_at(node: Proposition, level: int) -> str:
+    text, own = _said(node)
+    return text if own >= level else f"({text})"
+
+
+def _binder_text(bound: Bound) -> str:
+    if isinstance(bound, Image):
+        prime = "'" if bound.slope else ""
+        return f"{bound.variable.name} = {bound.function.name}{prime}({bound.at.name})"
+    return bound.name
 
 
 def bare(side: Expression) -> Expression:
@@ -66,18 +128,32 @@ def bare(side: Expression) -> Expression:
     return side.argument if isinstance(side, Spread) and isinstance(side.argument, Number) else side
 
 
-def declarations(*expressions: Expression) -> str:
-    """What --let must say for the texts of these expressions to be read back: "x: K; c: label K; y = softmax(x)".
+def declarations(*said: Expression | Proposition) -> str:
+    """What --let must say for the texts of these to be read back: "x: K; c: label K; y = softmax(x)".
 
     Raises:
         LanguageError: two names that are spelt alike and mean different things.
     """
     found: dict[str, str] = {}
-    for expression in expressions:
-        for name, meaning in _declared(expression):
+    for one in said:
+        for name, meaning in _declared(one) if isinstance(one, Expression) else _declared_in(one):
             if found.setdefault(name, meaning) != meaning:
                 raise LanguageError(f"{name} is declared in two ways: {found[name]}; {meaning}")
     return "; ".join(found.values())
+
+
+def _declared_in(proposition: Proposition) -> Iterator[tuple[str, str]]:
+    for node in proposition.nodes():
+        for one in node.binds if isinstance(node, Quantified) else ():
+            match one:
+                case Variable() | Size():
+                    yield from _declared(one)
+                case Image():
+                    yield from _declared(one.variable)
+                case Index():
+                    yield from _declared_term(one, frozenset())
+    for side in proposition.expressions:
+        yield from _declared(side)
 
 
 def _declared(expression: Expression, bound: frozenset[Index] = frozenset()) -> Iterator[tuple[str, str]]:
