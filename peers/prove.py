@@ -396,8 +396,7 @@ def page(found: dict[str, Proof]) -> str:
             "|---|---|---|---|",
             *(row(subject, found[subject.name]) for subject in SUBJECTS),
             "",
-            "Proved is said over the reals, almost everywhere, where denominators, logarithms and roots are defined",
-            "and what is clamped at a small bound exceeds it.",
+            "Proved is said over the reals, almost everywhere, where denominators, logarithms and roots are defined.",
             "",
         ]
     )

@@ -197,3 +197,43 @@ def test_the_fixture(pytester):
     result = pytester.runpytest("-p", "no:xdist")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*gradient by x: wrong*"])
+
+
+def test_what_is_proved_on_a_part_of_the_domain_is_undecided():
+    """Below the bound the code divides by a constant, and its backward pass by the norm."""
+
+    class Normalized(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            norm = x.square().sum(1, keepdim=True).sqrt()
+            ctx.save_for_backward(x, norm)
+            return x / norm.clamp_min(1e-6)
+
+        @staticmethod
+        def backward(ctx, g):
+            x, norm = ctx.saved_tensors
+            return (g - x * (g * x).sum(1, keepdim=True) / norm.square()) / norm
+
+    proof = prove_gradient(Normalized.apply, "x: n,D", second=False)
+    assert proof.verdict == "undecided"
+    assert "proved only where what is clamped exceeds 1e-06 at" in str(proof)
+
+
+def test_where_pieces_meet_is_said():
+    proof = prove_gradient(lambda x, t: torch.where(t > 0.5, x, 2 * x), "x: n; t: n constant", second=False)
+    assert "where all of the below holds\nwhere the two sides of the comparison differ" in str(proof)
+
+    class Largest(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            largest = x.amax(1)
+            ctx.save_for_backward(x, largest)
+            return largest
+
+        @staticmethod
+        def backward(ctx, g):
+            x, largest = ctx.saved_tensors
+            return g[:, None] * (x == largest[:, None]).to(x.dtype)
+
+    proof = prove_gradient(Largest.apply, "x: n,K", second=False)
+    assert "where the extreme entry is the only one of its size" in str(proof)

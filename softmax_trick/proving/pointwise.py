@@ -325,6 +325,7 @@ def _largest_entry(r: Reader) -> tuple[Expression, Any] | None:
         mine = [one for one in r.opaque if one.operation == place]
         if not mine:
             continue
+        r.condition("the extreme entry is the only one of its size")
 
         def body(indices: tuple[Index, ...], mine: Any = mine) -> Expression:
             result: Expression = ONE

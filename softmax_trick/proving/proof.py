@@ -152,7 +152,8 @@ class _Prover:
             again = case.without_small_bounds()
             others = again.findings(formula)
             if all(finding.verdict == "proved" for finding in others):
-                case, findings = again, others
+                bounds = [one for one in again.conditions if one not in case.conditions]
+                findings = [_only_where(finding, bounds) for finding in findings]
         scope = case.scope if any(finding.verdict == "proved" for finding in findings) else ""
         self._notes += case.notes
         conditions |= case.conditions
@@ -190,6 +191,13 @@ class _Prover:
 
     def _leaves(self, sizes: Mapping[str, int]) -> list[Tensor]:
         return leaves(self._declared, sizes)
+
+
+def _only_where(finding: Finding, bounds: list[str]) -> Finding:
+    """Of what is open on the whole domain, that it is proved on a part of it."""
+    if finding.verdict == "proved":
+        return finding
+    return replace(finding, reason=f"proved only where {' and '.join(bounds)}; elsewhere: {finding.reason}")
 
 
 class _OutOfTime(BaseException):

@@ -392,7 +392,7 @@ class Reader:
     def _above(self, a: Expression, b: Expression, or_equal: bool) -> Expression:
         if a is b or (isinstance(a, Number) and isinstance(b, Number) and a.value == b.value):
             return ONE if or_equal else ZERO
-        if self.is_piecewise(a) or self.is_piecewise(b):
+        if not (isinstance(a, Number) and isinstance(b, Number)):
             self.condition("the two sides of the comparison differ")
         return apply("step", apply("subtract", a, b))
 
@@ -502,10 +502,14 @@ class Reader:
         while isinstance(argument, Ref):
             operation = self.trace.operations[argument.number]
             short = operation.name.removeprefix("aten.").split(".")[0]
-            if short not in SAME_ENTRIES:
+            if short not in SAME_ENTRIES and not (short == "slice" and self._is_whole(argument.number)):
                 return argument.number
             argument = operation.arguments[0]
         return None
+
+    def _is_whole(self, place: int) -> bool:
+        """Whether a slice leaves nothing out, as that of x[:, None] does: it is then read as what it is taken from."""
+        return self.values[place] is self.values[self.trace.operations[place].arguments[0].number]
 
     def is_positive(self, expression: Expression) -> bool:
         """Whether an expression is seen to be positive everywhere."""

@@ -92,7 +92,7 @@ class Proof:
     def __str__(self) -> str:
         lines = ["; ".join(f"{name}: {reading}" for name, reading in self.inputs.items())]
         for finding in (*self.findings, *self.second):
-            lines += _in_words(finding, self.scope)
+            lines += _in_words(finding, self.scope, ", where all of the below holds" if self.conditions else "")
         lines += [f"where {condition}" for condition in self.conditions]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
@@ -138,11 +138,11 @@ def worst(verdicts: list[Verdict]) -> Verdict:
     return next((one for one in order if one in verdicts), "undecided")
 
 
-def _in_words(finding: Finding, scope: str) -> list[str]:
+def _in_words(finding: Finding, scope: str, where: str) -> list[str]:
     match finding.verdict:
         case "proved":
             extra = f" ({finding.reason})" if finding.reason else ""
-            return [f"{finding.what}: proved over the reals, {finding.scope or scope}{extra}"]
+            return [f"{finding.what}: proved over the reals, {finding.scope or scope}{extra}{where}"]
         case "undecided":
             return [f"{finding.what}: undecided: {finding.reason}"]
     witness = finding.counterexample
