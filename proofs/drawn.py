@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Generator, Tensor
+from typing import TYPE_CHECKING
 
-Sides = tuple[Tensor, Tensor]  # the two sides that a claim says are equal
+from softmax_trick.system.lazy import Late
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Generator, Tensor
+else:
+    torch = Late("torch")
+
+Sides = tuple["Tensor", "Tensor"]  # the two sides that a claim says are equal
 
 
 def normal(g: Generator, classes: int, scale: float = 1.0) -> Tensor:

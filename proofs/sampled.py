@@ -9,13 +9,17 @@ units), so that rounding stays below 1e-12, and a wrong sign, factor or index is
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import torch
-from torch import Generator, Tensor
-from torch.func import grad, jacrev
+from typing import TYPE_CHECKING
 
 from softmax_trick.proofs import sampled_beyond
 from softmax_trick.proofs.drawn import Sides, distribution, normal
+from softmax_trick.system.lazy import Late
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Generator, Tensor
+else:
+    torch = Late("torch")
 
 TOLERANCE = 1e-9
 CLASSES = range(1, 13)
@@ -74,12 +78,12 @@ def _range_of_ce(g: Generator, classes: int) -> Sides:
 def _jacobian_of_softmax(g: Generator, classes: int) -> Sides:
     x = 3 * normal(g, classes)
     y = x.softmax(-1)
-    return jacrev(lambda s: s.softmax(-1))(x), y.diag() - y.outer(y)
+    return torch.func.jacrev(lambda s: s.softmax(-1))(x), y.diag() - y.outer(y)
 
 
 def _gradient_of_softce(g: Generator, classes: int) -> Sides:
     x, t = 3 * normal(g, classes), distribution(g, classes)
-    softce = grad(lambda s: torch.nn.functional.cross_entropy(s, t))(x)
+    softce = torch.func.grad(lambda s: torch.nn.functional.cross_entropy(s, t))(x)
     return softce, x.softmax(-1) - t
 
 
@@ -93,13 +97,13 @@ def _softce_below_one(g: Generator, classes: int) -> Sides:
 def _range_of_gradient(g: Generator, classes: int) -> Sides:
     """Inside (-1, 1) for random scores and targets, and a random value in it is reached by component 1."""
     x, t = 5 * normal(g, classes), distribution(g, classes)
-    inside = (grad(lambda s: torch.nn.functional.cross_entropy(s, t))(x).abs() < 1).double()
+    inside = (torch.func.grad(lambda s: torch.nn.functional.cross_entropy(s, t))(x).abs() < 1).double()
     wanted = 2 * torch.rand(1, generator=g, dtype=torch.float64) - 1
     eye = torch.eye(classes, dtype=torch.float64)
     target = eye[1] if wanted > 0 else eye[0]
     odds = torch.logit(wanted if wanted > 0 else 1 + wanted)
     scores = torch.cat([odds + torch.tensor(classes - 1.0).double().log(), torch.zeros(classes - 1).double()])
-    reached = grad(lambda s: torch.nn.functional.cross_entropy(s, target))(scores)[:1]
+    reached = torch.func.grad(lambda s: torch.nn.functional.cross_entropy(s, target))(scores)[:1]
     return torch.cat([inside, reached]), torch.cat([torch.ones(classes).double(), wanted])
 
 
@@ -109,7 +113,7 @@ def _range_of_gradient(g: Generator, classes: int) -> Sides:
 def _p1_to_p2(g: Generator, classes: int) -> Sides:
     f, d = _generalised_softmax(g, classes)
     x = normal(g, classes)
-    return jacrev(f)(x), _softmax_type(f(x), d)
+    return torch.func.jacrev(f)(x), _softmax_type(f(x), d)
 
 
 def _p2_to_p3(g: Generator, classes: int, simplex: bool) -> Sides:
@@ -117,14 +121,14 @@ def _p2_to_p3(g: Generator, classes: int, simplex: bool) -> Sides:
     x = normal(g, classes)
     t = distribution(g, classes) if simplex else torch.rand(classes, generator=g, dtype=torch.float64)
     y = f(x)
-    return jacrev(f)(x).T @ (-t / y), d * (y - t)
+    return torch.func.jacrev(f)(x).T @ (-t / y), d * (y - t)
 
 
 def _p2_gives_unity(g: Generator, classes: int) -> Sides:
     """(P2) -> (P1) would make every F with (P2) sum to one, SoftMax with slack included."""
     f, d = _generalised_softmax(g, classes, slack=True)
     x = normal(g, classes)
-    if not torch.allclose(jacrev(f)(x), _softmax_type(f(x), d)):
+    if not torch.allclose(torch.func.jacrev(f)(x), _softmax_type(f(x), d)):
         raise ArithmeticError("this F has not (P2)")
     return f(x).sum(), torch.ones(()).double()
 
@@ -140,14 +144,14 @@ def _classification(g: Generator, classes: int) -> Sides:
         powers = a * (d * s).exp()
         return powers / (slack + powers.sum())
 
-    return jacrev(f)(x), _softmax_type(f(x), d)
+    return torch.func.jacrev(f)(x), _softmax_type(f(x), d)
 
 
 def _repaired_theorem(g: Generator, classes: int) -> Sides:
     """(P1) -> (P2) and (P1) -> (P3) on the simplex at once; unity is kept from one point to another."""
     f, d = _generalised_softmax(g, classes)
     x, t = normal(g, classes), distribution(g, classes)
-    y, j = f(x), jacrev(f)(x)
+    y, j = f(x), torch.func.jacrev(f)(x)
     left = torch.cat([j.flatten(), j.T @ (-t / y), f(x + normal(g, classes)).sum().view(1)])
     return left, torch.cat([_softmax_type(y, d).flatten(), d * (y - t), torch.ones(1).double()])
 
@@ -161,14 +165,14 @@ def _trick_without_positivity(g: Generator, classes: int) -> Sides:
         powers = a * (d * s).exp()
         return powers / (slack + powers.sum())
 
-    y, j = f(x), jacrev(f)(x)
+    y, j = f(x), torch.func.jacrev(f)(x)
     return torch.cat([j.flatten(), j.T @ (-t / y)]), torch.cat([_softmax_type(y, d).flatten(), d * (y - t)])
 
 
 def _no_dilation_fits(g: Generator, classes: int) -> Sides:
     """At x = 0 no d solves (A3) for t = (1, ..., 1) and t = e_1: the least-squares residual is not zero."""
     x = torch.zeros(classes, dtype=torch.float64)
-    y, j = x.softmax(-1), jacrev(lambda s: s.softmax(-1))(x)
+    y, j = x.softmax(-1), torch.func.jacrev(lambda s: s.softmax(-1))(x)
     targets = (torch.ones(classes).double(), torch.eye(classes, dtype=torch.float64)[0])
     rows = torch.cat([(y - t).diag() for t in targets])
     sides = torch.cat([j.T @ (-t / y) for t in targets])

@@ -7,15 +7,19 @@ in float64. Where a claim says that something differs, or is bounded, a side is 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import torch
-from torch import Generator, Tensor
-from torch.func import grad, jacrev
-from torch.nn import functional
+from typing import TYPE_CHECKING
 
 from softmax_trick.proofs.drawn import Sides, distribution, normal, positive
+from softmax_trick.system.lazy import Late
 
-Function = Callable[[Tensor], Tensor]
+if TYPE_CHECKING:
+    import torch
+    from torch import Generator, Tensor
+    from torch.nn import functional
+else:
+    torch, functional = Late("torch"), Late("torch.nn.functional")
+
+Function = Callable[["Tensor"], "Tensor"]
 
 
 # --- what is drawn ----------------------------------------------------------------------------------------------------
@@ -54,9 +58,9 @@ def _huber(x: Tensor) -> Tensor:
 
 
 ELEMENTWISE: dict[str, Function] = {
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "hardtanh": functional.hardtanh,
+    "sigmoid": lambda x: x.sigmoid(),
+    "tanh": lambda x: x.tanh(),
+    "hardtanh": lambda x: functional.hardtanh(x),
     "hardsigmoid": lambda x: ((x + 2) / 4).clamp(0, 1),
     "hardsigmoid_torch": lambda x: ((x + 3) / 6).clamp(0, 1),
 }
@@ -70,7 +74,7 @@ def _gradient(potential: Function, function: Function) -> Callable[[Generator, i
 
     def test(g: Generator, classes: int) -> Sides:
         x, t = normal(g, classes, 3), normal(g, classes)
-        return grad(lambda score: potential(score) - score.dot(t))(x), function(x) - t
+        return torch.func.grad(lambda score: potential(score) - score.dot(t))(x), function(x) - t
 
     return test
 
@@ -93,7 +97,7 @@ def _expands_at_most(function: Function, constant: float, x: Tensor, other: Tens
 def _lipschitz(name: str, constant: float) -> Callable[[Generator, int], Sides]:
     def test(g: Generator, classes: int) -> Sides:
         f = ELEMENTWISE[name]
-        steepest = jacrev(f)(torch.zeros(classes, dtype=torch.float64))
+        steepest = torch.func.jacrev(f)(torch.zeros(classes, dtype=torch.float64))
         reached = torch.linalg.matrix_norm(steepest, 2), torch.tensor(constant, dtype=torch.float64)
         return _both(_expands_at_most(f, constant, normal(g, classes), normal(g, classes)), reached)
 
@@ -105,12 +109,12 @@ def _lipschitz_softmax(g: Generator, classes: int) -> Sides:
         return x.softmax(-1)
 
     limit = 40 * (_unit(classes, 0) + _unit(classes, 1))
-    reached = torch.linalg.matrix_norm(jacrev(f)(limit), 2), torch.tensor(0.5, dtype=torch.float64)
+    reached = torch.linalg.matrix_norm(torch.func.jacrev(f)(limit), 2), torch.tensor(0.5, dtype=torch.float64)
     return _both(_expands_at_most(f, 0.5, normal(g, classes), normal(g, classes)), reached)
 
 
 def _norm_of_softmax(g: Generator, classes: int) -> Sides:
-    norm = torch.linalg.matrix_norm(jacrev(lambda x: x.softmax(-1))(normal(g, classes)), 2)
+    norm = torch.linalg.matrix_norm(torch.func.jacrev(lambda x: x.softmax(-1))(normal(g, classes)), 2)
     return _so(norm < 0.5)
 
 
@@ -128,7 +132,7 @@ def _ldam(g: Generator, classes: int) -> Sides:
 
     def presupposed(label: int) -> Tensor:
         shift, e = margins * _unit(classes, label), _unit(classes, label)
-        return grad(lambda score: functional.cross_entropy(score - shift, e))(x) + e
+        return torch.func.grad(lambda score: functional.cross_entropy(score - shift, e))(x) + e
 
     return _so((presupposed(0) - presupposed(1)).norm() > 1e-4)
 
@@ -156,7 +160,7 @@ def _no_p2(g: Generator, classes: int) -> Sides:
     x = positive(g, classes) / 2
     residuals = []
     for f in ELEMENTWISE.values():
-        y, j = f(x), jacrev(f)(x)
+        y, j = f(x), torch.func.jacrev(f)(x)
         form = y.diag() - y.outer(y)
         d = (form * j).sum(0) / (form * form).sum(0)
         residuals.append((form * d - j).norm() > 1e-3)
@@ -204,9 +208,12 @@ def _information(g: Generator, classes: int) -> Sides:
 
 # Claim -> (test, fewest classes for which it is stated).
 SAMPLED: dict[str, tuple[Callable[[Generator, int], Sides], int]] = {
-    "X.gradient.hardtanh": (_gradient(_huber, functional.hardtanh), 1),
+    "X.gradient.hardtanh": (_gradient(_huber, ELEMENTWISE["hardtanh"]), 1),
     "X.gradient.hardsigmoid": (_gradient(lambda x: _huber(x / 2) + x.sum() / 2, ELEMENTWISE["hardsigmoid"]), 1),
-    "X.gradient.hardsigmoid-torch": (_gradient(lambda x: 1.5 * _huber(x / 3) + x.sum() / 2, functional.hardsigmoid), 1),
+    "X.gradient.hardsigmoid-torch": (
+        _gradient(lambda x: 1.5 * _huber(x / 3) + x.sum() / 2, lambda x: functional.hardsigmoid(x)),
+        1,
+    ),
     "X.gradient.sparsemax": (_gradient(lambda x: (x.dot(x) - ((x - _sparsemax(x)) ** 2).sum()) / 2, _sparsemax), 1),
     "X.convex.hard": (_monotone, 1),
     "X.lipschitz.softmax": (_lipschitz_softmax, 2),

@@ -24,6 +24,7 @@ from softmax_trick.commands import (
     verify,
 )
 from softmax_trick.commands.output import INTERRUPTED, WRONG_USAGE, WrongUsage
+from softmax_trick.system.extras import missing_extra
 from softmax_trick.system.terminal import Parser, complain, emit, guarded
 
 
@@ -46,6 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status: int = options.run(options)
         except WrongUsage as error:
             complain(f"softmax-trick: {error}")
+            return WRONG_USAGE
+        except ImportError as error:
+            missing = missing_extra(error, f"softmax-trick {given[0]}")
+            if missing is None:
+                raise
+            complain(f"softmax-trick: {missing}")
             return WRONG_USAGE
         except KeyboardInterrupt:
             complain(f"softmax-trick: interrupted{options.if_interrupted}")

@@ -66,27 +66,31 @@ def the_package() -> Modules:
 
 
 @cache
-def imported(source: str) -> tuple[tuple[str, str], ...]:
-    """What a module imports: pairs of a module and a name in it, which is empty if the module itself is imported."""
-    found: list[tuple[str, str]] = []
-    waiting: list[ast.AST] = [ast.parse(source)]
+def imported(source: str) -> tuple[tuple[str, str, bool], ...]:
+    """What a module imports: a module, a name in it, which is empty if the module itself is imported, and whether it
+    is imported with the module, not in a function.
+    """
+    found: list[tuple[str, str, bool]] = []
+    waiting: list[tuple[ast.AST, bool]] = [(ast.parse(source), True)]
     while waiting:
-        node = waiting.pop()
+        node, at_once = waiting.pop()
         if isinstance(node, ast.Import):
-            found += [(alias.name, "") for alias in node.names]
+            found += [(alias.name, "", at_once) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            found += [(f"{'.' * node.level}{node.module or ''}", alias.name) for alias in node.names]
+            found += [(f"{'.' * node.level}{node.module or ''}", alias.name, at_once) for alias in node.names]
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            waiting += node.orelse
+            waiting += [(one, at_once) for one in node.orelse]
         elif isinstance(node, ast.stmt | ast.Module | ast.ExceptHandler | ast.match_case):
-            waiting += ast.iter_child_nodes(node)
+            at_once = at_once and not isinstance(node, ast.FunctionDef)
+            waiting += [(one, at_once) for one in ast.iter_child_nodes(node)]
     return tuple(found)
 
 
-def imports(name: str, modules: Modules) -> Iterator[str]:
-    """The modules that a module imports; `from a import b` may name the module a.b."""
-    for module, one in imported(modules[name]):
-        yield f"{module}.{one}" if f"{module}.{one}" in modules else module
+def imports(name: str, modules: Modules, late: bool = True) -> Iterator[str]:
+    """The modules that a module imports, in functions too or not; `from a import b` may name the module a.b."""
+    for module, one, at_once in imported(modules[name]):
+        if at_once or late:
+            yield f"{module}.{one}" if f"{module}.{one}" in modules else module
 
 
 def room(module: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from softmax_trick.commands.arguments import count, seed
 from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, check_outputs, write
+from softmax_trick.system.extras import demand
 from softmax_trick.system.terminal import say
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     check_outputs([file for file in (options.json, options.plot) if file])
     if options.plot and options.plot.rpartition(".")[2].lower() not in ("svg", "png", "pdf"):
         raise WrongUsage(f"--plot {options.plot}: its name must end in .svg, .png or .pdf")
+    demand("softmax-trick accuracy", "torch", "hypothesis")
     found = _measured(options)
     if options.json != "-":
         say(str(found))

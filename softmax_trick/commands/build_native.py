@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from softmax_trick.commands.output import DIFFERENT, OK, WrongUsage
-from softmax_trick.system.extras import MissingExtra, require
+from softmax_trick.commands.output import DIFFERENT, OK
+from softmax_trick.system.extras import demand
 from softmax_trick.system.terminal import complain, say
 
 COMPILE = """
@@ -52,15 +52,10 @@ def run(options: argparse.Namespace) -> int:
     """Build, check, keep."""
     from rich.console import Console
 
+    ninja = () if shutil.which("ninja") else ("ninja",)
+    demand("softmax-trick build-native", "torch", *ninja, "hypothesis")
     from softmax_trick.isbe import native
 
-    try:
-        for module in ("ninja", "hypothesis"):
-            if module == "ninja" and shutil.which("ninja"):
-                continue
-            require(module, "native", "build-native")
-    except MissingExtra as missing:
-        raise WrongUsage(str(missing)) from missing
     console = Console(stderr=True)
     try:
         with _workplace(native.folder()) as name:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, check_writable, width_of, write
+from softmax_trick.system.extras import demand
 
 if TYPE_CHECKING:
     from softmax_trick.certification.certificate import Certificate
@@ -79,12 +80,13 @@ def _of_formulas(options: argparse.Namespace) -> Certificate:
 
 
 def _of_code(options: argparse.Namespace) -> Certificate:
-    from softmax_trick.certification.black_box import BlackBoxError, certify_torch, load_function
-
     if options.positive or options.let:
         raise WrongUsage("--positive and --let belong to formulas: code has no parameters")
     if options.k is None or options.k < 1:
         raise WrongUsage("--torch needs --k, the number of classes, at least 1")
+    demand("softmax-trick certify --torch", "torch")
+    from softmax_trick.certification.black_box import BlackBoxError, certify_torch, load_function
+
     sys.path.insert(0, "")  # as python -m does
     try:
         return certify_torch(load_function(options.torch), options.k)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, progress_bar, width_of
+from softmax_trick.system.extras import is_installed, remedy
 from softmax_trick.system.terminal import complain, say
 
 
@@ -58,6 +59,11 @@ def run(options: argparse.Namespace) -> int:
     from softmax_trick.report.mutants import mutants_table
 
     console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
+    if not is_installed("torch"):
+        complain(
+            f"softmax-trick: torch is not installed: mutants that it tells from their originals are not made, and "
+            f"no samples are taken: {remedy('torch')}"
+        )
     with errors.status("making the mutants"):
         mutants = list(made_from(paper_of(options.ledger).claims.values())) if options.ledger else catalogue()
     outcomes = []

@@ -16,6 +16,7 @@ from softmax_trick.commands.output import (
     check_writable,
     write,
 )
+from softmax_trick.system.extras import demand
 from softmax_trick.system.limited import Trouble, within
 from softmax_trick.system.terminal import say
 
@@ -61,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
         declared = read_inputs(options.inputs)
     except DeclarationError as error:
         raise WrongUsage(f"--inputs: {error}") from error
+    demand("softmax-trick prove", "torch")
     found = within(options.time_limit, _proved, options.function, options.inputs, options.like, options.time_limit)
     if isinstance(found, WrongUsage):
         raise found

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from softmax_trick.commands.arguments import count, one_of, positive, seed
-from softmax_trick.system.extras import MissingExtra
+from softmax_trick.system.extras import missing_extra
 from softmax_trick.system.terminal import Parser, complain, guarded, say
 from softmax_trick.training import TrainingError
 from softmax_trick.training.data import SOURCES, DataSet, load
@@ -36,8 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parse(arguments)
         try:
             return _run(options)
-        except (TrainingError, MissingExtra, OSError) as error:
+        except (TrainingError, OSError) as error:
             complain(f"error: {error}")
+            return 1
+        except ImportError as error:
+            missing = missing_extra(error, "softmax-trick train")
+            if missing is None:
+                raise
+            complain(f"error: {missing}")
             return 1
         except KeyboardInterrupt:
             kept = "" if options.check else "; complete epochs are kept: add --resume to go on"

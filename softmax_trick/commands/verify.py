@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from softmax_trick.ledger.cache import Cache
-    from softmax_trick.ledger.run import Ledger, UnknownClaim, differences
+    from softmax_trick.ledger.run import Ledger, UnknownClaim, differences, left_out
     from softmax_trick.report.console import claim_in_full, ledger_table, list_of_claims, show
 
     console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
@@ -118,6 +118,8 @@ def run(options: argparse.Namespace) -> int:
     ):
         complain(f"softmax-trick: {line}")
         status = DIFFERENT
+    if missing := left_out(results):
+        complain(f"softmax-trick: {missing}")
     if cache.trouble:
         complain(f"softmax-trick: the evidence could not be kept: {cache.trouble}")
     return status

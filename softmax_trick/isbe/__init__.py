@@ -21,11 +21,30 @@ On a CPU `softmax-trick build-native` makes them faster; `path()` says which way
 what each costs: docs/isbe.md.
 """
 
-from softmax_trick.isbe.error import isbe_error, isbe_gradient
-from softmax_trick.isbe.linear import isbe_linear
-from softmax_trick.isbe.loss import ISBELoss
-from softmax_trick.isbe.native import path
-from softmax_trick.isbe.values import REDUCTIONS, VALUES, Reduction, Value
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from softmax_trick.system.lazy import names_from
+
+if TYPE_CHECKING:
+    from softmax_trick.isbe.error import isbe_error, isbe_gradient
+    from softmax_trick.isbe.linear import isbe_linear
+    from softmax_trick.isbe.loss import ISBELoss
+    from softmax_trick.isbe.native import path
+    from softmax_trick.isbe.values import REDUCTIONS, VALUES, Reduction, Value
+
+_HOME = {
+    "REDUCTIONS": "softmax_trick.isbe.values",
+    "VALUES": "softmax_trick.isbe.values",
+    "ISBELoss": "softmax_trick.isbe.loss",
+    "Reduction": "softmax_trick.isbe.values",
+    "Value": "softmax_trick.isbe.values",
+    "isbe_error": "softmax_trick.isbe.error",
+    "isbe_gradient": "softmax_trick.isbe.error",
+    "isbe_linear": "softmax_trick.isbe.linear",
+    "path": "softmax_trick.isbe.native",
+}
 
 __all__ = [
     "REDUCTIONS",
@@ -38,3 +57,6 @@ __all__ = [
     "isbe_linear",
     "path",
 ]
+
+
+__getattr__, __dir__ = names_from(__name__, _HOME)

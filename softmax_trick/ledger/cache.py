@@ -17,6 +17,7 @@ from typing import Any
 from softmax_trick.ledger.claims import Claim, Evidence, Step
 from softmax_trick.ledger.digests import Digest, digest
 from softmax_trick.measurements.figure import Figure
+from softmax_trick.system.extras import is_installed
 from softmax_trick.system.files import parse_json, write_whole
 from softmax_trick.system.signature import sign, verified
 
@@ -63,8 +64,14 @@ class Cache:
             return None  # nothing, or nothing that can be used: it is found again
 
     def save(self, claim: Claim, evidence: tuple[Evidence, ...]) -> None:
-        """Keep the evidence for a claim; a crash is not kept, and what cannot be written is left (see `trouble`)."""
+        """Keep the evidence for a claim; a crash is not kept, and what cannot be written is left (see `trouble`).
+
+        What was not run for want of torch is kept under a digest that says so. Where torch is there and cannot be
+        imported, the digest does not: the evidence is not kept.
+        """
         if any(item.outcome == "crashed" for item in evidence):
+            return
+        if any(item.outcome == "not run" for item in evidence) and is_installed("torch"):
             return
         content = {
             "format": FORMAT,

@@ -32,7 +32,7 @@ RUNGS: tuple[Rung, ...] = ("sampled", "enclosed", "exact", "general", "kernel")
 
 _PLACE = re.compile(r"\\formula\{([^{}]+)\}")
 
-Outcome = Literal["holds", "fails", "open", "gave up", "crashed"]
+Outcome = Literal["holds", "fails", "open", "gave up", "crashed", "not run"]
 
 
 class Verdict(StrEnum):
@@ -70,11 +70,12 @@ class Evidence:
         rung: how strong that is.
         scope: for which K, or for how many samples.
         outcome: "holds", "fails" (with a witness, unless it was only sampled), "open" or "crashed" (with a reason);
-            "gave up" if it is an engine that only confirms what others find, and it could not.
+            "gave up" if it is an engine that only confirms what others find, and it could not; "not run" if a package
+            that it needs is not installed: it then says nothing.
         seconds: wall time.
         steps: what was checked, in order.
         witness: where and how the claim fails; or, for a claim that something exists, what exists.
-        reason: why it is open, or what crashed.
+        reason: why it is open or not run, or what crashed.
         uses: the other claims that it rests on.
         figures: what was measured.
         complete: whether it covers all that the claim speaks of, every K or every cell: then "holds" is a proof.
@@ -95,6 +96,11 @@ class Evidence:
     complete: bool = False
     conditions: tuple[str, ...] = ()
     unstated: tuple[str, ...] = ()
+
+    @property
+    def ending(self) -> str:
+        """The outcome as it is shown: of what was not run, with the reason."""
+        return f"not run: {self.reason}" if self.outcome == "not run" else self.outcome
 
 
 @dataclass(frozen=True)
@@ -208,11 +214,19 @@ class Claim:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict that follows from evidence, the rung on which it stands, and the reason if it is undecided."""
+    """The verdict that follows from evidence.
+
+    Attributes:
+        verdict: proved, refuted, measured or undecided.
+        rung: the rung on which it stands; None if undecided.
+        reason: why it is undecided.
+        not_run: whether it is undecided only because what would decide it was not run.
+    """
 
     verdict: Verdict
     rung: Rung | None
     reason: str = ""
+    not_run: bool = False
 
 
 def judge(evidence: Sequence[Evidence], unproved: Sequence[str] = ()) -> Judgement:
@@ -222,6 +236,7 @@ def judge(evidence: Sequence[Evidence], unproved: Sequence[str] = ()) -> Judgeme
     - Refuted: an exact or enclosed counterexample.
     - Proved: some evidence for it is complete, nothing is open, and what it rests on is proved.
     - Measured: there are figures, whichever way they point.
+    - What was not run counts for nothing.
 
     Args:
         evidence: what the engines found.
@@ -249,6 +264,8 @@ def judge(evidence: Sequence[Evidence], unproved: Sequence[str] = ()) -> Judgeme
         return Judgement(Verdict.PROVED, _highest(complete))
     if measured:
         return Judgement(Verdict.MEASURED, _highest(measured))
+    if missing := [item for item in evidence if item.outcome == "not run"]:
+        return Judgement(Verdict.UNDECIDED, None, f"{missing[0].engine}: not run: {missing[0].reason}", not_run=True)
     return Judgement(Verdict.UNDECIDED, None, "the evidence stands on too low a rung to decide it for every K")
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from softmax_trick.ledger.claims import Claim
+from softmax_trick.system.extras import is_installed
 
 LIBRARIES = ("mpmath", "numpy", "python-flint", "scipy", "sympy", "torch", "z3-solver")
 ENGINES = ("softmax_trick.ledger.run", "softmax_trick.proofs.sampled")  # what every claim is run by
@@ -51,6 +52,8 @@ def libraries() -> dict[str, str]:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "none"
+    if not is_installed("torch"):  # what is not run without it is gathered once it is there
+        versions["torch"] = "none"
     return versions
 
 

@@ -17,6 +17,7 @@ from softmax_trick.language.grammar import Statement, parse
 from softmax_trick.language.text import to_text
 from softmax_trick.ledger.claims import Claim, Evidence, Outcome, Step
 from softmax_trick.ledger.formulas import Formula, fewest
+from softmax_trick.ledger.steps import broken_off
 from softmax_trick.readings.pointwise import Point
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def sampled(claim: Claim) -> Evidence:
     except LanguageError as error:
         evidence = replace(evidence, outcome="gave up", reason=str(error))
     except Exception as error:
-        evidence = replace(evidence, outcome="crashed", reason=f"{type(error).__name__}: {error}")
+        evidence = broken_off(evidence, error)
     return replace(evidence, seconds=time.perf_counter() - start)
 
 

@@ -24,10 +24,11 @@ from softmax_trick.ledger.evaluation import by_canonical_form, sampled
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.parallel import Gatherers
 from softmax_trick.ledger.proof import EXACT, Algebra, Proof
-from softmax_trick.ledger.steps import Open, Refuted, Steps
+from softmax_trick.ledger.steps import Open, Refuted, Steps, broken_off
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.measurements.results import LONG_ENOUGH, Results, committed_results, outcome
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK
+from softmax_trick.system.extras import remedy
 
 
 class UnknownClaim(ValueError):
@@ -313,7 +314,7 @@ def _attempt(run: Callable[[Any], None], argument: Steps, evidence: Evidence) ->
     except LanguageError as error:  # entries are read when they are decided
         ended = replace(evidence, outcome="open", reason=f"a formula is not read by SymPy: {error}")
     except Exception as error:
-        ended = replace(evidence, outcome="crashed", reason=f"{type(error).__name__}: {error}")
+        ended = broken_off(evidence, error)
     unstated = tuple(condition for condition, stated in argument.conditions.items() if not stated)
     return replace(
         ended,
@@ -363,7 +364,7 @@ def _sampled(claim: Claim) -> Iterator[Evidence]:
         if reason := sampled.disagreement(claim.id):
             evidence = replace(evidence, outcome="fails", reason=reason)
     except Exception as error:
-        evidence = replace(evidence, outcome="crashed", reason=f"{type(error).__name__}: {error}")
+        evidence = broken_off(evidence, error)
     yield replace(evidence, seconds=time.perf_counter() - start)
 
 
@@ -380,11 +381,13 @@ def verify(*ids: str) -> list[Result]:
 def differences(results: Sequence[Result], recorded: Mapping[str, str]) -> list[str]:
     """What is wrong with these results, one line each: undecided, not as recorded, or true on a part of the domain.
 
-    Where nothing at all is recorded, no verdict differs from what is.
+    Where nothing at all is recorded, no verdict differs from what is. What was not run is no difference: `left_out`.
     """
     lines = []
     for result in results:
         name, verdict = result.claim.id, result.verdict
+        if result.judgement.not_run:
+            continue
         if verdict is Verdict.UNDECIDED and recorded.get(name) != verdict:
             lines.append(f"{name} is undecided: {result.judgement.reason}")
         elif recorded and name not in recorded:
@@ -394,6 +397,17 @@ def differences(results: Sequence[Result], recorded: Mapping[str, str]) -> list[
         if verdict is Verdict.PROVED and (unstated := {one: None for item in result.evidence for one in item.unstated}):
             lines.append(f"{name} is proved only where {'; '.join(unstated)}, which its hypotheses do not say")
     return lines
+
+
+def left_out(results: Sequence[Result]) -> str:
+    """What was not run for want of torch, and what installs it, in one line; "" if nothing was left out."""
+    missing = [(result, item) for result in results for item in result.evidence if item.outcome == "not run"]
+    if not missing:
+        return ""
+    undecided = sum(result.judgement.not_run for result in results)
+    checks = f"{len(missing)} {'check' if len(missing) == 1 else 'checks'} by torch"
+    claims = f", which alone decide {undecided} {'claim' if undecided == 1 else 'claims'}" if undecided else ""
+    return f"not run: {checks}{claims}: {missing[0][1].reason}: {remedy('torch')}"
 
 
 def as_json(results: Sequence[Result]) -> dict[str, Any]:
@@ -437,4 +451,5 @@ def _evidence_as_json(item: Evidence) -> dict[str, Any]:
         "conditions": list(item.conditions),
         "steps": [asdict(step) for step in item.steps],
         "figures": [asdict(figure) for figure in item.figures],
+        "reason": item.reason or None,
     }

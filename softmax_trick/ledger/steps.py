@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from softmax_trick.ledger.claims import Step
+from softmax_trick.ledger.claims import Evidence, Step
+from softmax_trick.system.extras import why_not_imported
 
 
 class Open(Exception):
@@ -60,6 +61,13 @@ class Steps:
     def established(self, text: str, *detail: str) -> None:
         """A step that was just decided exactly; the detail says how."""
         self.steps.append(Step(text, "checked", detail))
+
+
+def broken_off(evidence: Evidence, error: Exception) -> Evidence:
+    """The evidence of an engine that an error has stopped: not run if torch is not installed, else crashed."""
+    if reason := why_not_imported("torch", error):
+        return replace(evidence, outcome="not run", reason=f"torch {reason}")
+    return replace(evidence, outcome="crashed", reason=f"{type(error).__name__}: {error}")
 
 
 def as_text(witness: dict[str, Any]) -> dict[str, str]:

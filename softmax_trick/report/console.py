@@ -124,14 +124,14 @@ def claim_in_full(result: Result) -> RenderableType:
 
 
 def _evidence(item: Evidence) -> list[RenderableType]:
-    head = Text.assemble((item.engine, "bold"), f"  {item.rung}, {item.scope}: {item.outcome}, {item.seconds:.2f} s")
+    head = Text.assemble((item.engine, "bold"), f"  {item.rung}, {item.scope}: {item.ending}, {item.seconds:.2f} s")
     lines: list[RenderableType] = [head]
     if item.rung != "exact" or item.outcome != "holds":  # an exact run repeats the steps of the general one
         lines += [_step(step) for step in item.steps]
     if item.conditions:
         lines.append(Padding(Text(f"where {'; '.join(item.conditions)}"), (0, 0, 0, 2), expand=False))
     lines += [Padding(Text(_figure(figure)), (0, 0, 0, 2), expand=False) for figure in item.figures]
-    if item.reason:
+    if item.reason and item.outcome != "not run":
         lines.append(Padding(Text(f"✗ {item.reason}", style="red"), (0, 0, 0, 2), expand=False))
     return lines
 

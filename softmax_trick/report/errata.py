@@ -163,13 +163,15 @@ def _of_the_paper(results: Sequence[Result]) -> list[Result]:
 
 def _counts(printed: Sequence[Result]) -> str:
     waiting = sum(not_run(result) for result in printed)
+    missing = sum(result.judgement.not_run for result in printed)
     counts = Counter(result.verdict for result in printed)
     said = {
         "were proved": counts[Verdict.PROVED],
         "are false as printed and listed here": counts[Verdict.REFUTED],
         "speak of experiments and were measured": counts[Verdict.MEASURED],
         "speak of experiments that have not been repeated yet": waiting,
-        "are undecided": counts[Verdict.UNDECIDED] - waiting,
+        "were not checked here, where torch is not installed": missing,
+        "are undecided": counts[Verdict.UNDECIDED] - waiting - missing,
     }
     found = [f"{number} {words}" for words, number in said.items() if number]
     return f"Of the {len(printed)} statements that were checked, {', '.join(found)}."

@@ -38,7 +38,7 @@ STEP_MARKS = {
     "kernel": ("◆", "checked by the kernel of Coq, or cited for what that has checked"),
 }
 AGREES = {True: "✓ yes", False: "✗ no", None: ""}
-OUTCOME_MARKS = {"holds": "✓", "fails": "✗", "open": "?", "gave up": "–", "crashed": "!"}
+OUTCOME_MARKS = {"holds": "✓", "fails": "✗", "open": "?", "gave up": "–", "crashed": "!", "not run": "–"}
 
 
 def ledger_page(results: Sequence[Result], paper: Paper | None = None) -> str:
@@ -312,7 +312,7 @@ def _evidence(result: Result) -> str:
         return ""
     rows = "".join(
         f'<tr><th scope="row">{escape(item.engine)}</th><td>{item.rung}</td><td>{_scope(item)}</td>'
-        f'<td>{OUTCOME_MARKS[item.outcome]} {item.outcome}</td><td class="seconds">{item.seconds:.2f}</td></tr>'
+        f'<td>{OUTCOME_MARKS[item.outcome]} {escape(item.ending)}</td><td class="seconds">{item.seconds:.2f}</td></tr>'
         for item in result.evidence
     )
     figures = [figure for item in result.evidence for figure in item.figures]

@@ -83,7 +83,7 @@ def _weight(evidence: Evidence, verdict: Verdict) -> tuple[bool, bool, int]:
 
 def _evidence(item: Evidence) -> list[str]:
     lines = [_head(item), *(f"  {MARKS[step.kind]} {step.text}" for step in item.steps)]
-    if item.reason:
+    if item.reason and item.outcome != "not run":
         lines.append(f"  ✗ {item.reason}")
     if item.witness:
         word = "at" if item.outcome == "fails" else "with"
@@ -98,7 +98,7 @@ def _value(name: str, value: str) -> str:
 
 
 def _head(item: Evidence) -> str:
-    return f"{item.engine} ({item.rung}, {item.scope}): {item.outcome}"
+    return f"{item.engine} ({item.rung}, {item.scope}): {item.ending}"
 
 
 def _verdict(result: Result) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.system.extras import require
+from softmax_trick.system.extras import demand
 
 if TYPE_CHECKING:
     from softmax_trick.testing.losses import check_loss
@@ -50,7 +50,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'softmax_trick.testing' has no attribute {name!r}")
-    require("hypothesis", "testing", "softmax_trick.testing")
+    demand(f"softmax_trick.testing.{name}", "torch", "hypothesis")
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value

@@ -29,7 +29,21 @@ Modules: `calling` (the function as it is called), `examples` (scores), `search`
 
 from __future__ import annotations
 
-from softmax_trick.certification.black_box.calling import BlackBoxError, load_function
-from softmax_trick.certification.black_box.certify import certify_torch
+from typing import TYPE_CHECKING
+
+from softmax_trick.system.lazy import names_from
+
+if TYPE_CHECKING:
+    from softmax_trick.certification.black_box.calling import BlackBoxError, load_function
+    from softmax_trick.certification.black_box.certify import certify_torch
+
+_HOME = {
+    "BlackBoxError": "softmax_trick.certification.black_box.calling",
+    "certify_torch": "softmax_trick.certification.black_box.certify",
+    "load_function": "softmax_trick.certification.black_box.calling",
+}
 
 __all__ = ["BlackBoxError", "certify_torch", "load_function"]
+
+
+__getattr__, __dir__ = names_from(__name__, _HOME)
