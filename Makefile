@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify kernel mutants record test test-slow sanitize peers train lint wheel bench bench-rivals bench-tau notebooks lab clean
+.PHONY: verify kernel mutants record test test-slow sanitize peers train lint wheel bench bench-rivals bench-tau gpu notebooks lab clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
@@ -72,6 +72,10 @@ bench-rivals:
 	test -x build/rivals/bin/python || $(PYTHON) -m venv build/rivals
 	build/rivals/bin/python -m pip install --quiet --disable-pip-version-check tensorgrad==0.3.0
 	@echo "make bench now measures tensorgrad, too"
+
+# All that waits for a GPU: the kernel's times and checks, an epoch of N1, the paper's tables; resumable. See benchmarks/gpu.py.
+gpu: .venv/all.stamp
+	$(BIN)/python benchmarks/gpu.py
 
 bench-tau: .venv/all.stamp
 	$(BIN)/python benchmarks/tau.py

@@ -21,8 +21,7 @@ targets (softmax of pairs, the usual loss for independent labels) and huber_loss
 The last layer with the head: `isbe_linear` beside its own three matrix products, F.linear with F.cross_entropy, and
 torch's linear_cross_entropy with its chunks; peak memory is that of a process of its own, above what it had before.
 
-The GPU, bfloat16: the direct form beside F.cross_entropy, that compiled, and Liger-Kernel if it is installed; a bar of
-1.3 times the floor. Without a GPU the table stays empty.
+What waits for a GPU is in `benchmarks/gpu.py`.
 
 Evidence: all ways take turns in random order within every repeat, after a warm-up, so that whatever else the machine
 does falls on all alike. A ratio is the ratio of the medians, or of the minima where the title says so (at 1024 x 1000
@@ -30,7 +29,7 @@ cross-entropy's own median is twice its minimum), given with the quartiles of th
 as torch's do by default, by spinning, unless OMP_WAIT_POLICY says otherwise. It holds for the machine printed, not
 beyond. A bar that is missed is shown as missed.
 
-    python benchmarks/isbe_head.py [--repeats N] [--threads N] [--only head normalizers linear gpu]
+    python benchmarks/isbe_head.py [--repeats N] [--threads N] [--only head normalizers linear]
 """
 
 from __future__ import annotations
@@ -44,8 +43,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from statistics import median, quantiles
 from time import perf_counter
 
@@ -97,8 +94,6 @@ ELEMENTWISE = ("sigmoid", "tanh", "hardtanh", "hardsigmoid", "hardsigmoid_torch"
 VALUED = 0.8  # of binary cross-entropy, every other normalizer with its value
 ROWS, HIDDEN, CLASSES = 1024, 256, 32000
 LINEAR_BAR = 1.15  # times its three matrix products
-GPU_SIZE = 16384, 131072
-GPU_BAR = 1.3  # times the floor
 
 
 def copy_bandwidth(device: str = "cpu", numbers: int = 2**25) -> float:
@@ -302,42 +297,7 @@ def linear(repeats: int) -> Table:
     return table
 
 
-# --- on a GPU ---------------------------------------------------------------------------------------------------------
-
-
-def gpu_ways() -> dict[str, Way]:
-    """SoftMax, cross-entropy, and what is known to be fast."""
-    back, scores, labels = problem(*GPU_SIZE, device="cuda", dtype=torch.bfloat16)
-    buffer, none, compiled = torch.empty_like(scores), ISBELoss(value="none"), torch.compile(F.cross_entropy)
-    ways: dict[str, Way] = {
-        "cross-entropy": lambda: back(F.cross_entropy(scores, labels, reduction="sum")),
-        "cross-entropy, compiled": lambda: back(compiled(scores, labels, reduction="sum")),
-        "direct, buffer": lambda: back(scores, isbe_error(scores, labels, out=buffer)),
-        "wrapped, none": lambda: back(none(scores, labels)),
-    }
-    if find_spec("liger_kernel"):
-        liger = import_module("liger_kernel.transformers").LigerCrossEntropyLoss(reduction="sum")
-        ways["Liger-Kernel"] = lambda: back(liger(scores, labels))
-    return ways
-
-
-def gpu(repeats: int) -> Table:
-    """SoftMax on a GPU; without one an empty table that says so."""
-    rows, classes = GPU_SIZE
-    table = new_table(f"on a GPU, {rows} x {classes}, bfloat16: not measured, none is at hand")
-    if torch.cuda.is_available():
-        bandwidth = copy_bandwidth("cuda", 2**29)
-        table.title = (
-            f"{torch.cuda.get_device_name()}, bfloat16; floor at {bandwidth / 1e9:.0f} GB/s; SoftMax by {path('cuda')}"
-        )
-        floor = 2 * rows * classes * torch.bfloat16.itemsize / bandwidth
-        taken = take_turns(gpu_ways(), max(5, repeats // 10), "GPU")
-        bar = GPU_BAR * floor / median(taken["cross-entropy"])
-        add_rows(table, f"{rows} x {classes}", taken, "cross-entropy", {"direct, buffer": bar}, floor)
-    return table
-
-
-SECTIONS: dict[str, Callable[[int], Table]] = {"head": head, "normalizers": normalizers, "linear": linear, "gpu": gpu}
+SECTIONS: dict[str, Callable[[int], Table]] = {"head": head, "normalizers": normalizers, "linear": linear}
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
