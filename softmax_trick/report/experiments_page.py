@@ -9,18 +9,9 @@ from html import escape
 from softmax_trick.experiments.analysis import Analysis, Group
 from softmax_trick.report.charts import Chart, charts
 from softmax_trick.report.experiments_tables import Plain, statements, tables
-from softmax_trick.report.page import SOURCE, page, section
+from softmax_trick.report.page import OURS, SOURCE, page, section
 
 TITLE = "The experiments, run anew"
-CSS = """.list { padding-left: 1.2rem; }
-.figures td, .figures th { padding-right: 0.9rem; }
-.figures .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.figures caption { color: var(--ink); font-weight: 600; padding-top: 1.5rem; }
-.note { color: var(--soft); font-size: 0.85rem; max-width: 52rem; }
-figure { margin: 2rem 0; }
-figure img { width: 100%; height: auto; background: #fff; }
-figcaption { color: var(--soft); font: 0.85rem var(--sans); }
-"""
 
 
 def experiments_page(analysis: Analysis) -> str:
@@ -32,16 +23,22 @@ def experiments_page(analysis: Analysis) -> str:
     found = statements(analysis)
     sections = [_section(f"group-{number}", group) for number, group in enumerate(analysis.groups, start=1)]
     if found.rows:
-        sections.insert(0, section("statements", found.title, [_table(found, captioned=False)]))
-    entries = "".join(
-        f'<li><a href="#group-{number}">{escape(group.title)}</a>: {len(group.runs)} runs</li>'
-        for number, group in enumerate(analysis.groups, start=1)
-    )
+        sections.insert(0, section("statements", escape(found.title), [_table(found, captioned=False)]))
     top = f"""<p>The tables and figures of section 4 of {SOURCE}, from runs of
 our own: the paper's figures beside ours, with 95 % intervals over seeds. A table compares runs with the same data and
-settings.</p>
-<ul class="list">{entries}</ul>"""
-    return page(TITLE, "A report of training runs", top, sections, f"runs from {analysis.source}", rules=CSS)
+settings.</p>"""
+    entries = [f'<li><a href="#{OURS}statements">{escape(found.title)}</a></li>'] if found.rows else []
+    entries += [
+        f'<li><a href="#{OURS}group-{number}">{escape(group.title)}</a>, {_runs(group)}</li>'
+        for number, group in enumerate(analysis.groups, start=1)
+    ]
+    contents = f"""<details class="index" open=""><summary>Contents</summary>
+<nav aria-label="Contents"><ul>{"".join(entries)}</ul></nav></details>"""
+    return page(TITLE, "A report of training runs", top, contents, sections, f"runs from {analysis.source}")
+
+
+def _runs(group: Group) -> str:
+    return f"{len(group.runs)} run{'s' if len(group.runs) > 1 else ''}"
 
 
 def _section(key: str, group: Group) -> str:

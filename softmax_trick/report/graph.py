@@ -1,8 +1,8 @@
-"""The dependencies of claims as an inline SVG: claims in layers from left to right, coloured by verdict.
+"""The dependencies of claims as inline SVGs: claims in layers from left to right, coloured by verdict.
 
 A solid arrow leads from a claim to one that rests on it, a dashed one from a refuted claim to its repair. Each
-connected part of the graph is laid out by itself (layers by longest paths, order within layers by barycentres, as
-Sugiyama, Tagawa and Toda do), and the parts are packed in rows.
+connected part of the graph is a drawing of its own (layers by longest paths, order within layers by barycentres, as
+Sugiyama, Tagawa and Toda do): the page packs them, whatever its width, and can leave some out.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Literal
 
 from softmax_trick.ledger.claims import Verdict
 from softmax_trick.ledger.run import Result
+from softmax_trick.report.page import OURS, target
 
 MARKS = {Verdict.PROVED: "✓", Verdict.REFUTED: "✗", Verdict.MEASURED: "≈", Verdict.UNDECIDED: "?"}
 
-CHARACTER, HEIGHT = 6.7, 24.0  # of the labels and of the boxes, in pixels
-BETWEEN_LAYERS, BETWEEN_ROWS, BETWEEN_PARTS = 34.0, 11.0, 32.0
-WIDTH = 930.0  # of a row of parts; a wider part makes the whole wider
+CHARACTER, HEIGHT = 7.3, 26.0  # of the labels and of the boxes, in pixels
+BETWEEN_LAYERS, BETWEEN_ROWS = 34.0, 11.0
+STROKE = 2.0  # the room around a drawing, for the strokes of its boxes
 SWEEPS = 8
 
 
@@ -62,23 +63,28 @@ def edges(results: Sequence[Result]) -> list[Edge]:
     return list(dict.fromkeys(found))
 
 
-def svg(results: Sequence[Result]) -> str:
-    """The graph of all claims that have edges; nothing if none has."""
+def drawings(results: Sequence[Result]) -> list[str]:
+    """An SVG for each connected part of the graph of all claims that have edges, the highest first."""
     links = edges(results)
     by_id = {result.claim.id: result for result in results}
     layouts = [_lay_out(part, [edge for edge in links if edge.start in part]) for part in _connected(by_id, links)]
-    if not layouts:
-        return ""
-    offsets, width, height = _pack(layouts)
-    drawn: list[str] = []
-    for layout, (left, top) in zip(layouts, offsets, strict=True):
-        inside = [_edge(edge, layout) for edge in layout.routes]
-        inside += [_node(by_id[node], layout.places[node]) for node in layout.places if isinstance(node, str)]
-        drawn.append(f'<g transform="translate({left:.1f} {top:.1f})">{"".join(inside)}</g>')
+    return [_drawn(layout, by_id) for layout in sorted(layouts, key=lambda layout: -layout.height)]
+
+
+def arrowheads() -> str:
+    """The ends of all arrows, to which the drawings refer; it takes no place."""
     return (
-        f'<svg role="group" aria-label="Which claims rest on which" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" height="{height:.0f}"><defs>{_arrowhead("rests")}{_arrowhead("repair")}</defs>'
-        f"{''.join(drawn)}</svg>"
+        f'<svg class="arrowheads" width="0" height="0"><defs>{_arrowhead("rests")}{_arrowhead("repair")}</defs></svg>'
+    )
+
+
+def _drawn(layout: Layout, by_id: Mapping[str, Result]) -> str:
+    inside = [_edge(edge, layout) for edge in layout.routes]
+    inside += [_node(by_id[node], layout.places[node]) for node in layout.places if isinstance(node, str)]
+    width, height = layout.width + 2 * STROKE, layout.height + 2 * STROKE
+    return (
+        f'<svg role="group" aria-label="Which claims rest on which" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="{-STROKE} {-STROKE} {width:.0f} {height:.0f}">{"".join(inside)}</svg>'
     )
 
 
@@ -194,27 +200,12 @@ def _width(node: Node) -> float:
     return CHARACTER * len(node) + 32 if isinstance(node, str) else 0.0
 
 
-# --- all parts --------------------------------------------------------------------------------------------------------
-
-
-def _pack(layouts: Sequence[Layout]) -> tuple[list[tuple[float, float]], float, float]:
-    """Left and top of each part, in rows of about the same height, the highest first; then the size of it all."""
-    offsets: dict[int, tuple[float, float]] = {}
-    width = max(WIDTH, *(layout.width + 2 for layout in layouts))
-    left = top = 1.0  # a pixel for the strokes
-    row = 0.0
-    for number in sorted(range(len(layouts)), key=lambda number: -layouts[number].height):  # stable
-        layout = layouts[number]
-        if left > 1 and left + layout.width > width - 1:
-            left, top, row = 1.0, top + row + BETWEEN_PARTS, 0.0
-        offsets[number] = (left, top)
-        left, row = left + layout.width + BETWEEN_PARTS, max(row, layout.height)
-    return [offsets[number] for number in range(len(layouts))], width, top + row + 1
+# --- as SVG -----------------------------------------------------------------------------------------------------------
 
 
 def _arrowhead(kind: str) -> str:
     return (
-        f'<marker id="arrow-{kind}" class="{kind}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        f'<marker id="{OURS}{kind}" class="{kind}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto-start-reverse"><path d="M0 0.5 L8 4 L0 7.5 Z"/></marker>'
     )
 
@@ -230,14 +221,15 @@ def _edge(edge: Edge, layout: Layout) -> str:
         middle = (x + next_x) / 2
         path += f" C{middle:.1f} {y:.1f} {middle:.1f} {next_y:.1f} {next_x:.1f} {next_y:.1f}"
         x, y = next_x, next_y
-    return f'<path class="edge {edge.kind}" d="{path}" marker-end="url(#arrow-{edge.kind})"/>'
+    ends = f'data-start="{escape(edge.start)}" data-end="{escape(edge.end)}"'
+    return f'<path class="edge {edge.kind}" {ends} d="{path}" marker-end="url(#{OURS}{edge.kind})"/>'
 
 
 def _node(result: Result, place: tuple[float, float]) -> str:
     name, verdict = result.claim.id, result.verdict
     left, middle = place
     return (
-        f'<a class="node {verdict}" href="#{escape(name)}">'
+        f'<a class="node {verdict}" data-claim="{escape(name)}" href="{target(name)}">'
         f"<title>{escape(f'{name}: {result.claim.heading} ({verdict})')}</title>"
         f'<rect x="{left:.1f}" y="{middle - HEIGHT / 2:.1f}" width="{_width(name):.1f}" height="{HEIGHT}" rx="4"/>'
         f'<text x="{left + 10:.1f}" y="{middle + 4:.1f}"><tspan class="mark">{MARKS[verdict]}</tspan> '
