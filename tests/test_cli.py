@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import re
@@ -21,6 +22,8 @@ import softmax_trick.proofs as proofs
 from softmax_trick.cli import main
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.measurements import results as our_results
+from softmax_trick.proofs.main_findings import MAIN_FINDINGS
+from softmax_trick.report.claims_table import confirmed
 
 COMMAND = [sys.executable, "-m", "softmax_trick.cli"]
 
@@ -33,11 +36,14 @@ def valid(text):
     return data
 
 
-def test_verify_prints_a_table_of_the_claims(capsys):
+def test_verify_prints_a_line_a_claim_where_there_is_no_terminal(capsys):
     assert main(["verify", "T1.1", "T1.1r"]) == 0
-    out = capsys.readouterr().out
-    assert re.search(r"T1\.1 .* refuted +exact", out)
-    assert "1 proved, 1 refuted" in out
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        "T1.1\trefuted\texact\tgrad(ce(t, y), y)[i] == t[i]/y[i]",
+        "T1.1r\tproved\tgeneral\tgrad(ce(t, y), y)[i] == -t[i]/y[i]",
+    ]
+    assert "2 claims: 1 proved, 1 refuted" in printed.err
 
 
 def test_one_claim_is_shown_with_its_proof(capsys):
@@ -74,22 +80,23 @@ def test_list_says_what_earlier_runs_found_and_whether_it_is_stale(capsys, monke
     stale = dataclasses.replace(proofs.CLAIMS["T1.2r"], statement="$1 = 1$")
     monkeypatch.setitem(proofs.CLAIMS, "T1.2r", stale)
     assert main(["verify", "--list", "T1.1r", "T1.2r", "T1.4a"]) == 0
-    rows = {line.split()[0]: line.rstrip() for line in capsys.readouterr().out.splitlines()}
-    assert rows["T1.1r"].endswith("proved")
-    assert rows["T1.2r"].endswith("proved, stale: statement changed")
-    assert rows["T1.4a"].endswith(" -")
+    rows = {line.split("\t")[0]: line.split("\t")[1] for line in capsys.readouterr().out.splitlines()}
+    assert rows == {"T1.1r": "proved", "T1.2r": "proved, stale: statement changed", "T1.4a": "-"}
+    assert main(["verify", "--list", "T1.*", "--proved"]) == 0
+    assert {line.split("\t")[0] for line in capsys.readouterr().out.splitlines()} == {"T1.1r", "T1.2r"}
 
 
 def test_an_unchanged_claim_is_found_again_and_fresh_runs_it_again(capsys, cache):
     for options, cached in (([], False), ([], True), (["--fresh"], False)):
         assert main(["verify", "T1.1r", "T1.1", *options]) == 0
-        assert ("2 by evidence of earlier runs" in capsys.readouterr().out) == cached
+        assert ("2 by evidence of earlier runs" in capsys.readouterr().err) == cached
 
 
-def test_measured_claims_are_listed_apart_until_there_are_results(capsys, tmp_path):
+def test_measured_claims_say_that_they_were_not_run_until_there_are_results(capsys, tmp_path):
     assert main(["verify", "S4.2.hard", "T1.1r"]) == 0  # CIFAR-10
-    out = capsys.readouterr().out
-    assert out.index("T1.1r") < out.index("statement about experiments") < out.index("S4.2.hard")
+    printed = capsys.readouterr()
+    assert re.search(r"^S4\.2\.hard\tundecided\t-\t.*\texperiment: not run", printed.out)
+    assert "1 of them speak of experiments" in printed.err
     runs = [
         {"network": "n0", "loss": "softmax", "dataset": "mnist", "seed": n, "epochs": 40, "correct": 9000 + n}
         | {"test_images": 10000}
@@ -177,6 +184,141 @@ def test_json_goes_to_a_file(tmp_path, capsys):
     assert "proved" in capsys.readouterr().out
 
 
+# --- which claims, and how many of them -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["t1.1R"], "T1.1r"),
+        (["T1.1*"], "T1.1 T1.1r"),
+        (["t1.[12]r", "T1.1r"], "T1.1r T1.2r"),
+        (["T1.1*", "--refuted"], "T1.1"),
+        (["T1.1*", "--refuted", "--proved"], "T1.1 T1.1r"),
+        (["T1.1*", "--undecided"], ""),
+        (["E*", "--section", "3"], "E6"),
+        (["--section", "title"], "S0.only-generalised S0.not-degraded S0.perceptron S0.operations"),
+        (["--section", "appendix a", "EA*"], "EA2 EA3"),
+        (["--section", "b.1", "b.[co]*", "--proved"], "B.options B.compact"),
+    ],
+    ids=str,
+)
+def test_claims_are_chosen_by_patterns_sections_and_verdicts(arguments, found, capsys):
+    assert main(["verify", *arguments, "--json", "-"]) == 0
+    assert [claim["id"] for claim in json.loads(capsys.readouterr().out)["claims"]] == found.split()
+    assert main(["verify", *arguments]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    if arguments != ["t1.1R"]:  # that is one claim in full
+        assert [line.split("\t")[0] for line in printed] == found.split()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["A9.*"], "no claim is called like 'A9.*'"),
+        (["A1.characterize"], "did you mean A1.characterizes"),
+        (["T1.4"], "T1.4* is T1.4a, T1.4b, T1.4c ..."),
+        (["--section", "9"], "there are Title and abstract, Section 1"),
+        (["--section", ""], "no claim belongs to ''"),
+        (["T1.1", "--section", "B"], "none of the claims named belongs to 'B'"),
+        (["*1.2_3"], "did you mean"),
+        ([""], "unknown claim ''"),
+    ],
+    ids=str,
+)
+def test_what_matches_nothing_is_wrong_usage_with_a_hint(arguments, said, capsys):
+    assert main(["verify", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert not printed.out
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def on_terminal(monkeypatch, ledger):
+    """What `verify` prints on a terminal of so many columns; the claims are decided once for all tests."""
+    results = {name: ledger.result(name) for name in proofs.CLAIMS}
+    monkeypatch.setattr(Ledger, "result", lambda _, name: results[name])
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def run(width, *arguments):
+        terminal = Terminal()
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert main(["verify", *arguments]) == 0
+        return re.sub(r"\x1b\[[\d;]*m", "", terminal.getvalue())
+
+    return run
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_terminal_gets_a_summary_that_fits(on_terminal, width, ledger):
+    out = on_terminal(width)
+    assert max(map(len, out.splitlines())) <= width
+    flat = " ".join(out.split())
+    refuted = [one for one in map(ledger.result, proofs.CLAIMS) if one.verdict == "refuted"]
+    assert all(" ".join(one.claim.heading.split()) in flat and one.claim.id in flat for one in refuted)
+    assert all(one.sentence in flat for one in MAIN_FINDINGS)
+    assert f"{len(proofs.CLAIMS)} claims: " in flat
+    assert "T1.1r" not in flat.replace("[T1.1", "")
+    assert out.count("\n") < 200 or width == 40
+
+
+@pytest.mark.parametrize("width", [1, 40, 64, 80, 132])
+def test_the_table_of_all_fits_and_its_ids_leave_room(on_terminal, width):
+    lines = on_terminal(width, "--all").splitlines()
+    assert max(map(len, lines)) <= max(width, 40)
+    out = " ".join(lines)
+    assert all(name in out for name in proofs.CLAIMS if width > 1)
+    if width == 80:
+        [row] = [line for line in lines if line.startswith("X.lipschitz.sigmoid ") or line == "X.lipschitz.sigmoid"]
+        assert re.fullmatch(r"X\.lipschitz\.sigmoid {1,3}proved +general +the Lipschitz constant of Sigmoid is", row)
+
+
+def test_patterns_and_lists_are_tables_on_a_terminal(on_terminal):
+    assert re.search(r"^EA2 +proved +general +diag", on_terminal(80, "ea*"), re.MULTILINE)
+    assert "Section 3. ISBE" in on_terminal(80, "--list", "--section", "3")
+    assert "statement   " in on_terminal(80, "ea2")  # in full
+
+
+def test_a_ledger_whose_titles_a_terminal_would_obey(tmp_path, capsys):
+    file = tmp_path / "ledger.toml"
+    claim = 'id = "E1"\nformulas = ["x == x"]\nlet = "x: K"\nsource = "a"\ntitle = "\\u001b[2J two\\nlines\\ttab"'
+    file.write_text(f'title = "T"\nsource = "S"\n[[claim]]\n{claim}\n')
+    assert main(["verify", "--ledger", str(file)]) == 0
+    assert capsys.readouterr().out == "E1\tproved\tgeneral\t\\x1b[2J two lines tab\n"
+
+
+def test_every_main_finding_rests_on_what_is_refuted(ledger):
+    results = [ledger.result(name) for name in proofs.CLAIMS]
+    assert confirmed(MAIN_FINDINGS, results) == list(MAIN_FINDINGS)
+    spared = [one for one in results if one.claim.id != "T1.1"]  # planted: a claim that is not refuted
+    assert [one for one in MAIN_FINDINGS if "T1.1" not in one.claims] == confirmed(MAIN_FINDINGS, spared)
+    assert len(MAIN_FINDINGS) == 5
+    assert all(one.sentence.count(". ") == 0 for one in MAIN_FINDINGS)
+
+
+def test_what_is_open_is_not_marked_as_false(ledger, capsys):
+    """The steps of what is undecided have a question mark, a counterexample a cross."""
+    assert main(["verify", "S4.2.hard"]) == 0
+    out = capsys.readouterr().out
+    assert "? not run" in out
+    assert "✗" not in out
+    main(["verify", "T1.1"])
+    assert "✗" in capsys.readouterr().out
+
+
+def test_undecided_is_no_failure_if_it_is_recorded(monkeypatch, capsys):
+    assert main(["verify", "S4.2.hard"]) == 0
+    monkeypatch.setattr(proofs, "PAPER", replace(proofs.PAPER, recorded={"T1.1r": "proved"}))
+    assert main(["verify", "S4.2.hard"]) == 1
+    assert "S4.2.hard is undecided" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "breakage",
     [
@@ -255,7 +397,7 @@ def test_an_interruption_is_said_and_what_is_done_is_kept(monkeypatch, capsys, c
     monkeypatch.undo()
     monkeypatch.setenv("SOFTMAX_TRICK_CACHE", str(cache))
     assert main(["verify", "T1.4a", "T1.1r", "T1.2r"]) == 0
-    assert "2 by evidence of earlier runs" in capsys.readouterr().out
+    assert "2 by evidence of earlier runs" in capsys.readouterr().err
 
 
 def test_a_terminal_without_the_signs_gets_question_marks():

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, progress_bar, width_of
+from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, width_of
 from softmax_trick.system.extras import is_installed, remedy
+from softmax_trick.system.progress import progress_of
 from softmax_trick.system.terminal import complain, say
 
 
@@ -67,11 +68,10 @@ def run(options: argparse.Namespace) -> int:
     with errors.status("making the mutants"):
         mutants = list(made_from(paper_of(options.ledger).claims.values())) if options.ledger else catalogue()
     outcomes = []
-    with progress_bar(errors) as progress:
-        task = progress.add_task("", total=len(mutants))
+    with progress_of("mutants", len(mutants), "mutants") as advance:
         for outcome in run(mutants):
             outcomes.append(outcome)
-            progress.update(task, advance=1, description=outcome.mutant.of)
+            advance(f"of {outcome.mutant.of}")
     show(console, mutants_table(outcomes))
     failed = failures(outcomes)
     for line in failed:

@@ -6,14 +6,10 @@ import os
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from softmax_trick.system.files import write_whole
 from softmax_trick.system.terminal import OutputError, complain, emit
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
 
 OK, DIFFERENT, WRONG_USAGE, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files"}  # how a shell completes the name of a file
@@ -77,11 +73,3 @@ def write(text: str, file: str) -> bool:
 def width_of(stream: TextIO) -> int | None:
     """A terminal's own width; a file or a pipe gets lines of 120."""
     return None if stream.isatty() else 120
-
-
-def progress_bar(console: Console) -> Progress:
-    """A progress bar that leaves nothing behind: what is being done, and how much of it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=console, transient=True)

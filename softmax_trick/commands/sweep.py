@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softmax_trick.commands.arguments import count
-from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, progress_bar, width_of
+from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, width_of
+from softmax_trick.system.progress import progress_of
 from softmax_trick.system.terminal import complain, say
 
 if TYPE_CHECKING:
@@ -70,8 +71,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train(experiment: Experiment, options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from softmax_trick.experiments.sweep import RESULTS, SweepError, collect, sweep
     from softmax_trick.measurements.results import ResultsError
     from softmax_trick.system.extras import MissingExtra
@@ -90,11 +89,10 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
         raise WrongUsage(f"--net: {error}") from error
     say(f"{experiment.name}, {experiment.title}: {len(runs)} runs of {runs[0].epochs} epochs, in {out}")
     try:
-        with progress_bar(Console(stderr=True, width=width_of(sys.stderr))) as progress:
-            task = progress.add_task("", total=len(runs) * runs[0].epochs)
+        with progress_of(experiment.name, len(runs) * runs[0].epochs, "epochs") as advance:
 
             def show_progress(epochs: int, complete: int) -> None:
-                progress.update(task, completed=epochs, description=f"{complete} runs complete; epochs")
+                advance(f"{complete} runs complete", epochs)
 
             outcomes = sweep(runs, out, jobs, options.scheduler, options.data_dir, show_progress)
         for outcome in outcomes:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, check_outputs, progress_bar, width_of, write
+from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, check_outputs, width_of, write
+from softmax_trick.system.progress import progress_of
 from softmax_trick.system.terminal import complain, say
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from softmax_trick.ledger.paper import Paper
     from softmax_trick.ledger.run import Ledger, Result
 
+FEW = 40  # claims that are shown as a table even if nothing was asked for; more are summed up
 CLAIM_IDS = "_softmax_trick_claim_ids"  # a function of the completion script
 
 
@@ -29,13 +31,23 @@ def add(commands: Any) -> None:
         "verify",
         help="decide the claims of the paper",
         description="Decide claims of the paper, or of another ledger: proved, refuted, measured or undecided, by "
-        "evidence that is computed. "
-        "With one ID, show the steps of its proof or its counterexample. Evidence is kept, and found again for as "
-        "long as the statement, the checker's source and the libraries stay the same.",
-        epilog="Exit status: 0 if every verdict was reached and is the recorded one; 1 if one is undecided, crashed or "
-        "differs; 2 for wrong usage.",
+        "evidence that is computed. A terminal gets the titles of what is refuted, the main findings and the counts; "
+        "with one ID, the steps of its proof or its counterexample; else a table. Where standard output is no "
+        "terminal, each claim is a line: ID, verdict, rung, statement and reason, with tabs between them; the counts "
+        "are on standard error. Evidence is kept, and found again for as long as the statement, the checker's source "
+        "and the libraries stay the same.",
+        epilog="Exit status: 0 if every verdict is the recorded one, which may be undecided; 1 if one is not, if a "
+        "claim crashed or is undecided without a record that says so, or if something could not be written (what "
+        "waits for torch, where that is not installed, counts for nothing); 2 for "
+        "wrong usage; 130 after Ctrl-C.",
     )
-    ids = verify.add_argument("ids", nargs="*", metavar="ID", help="claims to decide, such as T1.4a (default: all)")
+    what = 'claims to decide, such as T1.4a, or patterns of them, such as "A1.*", in any letter case (default: all)'
+    ids = verify.add_argument("ids", nargs="*", metavar="ID", help=what)
+    in_section = "those of a section alone: A, 4, 4.1, B.2, or words of its heading"
+    verify.add_argument("--section", metavar="SECTION", help=in_section)
+    for verdict in VERDICTS:
+        verify.add_argument(f"--{verdict}", action="store_true", help=f"show and write those alone that are {verdict}")
+    verify.add_argument("--all", action="store_true", help="show the table of all claims on a terminal, too")
     verify.add_argument("--list", action="store_true", help="list claims and what is known of them; decide nothing")
     verify.add_argument("--fresh", action="store_true", help="ignore evidence of earlier runs")
     ledger = verify.add_argument(
@@ -59,6 +71,7 @@ def add(commands: Any) -> None:
     verify.set_defaults(run=run, if_interrupted="; the evidence found so far is kept: run it again to go on")
 
 
+VERDICTS = ("proved", "refuted", "measured", "undecided")
 KINDS = {
     "json": "as JSON",
     "html": "as one page",
@@ -73,9 +86,8 @@ def run(options: argparse.Namespace) -> int:
 
     from softmax_trick.ledger.cache import Cache
     from softmax_trick.ledger.run import Ledger, UnknownClaim, differences, left_out
-    from softmax_trick.report.console import claim_in_full, ledger_table, list_of_claims, show
 
-    console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
+    errors = Console(stderr=True, width=width_of(sys.stderr))
     outputs = {name: vars(options)[name] for name in KINDS if vars(options)[name]}
     check_outputs(outputs.values())
     if options.ledger and (options.kernel or options.supplement):
@@ -93,19 +105,19 @@ def run(options: argparse.Namespace) -> int:
         kernel=kernel.add_to if kernel else None,
     )
     try:
-        selected = ledger.select(options.ids)
+        selected = _in_section(options.section, ledger.select(options.ids), paper)
     except UnknownClaim as error:
         raise WrongUsage(str(error)) from error
     if options.list:
-        show(console, list_of_claims([ledger.result(name) for name in selected]))
+        _show_list(_chosen([ledger.result(name) for name in selected], options))
         return OK
 
-    results = _run(ledger, selected, errors)
+    results = _run(ledger, selected)
+    chosen = _chosen(results, options)
     written = [
-        write(_rendered(kind, results, paper if options.ledger else None), file) for kind, file in outputs.items()
+        write(_rendered(kind, chosen, paper if options.ledger else None), file) for kind, file in outputs.items()
     ]
-    table_goes_to = errors if "-" in outputs.values() else console  # standard output is then that output alone
-    show(table_goes_to, claim_in_full(results[0]) if len(options.ids) == 1 else ledger_table(results))
+    _show(chosen, options, aside="-" in outputs.values())  # standard output is then that output alone
     status = OK if all(written) else DIFFERENT
     if options.record:
         try:
@@ -123,6 +135,81 @@ def run(options: argparse.Namespace) -> int:
     if cache.trouble:
         complain(f"softmax-trick: the evidence could not be kept: {cache.trouble}")
     return status
+
+
+# --- which claims, and how they are shown -----------------------------------------------------------------------------
+
+
+def _in_section(section: str | None, names: Sequence[str], paper: Paper) -> list[str]:
+    """Those of the claims that belong to the section.
+
+    Raises:
+        WrongUsage: none does.
+    """
+    if section is None:
+        return list(names)
+    from softmax_trick.report.parts import headings, in_section
+
+    if not any(in_section(claim, section) for claim in paper.claims.values()):
+        sections = ", ".join(headings(paper.claims.values()))
+        raise WrongUsage(f"--section: no claim belongs to {section!r}; there are {sections}")
+    if found := [name for name in names if in_section(paper.claims[name], section)]:
+        return found
+    raise WrongUsage(f"--section: none of the claims named belongs to {section!r}")
+
+
+def _chosen(results: Sequence[Result], options: argparse.Namespace) -> list[Result]:
+    """Those with a verdict that is asked for: all, if none is."""
+    from softmax_trick.report.claims_table import known
+
+    verdicts = [one for one in VERDICTS if vars(options)[one]]
+    if not verdicts:
+        return list(results)
+    return [one for one in results if one.verdict in verdicts and (known(one) or not options.list)]
+
+
+def _show(results: Sequence[Result], options: argparse.Namespace, aside: bool) -> None:
+    """One claim in full if its ID was given; else, on a terminal, a summary or a table, and a line a claim elsewhere.
+
+    Args:
+        results: what is shown.
+        options: of the command line.
+        aside: whether it goes to standard error.
+    """
+    from rich.console import Console
+
+    from softmax_trick.proofs.main_findings import MAIN_FINDINGS
+    from softmax_trick.report.claims_table import line_of, summary, table_of_claims, totals
+    from softmax_trick.report.console import claim_in_full, show
+
+    stream = sys.stderr if aside else sys.stdout
+    console = Console(stderr=aside, width=width_of(stream))
+    narrowed = options.ids or options.section or any(vars(options)[verdict] for verdict in VERDICTS)
+    if len(results) == 1 and len(options.ids) == 1 and options.ids[0].casefold() == results[0].claim.id.casefold():
+        show(console, claim_in_full(results[0]))
+    elif stream.isatty() and not narrowed and not options.all and len(results) > FEW:
+        show(console, summary(results, () if options.ledger else MAIN_FINDINGS, console))
+    elif stream.isatty():
+        show(console, table_of_claims(results, console))
+    else:
+        for line in [] if aside else map(line_of, results):
+            say(line)
+        for line in totals(results):
+            complain(line)
+
+
+def _show_list(results: Sequence[Result]) -> None:
+    from rich.console import Console
+
+    from softmax_trick.report.claims_table import line_of_list, list_of_claims
+    from softmax_trick.report.console import show
+
+    if sys.stdout.isatty():
+        console = Console()
+        show(console, list_of_claims(results, console))
+    else:
+        for result in results:
+            say(line_of_list(result))
 
 
 def paper_of(place: Path | None) -> Paper:
@@ -188,13 +275,11 @@ def _rendered(kind: str, results: Sequence[Result], paper: Paper | None) -> str:
     return json.dumps(as_json(results), indent=2) + "\n"
 
 
-def _run(ledger: Ledger, selected: Sequence[str], errors: Console) -> list[Result]:
-    """Run the claims in order, with a progress bar on standard error."""
-    with ledger.gathering(selected), progress_bar(errors) as progress:
-        task = progress.add_task("", total=len(selected))
+def _run(ledger: Ledger, selected: Sequence[str]) -> list[Result]:
+    """Run the claims in order, and tell how many are decided."""
+    with ledger.gathering(selected), progress_of("verify", len(selected), "claims") as advance:
         results = []
-        for name in selected:
-            progress.update(task, description=name)
+        for number, name in enumerate(selected):
+            advance(name, number)
             results.append(ledger.result(name))
-            progress.advance(task)
         return results

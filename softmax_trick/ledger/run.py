@@ -8,11 +8,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import softmax_trick
@@ -134,18 +136,35 @@ class Ledger:
             self._gatherers.close()
             self._gatherers = None
 
-    def select(self, ids: Sequence[str]) -> list[str]:
-        """The IDs, or all of them if none is named.
+    def select(self, wanted: Sequence[str]) -> list[str]:
+        """The IDs of the claims that are wanted, each once: all of them if nothing is named.
+
+        Args:
+            wanted: IDs, in any letter case, or patterns of them, such as "A1.*".
 
         Raises:
-            UnknownClaim: one of them is not in the ledger.
+            UnknownClaim: one of them is no claim of the ledger, or a pattern of none.
         """
-        for name in ids:
-            if name not in self.claims:
-                near = difflib.get_close_matches(name, self.claims, n=3, cutoff=0.4)
-                hint = f": did you mean {', '.join(near)}?" if near else ""
-                raise UnknownClaim(f"unknown claim {name!r}{hint} (softmax-trick verify --list shows all)")
-        return list(dict.fromkeys(ids)) or list(self.claims)
+        return list(dict.fromkeys(name for one in wanted for name in self._called(one))) or list(self.claims)
+
+    def _called(self, wanted: str) -> list[str]:
+        """The claims of that ID or pattern."""
+        if wanted in self.claims:
+            return [wanted]
+        pattern = wanted.casefold()
+        same = [name for name in self.claims if name.casefold() == pattern]
+        if found := same or [name for name in self.claims if fnmatchcase(name.casefold(), pattern)]:
+            return found
+        folded = {name.casefold(): name for name in self.claims}
+        plain = re.sub(r"[*?\[\]!]", "", pattern)
+        longer = [name for name in self.claims if plain and name.casefold().startswith(plain)]
+        near = [folded[name] for name in difflib.get_close_matches(plain, folded, n=3, cutoff=0.4)]
+        hints = [f"did you mean {', '.join(near)}?"] if near else []
+        if longer:
+            hints.append(f"{wanted}* is {', '.join(longer[:3])}{' ...' if len(longer) > 3 else ''}")
+        kind = "no claim is called like" if plain != pattern else "unknown claim"
+        hint = f": {'; '.join(hints)}" if hints else ""
+        raise UnknownClaim(f"{kind} {wanted!r}{hint} (softmax-trick verify --list shows all)")
 
     def result(self, name: str) -> Result:
         """The result for one claim, run now if it has not been."""
@@ -369,10 +388,10 @@ def _sampled(claim: Claim) -> Iterator[Evidence]:
 
 
 def verify(*ids: str) -> list[Result]:
-    """Decide the claims of these IDs, or all of them; what is measured, by the project's own results.
+    """Decide the claims of these IDs or patterns, or all of them; what is measured, by the project's own results.
 
     Raises:
-        UnknownClaim: there is no claim of such an ID.
+        UnknownClaim: there is no claim of such an ID or pattern.
     """
     ledger = Ledger(results=committed_results())
     return [ledger.result(name) for name in ledger.select(ids)]

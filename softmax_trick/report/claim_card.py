@@ -13,7 +13,7 @@ from softmax_trick.report.few_runs import warning
 from softmax_trick.report.graph import MARKS
 from softmax_trick.report.mathml import quotation, statement, text
 from softmax_trick.report.page import table, target
-from softmax_trick.report.parts import not_run, part
+from softmax_trick.report.parts import OUTCOME_MARKS, not_run, part
 
 STEP_MARKS = {
     "checked": ("✓", "decided exactly"),
@@ -22,7 +22,6 @@ STEP_MARKS = {
     "kernel": ("◆", "checked by the kernel of Coq, or cited for what that has checked"),
 }
 AGREES = {True: "✓ yes", False: "✗ no", None: ""}
-OUTCOME_MARKS = {"holds": "✓", "fails": "✗", "open": "?", "gave up": "–", "crashed": "!", "not run": "–"}
 
 
 def marked(verdict: Verdict) -> str:

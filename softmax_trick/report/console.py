@@ -1,4 +1,4 @@
-"""The ledger on the console: a table of claims, and one claim with the steps of its proof."""
+"""The ledger on the console: one claim with the steps of its proof, and how many have each verdict."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 from softmax_trick.ledger.claims import Evidence, Step, Verdict
 from softmax_trick.ledger.run import Result
 from softmax_trick.measurements.figure import Figure
-from softmax_trick.report.parts import by_part, not_run
+from softmax_trick.report.parts import OUTCOME_MARKS, by_part
 
 COLOURS = {
     Verdict.PROVED: "green",
@@ -21,32 +21,9 @@ COLOURS = {
     Verdict.UNDECIDED: "yellow",
 }
 MARKS = {"checked": "✓", "cited": "·", "used": "→", "kernel": "◆"}
+REASON_COLOURS = {"fails": "red", "crashed": "red"}
 LEGEND = "✓ decided exactly   · cited, not checked by machine   → a claim of its own"
 LEGEND_OF_KERNEL = "   ◆ checked by the kernel of Coq, or cited for what that has checked"
-
-
-def ledger_table(results: Sequence[Result]) -> RenderableType:
-    """A row a claim, by the parts of the paper: ID, statement, verdict, rung, seconds; those not run apart; counts."""
-    table = _table("claim", "statement", "verdict", "rung", "seconds")
-    for group in by_part([result for result in results if not not_run(result)]):
-        table.add_row("", Text(group.title, style="bold italic"))
-        for result in group.results:
-            row = (_verdict_word(result), result.rung or "-", f"{result.seconds:.2f}")
-            table.add_row(result.claim.id, Text(result.claim.heading), *row)
-    parts: list[RenderableType] = [table, Text("")]
-    if waiting := [result for result in results if not_run(result)]:
-        apart = _table("claim", "statement about experiments", "verdict", "reason")
-        for result in waiting:
-            reason = result.judgement.reason.removeprefix("experiment: ")
-            apart.add_row(result.claim.id, Text(result.claim.heading), _verdict_word(result), reason)
-        parts += [apart, Text("")]
-    parts.append(Text(counts(results)))
-    if engines := {item.engine for result in results for item in result.evidence if item.rung == "kernel"}:
-        number = sum(result.rung == "kernel" for result in results)
-        parts.append(Text(f"{number} of them checked by the kernel of Coq too ({', '.join(sorted(engines))})"))
-    if cached := sum(result.cached for result in results):
-        parts.append(Text(f"{cached} by evidence of earlier runs, whose digests are the same (--fresh ignores it)"))
-    return Group(*parts)
 
 
 def counts(results: Sequence[Result]) -> str:
@@ -57,7 +34,10 @@ def counts(results: Sequence[Result]) -> str:
 
 def table_of_parts(results: Sequence[Result]) -> RenderableType:
     """A row a part of the paper: how many of its claims have each verdict; then all of them."""
-    table = _table("part", *Verdict)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("part", no_wrap=True)
+    for verdict in Verdict:
+        table.add_column(verdict, no_wrap=True, justify="right")
     rows = [(group.title, group.results) for group in by_part(results)] + [("all", tuple(results))]
     for title, group in rows:
         numbers = (sum(result.verdict is verdict for result in group) for verdict in Verdict)
@@ -66,24 +46,10 @@ def table_of_parts(results: Sequence[Result]) -> RenderableType:
     return Group(table, Text(""), Text(counts(results)))
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        wraps = heading.startswith("statement") or heading == "source"
-        is_number = heading in ("seconds", *Verdict)
-        table.add_column(heading, no_wrap=not wraps, justify="right" if is_number else "left")
-    return table
-
-
 def _verdict(result: Result) -> Text:
-    text = _verdict_word(result)
+    text = Text(str(result.verdict), style=COLOURS[result.verdict])
     if result.verdict is Verdict.REFUTED and result.claim.repaired_by:
         text.append(f", see {result.claim.repaired_by}", style="default")
-    return text
-
-
-def _verdict_word(result: Result) -> Text:
-    text = Text(str(result.verdict), style=COLOURS[result.verdict])
     if result.conditional_on:
         text.append(f", conditional on {', '.join(result.conditional_on)}", style="default")
     if result.stale:
@@ -132,7 +98,9 @@ def _evidence(item: Evidence) -> list[RenderableType]:
         lines.append(Padding(Text(f"where {'; '.join(item.conditions)}"), (0, 0, 0, 2), expand=False))
     lines += [Padding(Text(_figure(figure)), (0, 0, 0, 2), expand=False) for figure in item.figures]
     if item.reason and item.outcome != "not run":
-        lines.append(Padding(Text(f"✗ {item.reason}", style="red"), (0, 0, 0, 2), expand=False))
+        colour = REASON_COLOURS.get(item.outcome, "yellow")
+        reason = Text(f"{OUTCOME_MARKS[item.outcome]} {item.reason}", style=colour)
+        lines.append(Padding(reason, (0, 0, 0, 2), expand=False))
     return lines
 
 
@@ -147,15 +115,6 @@ def _figure(figure: Figure) -> str:
     if figure.paper is not None:
         ours += f"; the paper: {figure.paper:.6g} {figure.unit}"
     return ours if figure.agrees is None else ours + (", which agrees" if figure.agrees else ", which does not agree")
-
-
-def list_of_claims(results: Sequence[Result]) -> RenderableType:
-    """A row a claim: ID, statement, source, and the verdict of earlier runs, if there was one."""
-    table = _table("claim", "statement", "source", "known")
-    for result in results:
-        known = _verdict_word(result) if result.evidence and result.cached else Text("-")
-        table.add_row(result.claim.id, Text(result.claim.heading), Text(result.claim.source), known)
-    return table
 
 
 def show(console: Console, content: RenderableType) -> None:

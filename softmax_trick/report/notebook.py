@@ -14,6 +14,7 @@ from softmax_trick.ledger.run import Result
 from softmax_trick.report.certificate import certificate_table
 from softmax_trick.report.console import MARKS
 from softmax_trick.report.mathml import cut_at_connectives, split_at_formulas
+from softmax_trick.report.parts import OUTCOME_MARKS
 
 WIDTH = 120  # characters of a certificate, as of what the command writes to a file
 SPACE_AT_END = re.compile(r"(\\ |\s)+$")  # before it many readers of Markdown take no $ for the end of a formula
@@ -84,7 +85,7 @@ def _weight(evidence: Evidence, verdict: Verdict) -> tuple[bool, bool, int]:
 def _evidence(item: Evidence) -> list[str]:
     lines = [_head(item), *(f"  {MARKS[step.kind]} {step.text}" for step in item.steps)]
     if item.reason and item.outcome != "not run":
-        lines.append(f"  ✗ {item.reason}")
+        lines.append(f"  {OUTCOME_MARKS[item.outcome]} {item.reason}")
     if item.witness:
         word = "at" if item.outcome == "fails" else "with"
         lines.append(f"  {word} " + ", ".join(_value(name, value) for name, value in item.witness.items()))

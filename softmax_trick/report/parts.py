@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from softmax_trick.ledger.claims import Claim, Verdict
 from softmax_trick.ledger.run import Result
 
 BEYOND = "X"
+
+OUTCOME_MARKS = {"holds": "✓", "fails": "✗", "open": "?", "gave up": "–", "crashed": "!", "not run": "–"}
 
 PARTS = {
     "0": "Title and abstract",
@@ -59,6 +61,11 @@ def _known(key: str) -> str:
     return key if key in PARTS else BEYOND
 
 
+def headings(claims: Iterable[Claim]) -> list[str]:
+    """The headings of the parts to which the claims belong, each once."""
+    return list(dict.fromkeys(claim.part or PARTS[part(claim)] for claim in claims))
+
+
 @dataclass(frozen=True)
 class Group:
     """The results for the claims of one part, in their order."""
@@ -75,6 +82,21 @@ def by_part(results: Sequence[Result]) -> list[Group]:
         Group(key, title, tuple(one for one in results if part(one.claim) == key)) for key, title in titles.items()
     )
     return [group for group in groups if group.results]
+
+
+def in_section(claim: Claim, section: str) -> bool:
+    """Whether a claim belongs to a section: "A", "4", "section 4.1", "B.2", or words of a heading, in any letter case.
+
+    A number with a point is looked for where the claim says what it is about, and 4.1 is 4.1.2, too.
+    """
+    wanted = re.sub(r"^(section|appendix)\s+", "", section.strip().casefold())
+    key = part(claim)
+    if wanted.upper() in PARTS and not claim.part:
+        return key == wanted.upper()
+    if re.fullmatch(r"(\d|[ab])(\.\d+)+", wanted):
+        return bool(re.search(rf"(?<![\w.]){re.escape(wanted)}(?!\d)", claim.source.casefold()))
+    heading = (claim.part or PARTS[key]).casefold()
+    return bool(wanted) and bool(re.search(rf"\b{re.escape(wanted)}", heading))
 
 
 def not_run(result: Result) -> bool:

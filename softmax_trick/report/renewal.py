@@ -26,7 +26,6 @@ from softmax_trick.proofs.mutants import catalogue
 from softmax_trick.report import rungs
 from softmax_trick.report.console import claim_in_full, counts, show, table_of_parts
 from softmax_trick.report.errata import errata, supplement
-from softmax_trick.report.parts import not_run
 from softmax_trick.system.files import write_whole
 
 WIDTH = 112  # characters of the picture
@@ -71,14 +70,11 @@ def picture(results: Sequence[Result]) -> str:
 
 def renewed(readme: str, results: Sequence[Result], lifted: Sequence[Result] | None) -> str:
     """README.md with the counts, the example and, if the results with Coq are given, the table of rungs of now."""
-    waiting = sum(map(not_run, results))
     number = r"\d+ (?:proved|refuted|measured|undecided)"
     changes = [
         (rf"(?<=The ledger: )\d+ claims, {number}(?:, {number})*", f"{len(results)} claims, {counts(results)}"),
-        (rf"^{number}(?:, {number})*$", counts(results)),
+        (rf"^\d+ claims: {number}(?:, {number})*$", f"{len(results)} claims: {counts(results)}"),
         (r"\d+(?= false neighbours)", str(len(catalogue()))),
-        (r"(?<=\[)\d+(?= more claims\])", str(len(results) - waiting - 1)),
-        (r"(?<=\[)\d+(?= more\])", str(waiting - 1)),
     ]
     for pattern, text in changes:
         readme = re.sub(pattern, text, readme, flags=re.MULTILINE)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from softmax_trick.system.progress import Advance, progress_of
 from softmax_trick.training import TrainingError
 from softmax_trick.training.batches import Examples, seed_generators
 from softmax_trick.training.data import DataSet
 from softmax_trick.training.loop import build_for
 from softmax_trick.training.losses import LOSSES
-from softmax_trick.training.progress import progress_bar
 from softmax_trick.training.settings import Settings
 from softmax_trick.training.step import Stopwatch, training_step
 
@@ -138,7 +138,7 @@ def _flat(tensors: Iterable[Tensor]) -> Tensor:
 def side_by_side(settings: Settings, data: DataSet, progress: bool = True) -> list[dict[str, Any]]:
     """Train them side by side, at a constant learning rate; a record for every dtype, step and compared run.
 
-    A progress bar is shown on stderr, unless told otherwise.
+    Progress is shown on stderr, unless told otherwise.
 
     Its keys: `dtype`, `step` (from 1), `loss`, `epsilon` (Adam's); `gradient` and `parameters`, the relative
     differences |a - b| / |b| in the 2-norm of all parameters' gradients in the step and of the parameters after it, b
@@ -153,7 +153,7 @@ def side_by_side(settings: Settings, data: DataSet, progress: bool = True) -> li
     seed_generators(settings.seed, 0)
     initial = build_for(settings.net, data).to(device)
     steps = settings.epochs * -(-len(split.labels) // settings.batch_size)
-    with progress_bar("check", steps * len(DTYPES), shown=progress) as advance:
+    with progress_of("check", steps * len(DTYPES), "steps", shown=progress) as advance:
         return [
             record
             for name, dtype in DTYPES.items()
@@ -164,7 +164,7 @@ def side_by_side(settings: Settings, data: DataSet, progress: bool = True) -> li
 
 
 def _in_one_dtype(
-    name: str, net: nn.Module, examples: Examples, settings: Settings, advance: Callable[[str], None]
+    name: str, net: nn.Module, examples: Examples, settings: Settings, advance: Advance
 ) -> Iterator[dict[str, Any]]:
     """The records of all steps. Of the gradients only two are kept at a time: there may be ten networks."""
     reference = _Run.begin(REFERENCE, EPSILON, net, settings.lr)

@@ -6,7 +6,7 @@ Images enter as levels in [0, 1].
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ExponentialLR
 
+from softmax_trick.system.progress import Advance, progress_of
 from softmax_trick.system.terminal import complain
 from softmax_trick.training import TrainingError
 from softmax_trick.training.batches import Examples, seed_generators
@@ -25,7 +26,6 @@ from softmax_trick.training.losses import Loss, get_loss
 from softmax_trick.training.measures import Tally, evaluate
 from softmax_trick.training.networks import build
 from softmax_trick.training.parallel import Part
-from softmax_trick.training.progress import progress_bar
 from softmax_trick.training.settings import Settings
 from softmax_trick.training.step import Stopwatch, backward_share, training_step
 
@@ -59,7 +59,7 @@ def train(
         settings: what determines the run.
         data: the data set that the settings name.
         folder: where the run is kept.
-        progress: whether a progress bar is shown on stderr.
+        progress: whether it is shown on stderr how far the run has come.
         part: of several processes that make one run, what this one takes; all of it by default.
 
     Raises:
@@ -86,7 +86,7 @@ def train(
             f"{environment(part)}: the result will not be bitwise that of an uninterrupted run"
         )
     title, shown = f"{settings.net} {settings.loss}", progress and part.rank == 0
-    with progress_bar(title, run.steps * settings.epochs, run.steps * len(metrics), shown) as advance:
+    with progress_of(title, run.steps * settings.epochs, "steps", run.steps * len(metrics), shown) as advance:
         for epoch in range(len(metrics) + 1, settings.epochs + 1):
             record, tested = run.epoch(epoch, advance)
             metrics.append(record)
@@ -162,7 +162,7 @@ class _Run:
         """What the network makes of the images that are held out under that name."""
         return evaluate(self.net, self.loss, *self.held_out[name])
 
-    def epoch(self, number: int, advance: Callable[[str], None]) -> tuple[dict[str, Any], Tally]:
+    def epoch(self, number: int, advance: Advance) -> tuple[dict[str, Any], Tally]:
         """One epoch: its record, see `train`, and what the network then makes of the test images."""
         settings = self.settings
         stepping, sending = self._shared
