@@ -66,7 +66,7 @@ def test_undecided_is_not_equal_and_says_why(capsys, monkeypatch):
 
 
 def test_the_time_limit_ends_in_undecided(capsys, monkeypatch):
-    monkeypatch.setattr("softmax_trick.statements.statement.decide_statement", lambda *_: time.sleep(60))
+    monkeypatch.setattr("softmax_trick.statements.statement.decide_statement", lambda *_, **__: time.sleep(60))
     begin = time.monotonic()
     assert main(["decide", *RIGHT, "--time-limit", "0.3"]) == 3
     assert time.monotonic() - begin < 5
@@ -74,13 +74,13 @@ def test_the_time_limit_ends_in_undecided(capsys, monkeypatch):
 
 
 def test_a_crash_or_a_dead_process_ends_in_undecided(capsys, monkeypatch):
-    def crash(*_):
+    def crash(*_, **__):
         raise ZeroDivisionError("planted")
 
     monkeypatch.setattr("softmax_trick.statements.statement.decide_statement", crash)
     assert main(["decide", *RIGHT]) == 3
     assert "undecided: crashed, please report it: ZeroDivisionError: planted" in capsys.readouterr().out
-    monkeypatch.setattr("softmax_trick.statements.statement.decide_statement", lambda *_: sys.exit(7))
+    monkeypatch.setattr("softmax_trick.statements.statement.decide_statement", lambda *_, **__: sys.exit(7))
     assert main(["decide", *RIGHT]) == 3
     assert "undecided: the process that works on it died" in capsys.readouterr().out
 

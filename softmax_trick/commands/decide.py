@@ -41,8 +41,9 @@ def add(commands: Any) -> None:
         help="decide whether two formulas are equal, for every size",
         description="Decide whether two formulas are equal at every point at which both are defined, for every size of "
         "their axes: vectors, matrices, labels, gradients and Jacobians among them; or a statement in one text, "
-        "'a == b', 'a <= b', 'psd(M)' or 'conservative(F, x)'. Names that are not declared are "
-        "read as the formulas force it, else as scalars; how each was read is the first line.",
+        "'a == b', 'a <= b', 'psd(M)', 'conservative(F, x)', or what and, not, implies, iff, for all and exists make "
+        "of such. Names that are not declared are read as the formulas force it, else as scalars; how each was read is "
+        "the first line.",
         epilog="The language of the formulas is in docs/language.md. A file has a pair a line, LEFT, RIGHT and perhaps "
         "LET, with tabs between them, or names its columns in a first line such as '# id left right let'. Exit status: "
         "0 if the two are equal; 1 if they are not, with a point at which they differ; 3 if it is undecided; 2 for "
@@ -52,6 +53,8 @@ def add(commands: Any) -> None:
     decide.add_argument("right", nargs="?", metavar="RIGHT", help="the other formula")
     let = "what names are: 'x: K; c: label K; C: positive; y = softmax(d*x); K = 3'; may be repeated"
     decide.add_argument("--let", action="append", default=[], metavar="DECLARATIONS", help=let)
+    putting = "what is put in for what a statement says to exist, or for an unknown function: 'd = ones(K)', 'F(x) = x'"
+    decide.add_argument("--with", dest="putting", action="append", default=[], metavar="VALUES", help=putting)
     file = decide.add_argument("--file", type=Path, metavar="FILE", help="a table of pairs, instead of LEFT and RIGHT")
     decide.add_argument("--steps", action="store_true", help="show the reduction")
     limit = "for each pair; then it is undecided (default: 60)"
@@ -67,12 +70,15 @@ def run(options: argparse.Namespace) -> int:
         raise WrongUsage(f"--time-limit {options.time_limit:g}: a positive number of seconds is needed")
     if bool(options.file) == (options.left is not None):
         raise WrongUsage("give LEFT and RIGHT, or a table of pairs with --file: one of the two")
+    if options.file and options.putting:
+        raise WrongUsage("--with goes with one statement, not with a table of pairs")
     if options.json:
         check_writable(options.json)
     pairs = _pairs_of(options.file, options.let) if options.file else [_pair(options)]
+    putting = "; ".join(options.putting), "; ".join(options.let)
     decisions = []
     for pair in pairs:
-        decision = within(options.time_limit, pair.statement)
+        decision = within(options.time_limit, pair.statement, *putting)
         decisions.append(decision)
         if not options.file and options.json != "-":
             say(in_words(pair.statement, decision, options.steps))
@@ -153,16 +159,16 @@ def _pairs_of(file: Path, let: Sequence[str]) -> list[Pair]:
     return pairs
 
 
-def within(time_limit: float, statement: Statement) -> Decision:
+def within(time_limit: float, statement: Statement, putting: str = "", let: str = "") -> Decision:
     """Decide in a process of its own, which is ended when the limit is reached.
 
     Raises:
-        WrongUsage: the two have no meaning beside each other.
+        WrongUsage: the two have no meaning beside each other, or what is put in has none.
     """
     from softmax_trick.deciding.decision import Decision
     from softmax_trick.language.expression import LanguageError
 
-    found = limited.within(time_limit, _decided, statement)
+    found = limited.within(time_limit, _decided, statement, putting, let)
     match found:
         case Decision():
             return found
@@ -172,12 +178,13 @@ def within(time_limit: float, statement: Statement) -> Decision:
     return Decision("undecided", "", reason=reason, seconds=time_limit if "limit" in reason else 0.0)
 
 
-def _decided(statement: Statement) -> Decision | ValueError:
+def _decided(statement: Statement, putting: str, let: str) -> Decision | ValueError:
     from softmax_trick.language.expression import LanguageError
+    from softmax_trick.statements.obligations import Putting
     from softmax_trick.statements.statement import decide_statement
 
     try:
-        return decide_statement(statement)
+        return decide_statement(statement, putting=Putting.of(putting, let))
     except LanguageError as error:
         return error
 
@@ -201,14 +208,15 @@ def _show_table(pairs: Sequence[Pair], decisions: Sequence[Decision], options: a
     from rich.table import Table
     from rich.text import Text
 
-    from softmax_trick.language.text import to_text
+    from softmax_trick.language.text import statement_to_text, to_text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("pair", "names", "left", "right", "verdict", "scope, counterexample or reason"):
         table.add_column(heading, no_wrap=heading == "verdict")
     table.add_column("seconds", justify="right")
     for number, (pair, decision) in enumerate(zip(pairs, decisions, strict=True), 1):
-        left, *others = map(to_text, pair.statement.expressions)
+        statement = pair.statement
+        left, *others = map(to_text, statement.expressions) if statement.relation else [statement_to_text(statement)]
         right = ", ".join(others)
         verdict = verdict_in_words(decision)
         if pair.truth and (pair.truth == "true") != (decision.verdict == "proved"):
@@ -240,9 +248,11 @@ def _briefly(decision: Decision) -> str:
 
 def as_json(pair: Pair, decision: Decision) -> dict[str, Any]:
     """The decision as JSON, of the form of decision.schema.json."""
-    from softmax_trick.language.text import to_text
+    from softmax_trick.language.text import statement_to_text, to_text
 
-    left, *others = map(to_text, pair.statement.expressions)
+    statement = pair.statement
+    sides = map(to_text, statement.expressions) if statement.relation else [statement_to_text(statement)]
+    left, *others = sides
     witness = decision.witness
     return {
         **({"id": pair.id} if pair.id else {}),
@@ -265,6 +275,7 @@ def as_json(pair: Pair, decision: Decision) -> dict[str, Any]:
         },
         "nearest": None if decision.nearest is None else to_text(decision.nearest),
         "slip": decision.slip or None,
+        "put": list(decision.put),
         "reason": decision.reason,
         "steps": list(decision.steps),
         "seconds": decision.seconds,

@@ -9,7 +9,7 @@ with the reduction.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,7 +54,8 @@ class Decision:
         reason: what stood in the way, if undecided.
         nearest: of a wrong equation, what the wrong side should read; None if it was not looked for, or not found.
         slip: in words, what was wrong.
-        relation: what was decided: "==", "<=", "<", ">=", ">", "psd" or "conservative".
+        put: in words, what was put in for what is said to exist, or for a name that a hypothesis determines.
+        relation: what was decided: "==", "<=", "<", ">=", ">", "psd" or "conservative"; "" of a statement with words.
         steps: the reduction.
         seconds: wall time.
     """
@@ -68,6 +69,7 @@ class Decision:
     seconds: float = 0.0
     nearest: Expression | None = None
     slip: str = ""
+    put: tuple[str, ...] = ()
     relation: str = "=="
 
     def __str__(self) -> str:
@@ -159,7 +161,12 @@ def _same_indices(left: Expression, right: Expression) -> None:
 
 def scope_of(left: Expression, right: Expression, given: Mapping[str, int]) -> str:
     """The sizes for which it is said, in words."""
-    least = least_sizes(left, right)
+    return scope_of_all((left, right), given)
+
+
+def scope_of_all(expressions: Sequence[Expression], given: Mapping[str, int]) -> str:
+    """The sizes for which something is said of some expressions, in words."""
+    least = least_sizes(*expressions)
     parts = [f"{name} >= {size}" for name, size in sorted(least.items()) if name not in given]
     fixed = [f"{name} = {size}" for name, size in sorted(given.items()) if name in least]
     if not parts and not fixed:

@@ -64,6 +64,8 @@ FINER: dict[str, tuple[Fraction, ...]] = {
     "positive": tuple(Fraction(n, 8) for n in range(1, 25)),
     "unit": tuple(Fraction(n, 16) for n in range(1, 16)),
 }
+TRIES = 150  # points like any other where conditions have to be fulfilled
+MOST_ASKED = 100  # points at which conditions are evaluated exactly
 SIMPLE = range(-10, 0)  # points with entries of SIMPLEST: all the same one, or any
 LARGE = 10**6  # a number that no piece ends at
 SCALES = (Fraction(1), Fraction(10), Fraction(1, 8))  # where a formula has no value, or one piece only, others may tell
@@ -143,6 +145,44 @@ def compare(
     return Comparison(None, agreed, undefined)
 
 
+def witness_where(
+    left: Expression,
+    right: Expression,
+    fulfils: Callable[[Point], bool],
+    others: Iterable[Variable] = (),
+    sizes: Mapping[str, int] | None = None,
+    relation: str = "==",
+) -> Witness | None:
+    """A point at which a statement is false and a condition is fulfilled; None if none was found.
+
+    Args:
+        left: the left side.
+        right: the right side, with axes of the same sizes.
+        fulfils: the condition, of a point with the free indices of both sides.
+        others: variables besides those of the sides, on which the condition depends.
+        sizes: the sizes that are given; all others vary.
+        relation: what is said of the two sides: "==", "<=" or "<".
+    """
+    statement = _Statement(left, right, dict(sizes or {}), relation, others)  # type: ignore[arg-type]
+    choices = list(statement.choices_of_sizes())
+    left_over = MOST_ASKED
+
+    def asked(point: Point) -> bool:
+        nonlocal left_over
+        left_over -= 1
+        return fulfils(point)
+
+    for number in (*SIMPLE, *range(TRIES // len(choices))):
+        for chosen in choices:
+            entries = statement.generic(chosen, number, SCALES[0])
+            found = statement.false_where(chosen, entries, asked)
+            if found is not None:
+                return statement.witness(chosen, entries, found)
+            if left_over <= 0:
+                return None
+    return None
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where two sides were found to differ, and how."""
@@ -160,11 +200,19 @@ class _Place:
 class _Statement:
     """Two expressions, what occurs in them, and the sizes that are given."""
 
-    def __init__(self, left: Expression, right: Expression, given: dict[str, int], relation: Relation) -> None:
+    def __init__(
+        self,
+        left: Expression,
+        right: Expression,
+        given: dict[str, int],
+        relation: Relation,
+        others: Iterable[Variable] = (),
+    ) -> None:
         self._sides, self._free = with_free_axes(left, right)
         self._given, self._relation = given, relation
-        self._variables = tuple({one.name: one for side in self._sides for one in side.variables}.values())
-        self._least = least_sizes(*self._sides)
+        variables = [one for side in self._sides for one in side.variables]
+        self._variables = tuple({one.name: one for one in (*variables, *others)}.values())
+        self._least = least_sizes(*self._sides, *self._variables)
         self.computed = 0
 
     def scales(self) -> tuple[Fraction, ...]:
@@ -221,6 +269,21 @@ class _Statement:
                 break
         self.computed += sum(enclosure.computed for enclosure in enclosures)
         return found, defined
+
+    def false_where(
+        self, sizes: Mapping[str, int], entries: Entries, fulfils: Callable[[Point], bool]
+    ) -> _Place | None:
+        """Where the statement is false at a point, free indices included, that fulfils a condition."""
+        enclosure = Enclosure(self.point(sizes, entries))
+        for position in self._positions(sizes):
+            indices = {index.name: k for index, k in zip(self._free, position, strict=False)}
+            try:
+                place = self._differs(enclosure, position)
+            except Undefined:
+                continue
+            if place is not None and fulfils(_point(self._variables, sizes, entries, indices)):
+                return place
+        return None
 
     def _positions(self, sizes: Mapping[str, int]) -> Iterator[Positions]:
         axes = max((side.axes for side in self._sides), key=len)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from softmax_trick.deciding.decision import Decision
 
+MOST_CHARACTERS = 100  # of what was put in for a name, to be shown
 TRUE = {"==": "equal", "psd": "positive semidefinite", "conservative": "the gradient of something"}
 FALSE = {"==": "not equal", "psd": "not positive semidefinite", "conservative": "the gradient of nothing"}
 
@@ -21,13 +22,18 @@ def in_words(decision: Decision) -> str:
             word = verdict_in_words(decision)
             if decision.relation == "conservative" and decision.conditions:
                 word = "locally, and on every simply connected domain, the gradient of something"
-            return f"{word} {decision.scope}{where(decision.conditions)}"
+            return "\n".join([f"{word} {decision.scope}{where(decision.conditions)}", *_put(decision)])
         case "refuted":
             lines = counterexample(decision)
             if decision.nearest is not None:
                 lines.append(f"right, for every size, would be: {to_text(decision.nearest)}    ({decision.slip})")
-            return "\n".join(lines)
+            return "\n".join([*lines, *_put(decision)])
     return f"undecided: {decision.reason}"
+
+
+def _put(decision: Decision) -> list[str]:
+    """What was put in for names, where that fits a line."""
+    return [f"  with {one}" for one in decision.put if len(one) <= MOST_CHARACTERS]
 
 
 def verdict_in_words(decision: Decision) -> str:
@@ -49,7 +55,7 @@ def counterexample(decision: Decision) -> list[str]:
     """The point at which it is false, and the values of both sides there."""
     false, witness = verdict_in_words(decision), decision.witness
     if witness is None:
-        return [false]
+        return [f"{false}: {decision.reason}" if decision.reason else false]
     given = [f"{name} = {value}" for name, value in (witness.sizes | witness.indices).items()]
     lines = [f"{false}, at {', '.join(given)}:" if given else f"{false}:"]
     lines += [f"  {name} = {_plain(value)}" for name, value in witness.values.items()]

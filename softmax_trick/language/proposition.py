@@ -161,11 +161,16 @@ class Related(Proposition):
 
 
 def names_in(side: Expression) -> frozenset[str]:
-    """The variables, labels and free indices of an expression, by name."""
-    found = {one.name for one in side.variables} | {index.name for index in side.free}
-    by = {node.by.name for node in side.parts() if isinstance(node, Derivative)}
-    inner = [names_in(node.meaning) for node in side.parts() if isinstance(node, Definition)]
-    return frozenset(found | by).union(*inner)
+    """The variables, labels and free indices of an expression, by name; those in its definitions, too."""
+    return frozenset({one.name for one in variables_in(side)} | {index.name for index in side.free})
+
+
+def variables_in(side: Expression) -> frozenset[Variable]:
+    """The variables and labels of an expression: in definitions, and those by which it is differentiated, too."""
+    nodes = list(side.parts())
+    inner = (variables_in(node.meaning) for node in nodes if isinstance(node, Definition))
+    by = (node.by for node in nodes if isinstance(node, Derivative))
+    return frozenset((*side.variables, *by)).union(*inner)
 
 
 @dataclass(frozen=True, repr=False)
@@ -277,16 +282,27 @@ def checked(proposition: Proposition) -> Proposition:
     both = sorted(proposition.free & proposition.bound)
     if both:
         raise LanguageError(f"{both[0]} is bound in one place and free in another: give one of the two another name")
-    meanings: dict[str, Bound] = {}
+    meanings: dict[str, object] = {one.name: one for side in proposition.expressions for one in variables_in(side)}
     ranks: dict[str, tuple[int, tuple[str, ...]]] = {}
-    for node in proposition.nodes():
-        for one in node.binds if isinstance(node, Quantified) else ():
-            known = meanings.setdefault(name_of(one), one)
-            if {type(known), type(one)} - {Variable, Image} and known != one:
-                raise LanguageError(f"{name_of(one)} is bound as two different things: give one of them another name")
+    for node in (one for one in proposition.nodes() if isinstance(one, Quantified)):
+        for one in node.binds:
+            meant = one.variable if isinstance(one, Image) else one
+            if meanings.setdefault(name_of(one), meant) != meant:
+                raise LanguageError(f"{name_of(one)} means two different things: give one of them another name")
             if isinstance(one, Image):
                 _agree(one, ranks)
+                _check_derivatives(one, node)
     return proposition
+
+
+def _check_derivatives(image: Image, where: Quantified) -> None:
+    """F(x) is not constant where it is differentiated by x, and its name is: the Jacobian has a name of its own."""
+    for node in (node for side in where.body.expressions for node in side.parts()):
+        if isinstance(node, Derivative) and node.by == image.at and image.variable.name in names_in(node.function):
+            function, at = image.function.name, image.at.name
+            raise LanguageError(
+                f"{node!r} takes {function}({at}) to be constant: bind the Jacobian, J = {function}'({at})"
+            )
 
 
 def _agree(image: Image, known: dict[str, tuple[int, tuple[str, ...]]]) -> None:

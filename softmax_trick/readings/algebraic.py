@@ -5,15 +5,17 @@ A route of its own: it shares the walk through an expression with the others, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 import sympy as sp
 
 from softmax_trick.language.expression import Expression, Index, Kind, LanguageError, Numbered, Variable, size_of
 from softmax_trick.language.grammar import Statement
 from softmax_trick.language.interpreter import Reading
+from softmax_trick.language.proposition import Related
 from softmax_trick.readings.pointwise import Point, Positions
 
 ASSUMPTIONS: dict[Kind, dict[str, bool]] = {
@@ -125,15 +127,97 @@ def at_point(condition: Statement, point: Point) -> bool:
         point: the values of its variables.
     """
     left, right = condition.expressions
-    sizes = point.sizes
-    algebra = Algebraic(point)
-    given = {
+    return _holds(condition.relation, left, right, point)
+
+
+def holds_at(said: Related, point: Point) -> bool:
+    """The same of a relation; False, too, if it is a predicate, or the point has no value for something in it."""
+    if said.relation not in _COMPARE:
+        return False
+    left, right = said.sides
+    try:
+        return _holds(said.relation, left, right, point)
+    except LanguageError:
+        return False
+
+
+_COMPARE = {"==": sp.Eq, "!=": sp.Ne, "<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}
+
+
+def _given(variables: Iterable[Variable], point: Point) -> dict[sp.Symbol, sp.Rational]:
+    """What is put in for the symbols of variables."""
+    return {
         symbol(one, at): sp.Rational(*point.value(one, at).as_integer_ratio())
-        for one in dict.fromkeys((*left.variables, *right.variables))
+        for one in dict.fromkeys(variables)
         if one.kind != "label"
-        for at in product(*(range(1, sizes[size_of(axis)] + 1) for axis in one.axes))
+        for at in _places(one.axes, point)
     }
-    places = list(product(*(range(1, sizes[size_of(axis)] + 1) for axis in left.axes or right.axes)))
+
+
+def _places(axes: Sequence[str], point: Point) -> list[Positions]:
+    return list(product(*(range(1, point.size(size_of(axis)) + 1) for axis in axes)))
+
+
+def _holds(relation: str, left: Expression, right: Expression, point: Point) -> bool:
+    algebra = Algebraic(point)
+    given = _given((*left.variables, *right.variables), point)
+    places = _places(left.axes or right.axes, point)
     sides = [[algebra.entry(one, at if one.axes else ()).subs(given) for one in (left, right)] for at in places]
-    compare = {"==": sp.Eq, "!=": sp.Ne, "<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}[condition.relation]
+    compare = _COMPARE[relation]
     return all(compare(one, other) == sp.true for one, other in sides)
+
+
+def value_at(expression: Expression, point: Point) -> Any:
+    """The entries of an expression at a point, exactly, as nested lists; None if one is no rational number.
+
+    Raises:
+        LanguageError: the point has no value for something in it.
+    """
+    algebra = Algebraic(point)
+    given = _given(expression.variables, point)
+
+    def entries(at: Positions) -> Any:
+        if len(at) < len(expression.axes):
+            size = point.size(size_of(expression.axes[len(at)]))
+            return [entries((*at, k)) for k in range(1, size + 1)]
+        value = sp.sympify(algebra.entry(expression, at).subs(given), strict=True)
+        if not value.is_Rational:
+            raise ArithmeticError
+        return Fraction(int(value.p), int(value.q))
+
+    try:
+        return entries(())
+    except ArithmeticError:
+        return None
+
+
+def affine_at(
+    left: Expression, right: Expression, position: Positions, point: Point, unknown: Sequence[Variable]
+) -> tuple[dict[str, Fraction], Fraction] | None:
+    """left - right at an entry of a point as sum c u + constant, u the entries of some variables, exactly.
+
+    Returns:
+        the coefficients by the names of entries, and the constant; None if it is no such sum with rational numbers, or
+        has no value there.
+    """
+    names = {one.name for one in unknown}
+    algebra = Algebraic(point)
+    given = _given((one for one in (*left.variables, *right.variables) if one.name not in names), point)
+    sides = [algebra.entry(one, position if one.axes else ()).subs(given) for one in (left, right)]
+    difference = sp.expand(sides[0] - sides[1])
+    symbols = sorted(difference.free_symbols, key=str)
+    try:
+        terms = sp.Poly(difference, *symbols).terms() if symbols else [((), difference)]
+    except sp.PolynomialError:
+        return None
+    found: dict[str, Fraction] = {}
+    constant = Fraction(0)
+    for powers, coefficient in terms:
+        if not coefficient.is_Rational or sum(powers) > 1:
+            return None
+        value = Fraction(int(coefficient.p), int(coefficient.q))
+        if sum(powers):
+            found[str(symbols[powers.index(1)])] = value
+        else:
+            constant = value
+    return found, constant

@@ -18,17 +18,24 @@ from softmax_trick.language.expression import (
     as_expression,
 )
 from softmax_trick.language.grammar import Statement, read_equation
+from softmax_trick.language.proposition import Proposition
 from softmax_trick.statements.nearest import SECONDS, Nearest, nearest
+from softmax_trick.statements.obligations import Putting
+from softmax_trick.statements.proposition import decide_proposition
 
 
-def decide(left: Expression | str, right: Expression | str | int | None = None, let: str = "") -> Decision:
-    """Whether two formulas are equal, at every point at which both are defined, for every size.
+def decide(
+    left: Expression | Proposition | str, right: Expression | str | int | None = None, let: str = "", putting: str = ""
+) -> Decision:
+    """Whether two formulas are equal, at every point at which both are defined, for every size; or a statement holds.
 
     Args:
-        left: a formula, as an expression or as text; or, alone, a statement in one text: "a == b", "a <= b", "psd(M)",
-            "conservative(F, x)".
+        left: a formula, as an expression or as text; or, alone, a statement, as a proposition or in one text: "a == b",
+            "a <= b", "psd(M)", "conservative(F, x)", "K >= 2 implies ...", "exists d: for all x: ...".
         right: the other formula, of the same kind; a number is one of any kind.
         let: declarations of the names in texts, "x: K; c: label K; y = softmax(x)".
+        putting: what is put in for what a statement says to exist, or for an unknown function: "d = ones(K)",
+            "F(x) = softmax(x)".
 
     Returns:
         the decision; a wrong equation has the nearest right formula, if one is found.
@@ -37,17 +44,22 @@ def decide(left: Expression | str, right: Expression | str | int | None = None, 
         LanguageError: a text is no formula; an expression and a text.
         AxesError: the axes do not fit.
     """
+    if isinstance(left, Proposition):
+        if right is not None or let:
+            raise LanguageError("a proposition stands alone, and its names are declared already")
+        return decide_statement(Statement(left.expressions, says=left), putting=Putting.of(putting))
     if isinstance(left, str):
         if not (right is None or isinstance(right, str | int)):
             raise LanguageError("give two texts, or two expressions: the names of a text are its own")
-        return decide_statement(read_equation(left, None if right is None else str(right), let))
-    if right is None or isinstance(right, str) or let:
+        statement = read_equation(left, None if right is None else str(right), let)
+        return decide_statement(statement, putting=Putting.of(putting, let))
+    if right is None or isinstance(right, str) or let or putting:
         raise LanguageError("an expression is compared with an expression, and its names are declared already")
     return decide_statement(Statement((left, as_expression(right)), "=="))
 
 
-def decide_statement(statement: Statement, repair: bool = True) -> Decision:
-    """Whether a statement holds, for every size: an equation, an inequality, psd(M) or conservative(F, x).
+def decide_statement(statement: Statement, repair: bool = True, putting: Putting | None = None) -> Decision:
+    """Whether a statement holds, for every size: an equation, an inequality, psd(M), conservative(F, x), or with words.
 
     Of an equation that is refuted, the decision has the nearest right formula, if it is asked for and found.
 
@@ -57,6 +69,9 @@ def decide_statement(statement: Statement, repair: bool = True) -> Decision:
     """
     begin = time.perf_counter()
     sizes, relation = statement.sizes, statement.relation
+    asked = putting is not None and bool(putting.names or putting.functions)
+    if statement.says is not None and (asked or relation in ("", "!=")):
+        return decide_proposition(statement.says, putting, sizes)
     match statement.expressions:
         case (left, right) if relation == "==":
             found = decision.decide(left, right, sizes)
@@ -79,7 +94,8 @@ def decide_statement(statement: Statement, repair: bool = True) -> Decision:
             found = decide_conservative(field, by, sizes)
         case _:
             raise LanguageError(
-                "a statement is two formulas with ==, <= or < between them, psd(M) or conservative(F, x)"
+                "a statement is two formulas with ==, !=, <= or < between them, psd(M), conservative(F, x), or what "
+                "and, not, implies, iff, for all, exists make of such"
             )
     return replace(found, relation=relation, seconds=time.perf_counter() - begin)
 

@@ -1,0 +1,478 @@
+"""Statements with words, decided: conjunctions, implications, quantifiers.
+
+What is said is said for every value of what is free in it, on its domain, for every size from 1, and wherever all its
+formulas are defined. A hypothesis that is undefined at a point does not hold there. No value of v fulfils an empty
+condition: then an implication holds.
+
+Proved: all obligations are. Refuted: an obligation is false at an exact point that fulfils every hypothesis; or the
+premise of an implication is proved and its conclusion refuted; or that something exists leads to equations without a
+solution, or to vectors with different sums. Everything else is undecided, and says what is missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice, product
+from typing import Any
+
+from softmax_trick.deciding.decision import Decision, decide_where, scope_of_all, where_defined
+from softmax_trick.deciding.points import Witness, least_sizes, witness_where
+from softmax_trick.deciding.relations import decide_conservative, decide_order, decide_psd
+from softmax_trick.language.expression import Delta, Expression, LanguageError, Number, Variable, entrywise, size_of
+from softmax_trick.language.proposition import (
+    And,
+    Exists,
+    ForAll,
+    Function,
+    Iff,
+    Image,
+    Implies,
+    Not,
+    Proposition,
+    Quantified,
+    Related,
+    name_of,
+    variables_in,
+)
+from softmax_trick.readings.pointwise import Point
+from softmax_trick.statements.conditions import said_by
+from softmax_trick.statements.obligations import Obligation, Putting, Stuck, obligations, with_functions
+
+SIZES_OF_COUNTEREXAMPLES = (2, 3)
+MOST_POINTS = 200  # at which equations for what is said to exist are written down
+
+
+def decide_proposition(
+    proposition: Proposition, putting: Putting | None = None, sizes: Mapping[str, int] | None = None
+) -> Decision:
+    """Whether a statement with words holds, for every size; see the head of this module.
+
+    Args:
+        proposition: the statement.
+        putting: what is put in for what is said to exist, and for unknown functions.
+        sizes: sizes that are given.
+
+    Raises:
+        LanguageError: what is put in cannot be read, or does not fit.
+    """
+    begin = time.perf_counter()
+    putting, given = putting or Putting(), dict(sizes or {})
+    _check_names(proposition, putting)
+    whole = with_functions(proposition, putting)
+    found = _Decided(putting, given).of(whole)
+    for name in putting.functions:
+        found = _for_one_function(found, name, proposition)
+    scope = scope_of_all(proposition.expressions, given)
+    return replace(found, scope=scope, relation="", seconds=time.perf_counter() - begin)
+
+
+def _check_names(proposition: Proposition, putting: Putting) -> None:
+    for name in putting.names:
+        if name not in proposition.bound:
+            raise LanguageError(f"{name} is put in, and no quantifier of the statement binds {name}")
+
+
+def _for_one_function(found: Decision, name: str, proposition: Proposition) -> Decision:
+    """What one function F shows: that some F exists, or that a statement about every F is false; nothing else."""
+    roles = set(_roles(proposition, Function(name), True)) or {"every"}
+    if found.verdict == "proved" and roles != {"some"}:
+        return _undecided(f"it holds for this {name}; of others nothing is said")
+    if found.verdict == "refuted" and roles != {"every"}:
+        return _undecided(f"this {name} does not do; another one may")
+    return found
+
+
+def _roles(node: Proposition, function: Function, positive: bool) -> Iterator[str]:
+    """What a statement says of a function that it binds: that "some" does, or that "every" one does."""
+    if isinstance(node, Quantified) and function in node.binds:
+        yield "some" if isinstance(node, Exists) == positive else "every"
+    for place, part in enumerate(node.parts):
+        turned = isinstance(node, Not) or (isinstance(node, Implies) and place == 0)
+        yield from _roles(part, function, positive != turned)
+        if isinstance(node, Iff):
+            yield from _roles(part, function, not positive)
+
+
+class _Decided:
+    """Decides the parts of a proposition.
+
+    Args:
+        putting: what is put in for names.
+        sizes: sizes that are given.
+    """
+
+    def __init__(self, putting: Putting, sizes: Mapping[str, int]) -> None:
+        self._putting, self._sizes = putting, sizes
+        self._known: dict[Proposition, Decision] = {}
+
+    def of(self, said: Proposition) -> Decision:
+        """The decision on a part, whatever the values of what is free in it."""
+        if said not in self._known:
+            found = self._by_obligations(said)
+            if found.verdict == "undecided":
+                found = self._refuted(said) or self._opposite(said) or found
+            self._known[said] = found
+        return self._known[said]
+
+    # --- proofs ---
+
+    def _by_obligations(self, said: Proposition) -> Decision:
+        try:
+            asked = obligations(said, self._putting)
+        except Stuck as error:
+            return _undecided(str(error))
+        decisions = [decide_obligation(one, self._sizes) for one in asked]
+        for one, found in zip(asked, decisions, strict=True):
+            if found.verdict == "refuted" and not one.weaker:
+                return replace(found, put=one.put)
+        for one, found in zip(asked, decisions, strict=True):
+            if found.verdict == "refuted":
+                return _undecided(f"{_short(one.says)} does not hold everywhere; {one.weaker}")
+            if found.verdict == "undecided":
+                return _undecided(f"{_short(one.says)}: {found.reason}")
+        return Decision(
+            "proved",
+            "",
+            tuple(dict.fromkeys(condition for found in decisions for condition in found.conditions)),
+            steps=tuple(step for found in decisions for step in found.steps),
+            put=tuple(dict.fromkeys(words for one in asked for words in one.put)),
+        )
+
+    def _opposite(self, said: Proposition) -> Decision | None:
+        """That something does not hold, of which nothing is free and no size is open: it is refuted."""
+        if isinstance(said, Not) and not said.free and not least_sizes(*said.expressions):
+            found = self.of(said.what)
+            if found.verdict == "refuted":
+                return Decision("proved", "", steps=(found.reason,))
+        return None
+
+    # --- refutations ---
+
+    def _refuted(self, said: Proposition) -> Decision | None:
+        match said:
+            case And(several):
+                return next((found for one in several if (found := self.of(one)).verdict == "refuted"), None)
+            case ForAll(_, body):
+                return found if (found := self.of(body)).verdict == "refuted" and not _has_images(said) else None
+            case Iff(several):
+                pairs = [(one, other) for one in several for other in several if one is not other]
+                tried = (self._refuted(Implies(one, other)) for one, other in pairs)
+                return next((found for found in tried if found), None)
+            case Implies(premise, conclusion):
+                return self._premise_without_conclusion(premise, conclusion)
+            case Exists():
+                return self._nothing_fits(said)
+            case Not(what):
+                found = self.of(what)
+                if found.verdict == "proved" and not found.conditions:
+                    return Decision("refuted", "", reason=f"{_short(what)} holds everywhere", put=found.put)
+        return None
+
+    def _premise_without_conclusion(self, premise: Proposition, conclusion: Proposition) -> Decision | None:
+        supposed = self.of(premise)
+        if supposed.verdict != "proved" or supposed.conditions:
+            return None
+        found = self.of(conclusion)
+        if found.verdict != "refuted":
+            return None
+        return replace(found, put=tuple(dict.fromkeys((*supposed.put, *found.put))))
+
+    def _nothing_fits(self, said: Exists) -> Decision | None:
+        """That nothing is as it is said to exist: by a proof of the opposite, or by equations without a solution."""
+        if _has_images(said):
+            return None
+        none = self._by_obligations(Not(said))
+        if none.verdict == "proved" and not none.conditions:
+            shown = " and ".join(_short(one.says) for one in obligations(Not(said), self._putting))
+            names = ", ".join(map(name_of, said.binds))
+            reason = f"no {names} fits, for every value: {shown}"
+            return Decision("refuted", "", reason=reason, steps=none.steps, put=none.put)
+        return self._by_equations(said)
+
+    def _by_equations(self, said: Exists) -> Decision | None:
+        """Equations at some points, linear in what is said to exist, that have no solution."""
+        unknown = [one for one in said.binds if isinstance(one, Variable) and one.kind != "label"]
+        if len(unknown) < len(said.binds):
+            return None
+        try:
+            asked = obligations(ForAll(said.binds, said.body), Putting())
+        except Stuck:
+            return None
+        equations = [one for one in asked if one.says.relation == "==" and not one.weaker]
+        others = {one for asked_ in equations for one in _variables(asked_)} - set(unknown)
+        if any(one.name in said.free for one in others) or any(_free_indices(one.says) for one in equations):
+            return None  # the points would have to agree on what is free
+        for size in SIZES_OF_COUNTEREXAMPLES:
+            axes = {size_of(axis) for one in (*others, *unknown) for axis in (*one.axes, *filter(None, [one.along]))}
+            sizes = dict.fromkeys(axes | {"K"}, size) | dict(self._sizes)
+            found = _unsolvable(equations, unknown, others, sizes)
+            if found:
+                names = ", ".join(one.name for one in unknown)
+                where = "; ".join(found)
+                return Decision(
+                    "refuted", "", reason=f"no {names} fits, at {_sizes(sizes)}: it would have to be {where}"
+                )
+        return None
+
+
+def _undecided(reason: str) -> Decision:
+    return Decision("undecided", "", reason=reason)
+
+
+def _short(said: Proposition) -> str:
+    text = repr(said)
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def _has_images(said: Quantified) -> bool:
+    """Whether it speaks of values of a function that is not known."""
+    return any(isinstance(one, Image | Function) for one in said.binds)
+
+
+# --- one obligation ---------------------------------------------------------------------------------------------------
+
+
+def decide_obligation(one: Obligation, sizes: Mapping[str, int]) -> Decision:
+    """Whether a relation holds wherever its conditions do.
+
+    What was put in for something that exists has to be defined: where it is not, the conditions or the relation itself
+    have to exclude that, else it is undecided.
+    """
+    if one.says in one.conditions:
+        return Decision("proved", "", steps=("it is one of the hypotheses",))
+    says = _of_different_indices(one)
+    try:
+        found = _decided_relation(says, sizes)
+    except LanguageError as error:
+        return _undecided(str(error))
+    if found.verdict == "proved":
+        open_ones = [text for text in where_defined(*one.values) if text not in one.own]
+        open_ones = [text for text in open_ones if not said_by(text, one.conditions)]
+        if open_ones:
+            return _undecided(
+                f"what is put in is defined only where {' and '.join(open_ones)}: say so in the statement"
+            )
+        granted = where_defined(*(1 / factor for factor in one.granted))
+        left = (text for text in found.conditions if text not in granted and not said_by(text, one.conditions))
+        return replace(found, conditions=tuple(left))
+    if found.witness is None:
+        return found
+    if _fulfilled(one.conditions, found.witness):
+        return _whole(one, found)
+    if one.weaker:  # then no counterexample says anything
+        return _undecided(f"it does not hold without its hypotheses; {one.weaker}")
+    return _elsewhere(one, says, sizes)
+
+
+def _decided_relation(says: Related, sizes: Mapping[str, int]) -> Decision:
+    match says:
+        case Related("==", (left, right)):
+            return decide_where(left, right, dict(sizes), where_defined(left, right))
+        case Related("<=" | "<" as relation, (left, right)):
+            return decide_order(left, right, relation, sizes)
+        case Related(">=" | ">" as relation, (left, right)):
+            found = decide_order(right, left, "<=" if relation == ">=" else "<", sizes)
+            if found.witness is None:
+                return found
+            return replace(found, witness=replace(found.witness, left=found.witness.right, right=found.witness.left))
+        case Related("!=", (left, right)):
+            return _apart(left, right, sizes)
+        case Related("psd", (matrix,)):
+            return decide_psd(matrix, sizes)
+        case Related("conservative", (field, Variable() as by)):
+            return decide_conservative(field, by, sizes)
+    raise LanguageError(f"{says} cannot be decided")
+
+
+def _apart(left: Expression, right: Expression, sizes: Mapping[str, int]) -> Decision:
+    """Whether two formulas differ, in every entry, everywhere: one is the larger one throughout."""
+    for one, other in ((left, right), (right, left)):
+        found = decide_order(one, other, "<", sizes)
+        if found.verdict == "proved":
+            return replace(found, relation="!=")
+    same = decide_where(left, right, dict(sizes), where_defined(left, right))
+    if same.verdict == "proved":
+        return Decision("refuted", "", reason="the two sides are equal", relation="!=")
+    return _undecided("neither side is seen to be the larger one everywhere")
+
+
+def _of_different_indices(one: Obligation) -> Related:
+    """An equation under conditions on indices, i != j, as one with the factor 1 - delta on both sides."""
+    says = one.says
+    for condition in one.conditions:
+        match condition:
+            case Related("==", (Delta() as equal, Number(value))) if says.relation == "==":
+                factor = equal if value else 1 - equal
+                says = Related("==", tuple(entrywise("multiply", factor, side) for side in says.sides))
+    return says
+
+
+def _fulfilled(conditions: tuple[Related, ...], witness: Witness) -> bool:
+    if not conditions:
+        return True
+    from softmax_trick.readings.algebraic import holds_at  # SymPy, where it is needed only
+
+    return all(holds_at(one, Point(witness.sizes, witness.values, witness.indices)) for one in conditions)
+
+
+def _whole(one: Obligation, found: Decision) -> Decision:
+    """A counterexample with the values of the names that hypotheses determine, where those are exact numbers."""
+    witness = found.witness
+    if witness is None:
+        return found
+    if not one.determined:
+        return found
+    from softmax_trick.readings.algebraic import value_at
+
+    values, sizes = dict(witness.values), dict(witness.sizes)
+    for expression in one.determined.values():  # in which something may stand that cancelled: it is any
+        for variable in variables_in(expression):
+            for axis in (*variable.axes, *filter(None, [variable.along])):
+                sizes.setdefault(size_of(axis), 1)
+            values.setdefault(variable.name, _any_value(variable, sizes))
+    for name, expression in one.determined.items():
+        value = value_at(expression, Point(sizes, values, witness.indices))
+        if value is not None:
+            values[name] = value
+    return replace(found, witness=replace(witness, values=values, sizes=sizes))
+
+
+def _any_value(variable: Variable, sizes: Mapping[str, int]) -> Any:
+    """A value in the domain of a variable: 1 in every entry, or what adds up to 1."""
+    value: Any = 1 if variable.kind == "label" else Fraction(1)
+    if variable.kind == "distribution":
+        value = Fraction(1, sizes[size_of(variable.along)])
+    for axis in reversed(variable.axes):
+        value = [value] * sizes[size_of(axis)]
+    return value
+
+
+def _elsewhere(one: Obligation, says: Related, sizes: Mapping[str, int]) -> Decision:
+    """A counterexample that fulfils the conditions, if there is one at the points that are tried."""
+    from softmax_trick.readings.algebraic import holds_at
+
+    if says.relation in ("==", "<=", "<", ">=", ">"):
+        left, right = says.sides if says.relation in ("==", "<=", "<") else says.sides[::-1]
+        relation = {">=": "<=", ">": "<"}.get(says.relation, says.relation)
+        others = [
+            variable for condition in one.conditions for side in condition.sides for variable in variables_in(side)
+        ]
+        found = witness_where(
+            left, right, lambda point: all(holds_at(two, point) for two in one.conditions), others, sizes, relation
+        )
+        if found is not None:
+            if says.relation in (">=", ">"):
+                found = replace(found, left=found.right, right=found.left)
+            return _whole(one, Decision("refuted", "", witness=found, relation=says.relation))
+    conditions = " and ".join(map(repr, one.conditions))
+    return _undecided(f"it is false somewhere, and no point was found at which it is where {conditions}")
+
+
+# --- equations for what is said to exist ------------------------------------------------------------------------------
+
+
+def _variables(one: Obligation) -> frozenset[Variable]:
+    return frozenset().union(*(variables_in(side) for said in (one.says, *one.conditions) for side in said.sides))
+
+
+def _free_indices(says: Related) -> frozenset[Any]:
+    return frozenset().union(*(side.free for side in says.sides))
+
+
+Rows = list[tuple[dict[str, Any], Any, str]]
+
+
+def _unsolvable(
+    equations: list[Obligation], unknown: list[Variable], others: set[Variable], sizes: Mapping[str, int]
+) -> list[str]:
+    """Points at which the equations for the unknown have no solution together, in words; empty if they have one."""
+    from softmax_trick.readings.algebraic import affine_at, holds_at
+
+    system = _System()
+    used: list[str] = []
+    for values in islice(_points(sorted(others, key=lambda one: one.name), sizes), MOST_POINTS):
+        point = Point(sizes, values)
+        for one in equations:
+            if not all(holds_at(condition, point) for condition in one.conditions):
+                continue
+            left, right = one.says.sides
+            for position in product(*(range(1, sizes[size_of(axis)] + 1) for axis in left.axes or right.axes)):
+                row = affine_at(left, right, position, point, unknown)
+                if row is None:
+                    continue
+                news = system.add(*row)
+                if news == "contradiction":
+                    return [*used, _words(values)]
+                if news == "new":
+                    used = list(dict.fromkeys([*used, _words(values)]))
+    return []
+
+
+class _System:
+    """Linear equations over the rational numbers, in echelon form."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[str, dict[str, Any], Any]] = []
+
+    def add(self, coefficients: dict[str, Any], constant: Any) -> str:
+        """Add sum c x + constant = 0: "new", "known", or "contradiction" if there is no solution any more."""
+        row = dict(coefficients)
+        for pivot, known, value in self._rows:
+            if factor := row.get(pivot, 0):
+                row = {name: row.get(name, 0) - factor * known.get(name, 0) for name in row.keys() | known.keys()}
+                constant = constant - factor * value
+        row = {name: one for name, one in row.items() if one}
+        if not row:
+            return "contradiction" if constant else "known"
+        pivot = min(row)
+        scale = row[pivot]
+        self._rows.append((pivot, {name: one / scale for name, one in row.items()}, constant / scale))
+        return "new"
+
+
+SIMPLE: dict[str, tuple[str, ...]] = {
+    "real": ("zeros", "first", "ones"),
+    "unit": ("first", "ones", "zeros", "last"),
+    "nonnegative": ("first", "ones", "zeros"),
+    "positive": ("ones", "rising"),
+    "distribution": ("first", "last", "even"),
+}
+
+
+def _points(variables: list[Variable], sizes: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """Simple values for some variables, all combinations."""
+    if any(len(one.axes) > 1 or (one.kind == "label" and one.axes) for one in variables):
+        return
+    for chosen in product(*(list(_values(one, sizes)) for one in variables)):
+        yield {one.name: value for one, value in zip(variables, chosen, strict=True)}
+
+
+def _values(variable: Variable, sizes: Mapping[str, int]) -> Iterator[Any]:
+    if variable.kind == "label":
+        yield from range(1, sizes[size_of(variable.into)] + 1)
+        return
+    n = sizes[size_of(variable.axes[0])] if variable.axes else 1
+    every = {
+        "zeros": [Fraction(0)] * n,
+        "ones": [Fraction(1)] * n,
+        "first": [Fraction(int(k == 0)) for k in range(n)],
+        "last": [Fraction(int(k == n - 1)) for k in range(n)],
+        "rising": [Fraction(k + 1) for k in range(n)],
+        "even": [Fraction(1, n)] * n,
+    }
+    for name in SIMPLE[variable.kind]:
+        yield every[name] if variable.axes else every[name][0]
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    def plain(value: Any) -> str:
+        return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
+
+    return "one at " + ", ".join(f"{name} = {plain(value)}" for name, value in values.items())
+
+
+def _sizes(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} = {size}" for name, size in sorted(sizes.items()))
