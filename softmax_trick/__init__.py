@@ -1,10 +1,16 @@
 """softmax-trick: the theorems of the ISBE paper decided exactly, and the training method that they justify.
 
-    >>> import softmax_trick
-    >>> softmax_trick.decide("grad(logsumexp(x) - x[c], x)", "softmax(x) - onehot(c)")  # a gradient, for every size
-    >>> softmax_trick.verify("T1.4a")             # decide a claim of the paper
-    >>> softmax_trick.certify([f1, f2], [x1, x2])  # decide the properties of a normalizer of your own
-    >>> softmax_trick.isbe_error(scores, labels)  # the error that ISBE sends back
+    >>> from softmax_trick import certify, decide, isbe_error, verify
+    >>> print(decide("grad(logsumexp(x) - x[c], x)", "softmax(x) - onehot(c)"))  # a gradient, for every size
+    equal for every K >= 1
+    >>> certify("exp(x)/(C + sum(exp(x)))", let="C: positive").trick.holds  # a normalizer of your own
+    True
+    >>> [claim] = verify("A1.2-1")  # a claim of the paper
+    >>> str(claim.verdict)
+    'refuted'
+    >>> import torch
+    >>> isbe_error(torch.zeros(1, 4), torch.tensor([0]))  # the error that ISBE sends back
+    tensor([[-0.7500,  0.2500,  0.2500,  0.2500]])
 
 Nothing heavy is imported until it is used: `import softmax_trick` loads neither SymPy nor torch.
 """

@@ -5,6 +5,7 @@
 >>> x1, x2 = sp.symbols("x1 x2", real=True)
 >>> found = certify([1 / (1 + sp.exp(x2 - x1)), 1 / (1 + sp.exp(x1 - x2))], [x1, x2])
 >>> found.trick.holds, found.implicit_loss.extras["expression"]
+(True, '-t1*x1 - t2*x2 + log(exp(x1) + exp(x2))')
 """
 
 from __future__ import annotations

@@ -115,7 +115,12 @@ def isbe_gradient(
     For unequal dilations the ISBE error y - t is the gradient of no function at all, this one is.
 
     Args:
-        scores, targets, normalizer, blurring, dilation, options: as for `isbe_error`.
+        scores: as for `isbe_error`, like all that follow.
+        targets: class indices or soft targets.
+        normalizer: F.
+        blurring: mu.
+        dilation: d; there is no default.
+        **options: the other options of `isbe_error`, by name.
 
     Returns:
         as `isbe_error`.

@@ -62,7 +62,13 @@ def isbe_linear(
         bias: b, of shape (K,).
         class_weight: one for each class, the `weight` of ISBELoss.
         chunk: rows at a time; by default as many as have `CHUNK` scores.
-        normalizer, reduction, blurring, value, ignore_index, label_smoothing, check_targets: as in `ISBELoss`.
+        normalizer: as in `ISBELoss`.
+        reduction: as in `ISBELoss`.
+        blurring: as in `ISBELoss`.
+        value: as in `ISBELoss`.
+        ignore_index: as in `ISBELoss`.
+        label_smoothing: as in `ISBELoss`.
+        check_targets: as in `ISBELoss`.
 
     Returns:
         a scalar, or a tensor of shape (...) for reduction "none", as ISBELoss. Under torch.autocast the layer is

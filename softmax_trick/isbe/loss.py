@@ -61,8 +61,10 @@ class ISBELoss(nn.Module):
         value: what the forward pass computes; the gradient is the same for all three. "implicit", the loss that is
             minimised; "mse", half the squared error ||F(x) - t||^2 / 2, for monitoring; "none", nothing: then the
             value is NaN, which nobody takes for a loss.
-        weight, ignore_index, label_smoothing, check_targets: as in `isbe_error`. The weight is a buffer of the module
-            and moves with it.
+        weight: as in `isbe_error`; a buffer of the module, which moves with it.
+        ignore_index: as in `isbe_error`.
+        label_smoothing: as in `isbe_error`.
+        check_targets: as in `isbe_error`.
 
     Calling it with scores (..., K) and targets as in `isbe_error` gives a scalar, or a tensor of shape (...) for
     reduction "none", of the dtype of the scores (float32 under torch.autocast). Second derivatives are right, F being

@@ -1,7 +1,8 @@
-"""The language of formulas: what a formula is, how it is read and written.
+r"""The language of formulas: what a formula is, how it is read and written.
 
     >>> from softmax_trick.language import parse, to_latex, variable
     >>> print(to_latex(parse("grad(logsumexp(x) - x[c], x)")))
+    \nabla_{x} \left[\text{LogSumExp}(x) - x_{c}\right]
 
 Modules: `expression` and `functions` (what a formula is), `interpreter` (the walk of all readings), `grammar` on
 `scanner`, `syntax` and `inference` (from text), `text` and `latex` (to text). Nothing here knows SymPy, torch or Arb:

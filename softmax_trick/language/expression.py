@@ -7,7 +7,9 @@ occur twice (a square matrix). Entrywise operations ask for equal axes; only a s
 `rows` and `cols`.
 
     >>> x, t = variable("x", "K"), variable("t", "K", "nonnegative")
+    >>> from softmax_trick.language.functions import log, softmax, total
     >>> gradient(-total(t * log(softmax(x))), x)        # an expression again, with the axes of x
+    grad(-sum(t*log(softmax(x))), x)
 
 Values are compared by structure: `==` says whether two expressions are written alike, `softmax_trick.decide`
 whether they are equal.

@@ -1,8 +1,10 @@
 """Formulas as text, second half: from trees of syntax to expressions.
 
     >>> parse("grad(-sum(t*log(softmax(x))), x)")
+    grad(-sum(t*log(softmax(x))), x)
     >>> statement = read_equation("jacobian(softmax(d*x), x)", "(diag(y) - outer(y, y)) @ diag(d)", "y = softmax(d*x)")
-    >>> statement.readings                       # how each name was read: {"x": "vector over K", ...}
+    >>> statement.readings["x"]                  # how a name was read
+    'vector over K'
 
 The grammar is at the head of `softmax_trick.language.syntax`, what everything means in docs/language.md. Text never
 reaches Python's eval or SymPy.

@@ -3,6 +3,7 @@ make of them. Propositions are immutable values.
 
     >>> from softmax_trick.language.grammar import proposition
     >>> proposition("exists d: for all x: softmax(d*x) == softmax(2*x)", "d: K; x: K")
+    exists d: for all x: softmax(d*x) == softmax(2*x)
 
 A quantifier binds variables, labels, free indices and sizes, each over its whole domain. It may bind the value of an
 unknown differentiable function F with the point: "for all x, y = F(x), J = F'(x)" says that y is F(x), and J the

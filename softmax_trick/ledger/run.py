@@ -2,7 +2,8 @@
 
 >>> from softmax_trick import verify
 >>> [result] = verify("A1.2-1")
->>> result.verdict, result.rung, result.witness
+>>> str(result.verdict), result.rung, result.witness["sum"]
+('refuted', 'exact', '2/3')
 """
 
 from __future__ import annotations

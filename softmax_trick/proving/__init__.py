@@ -1,7 +1,11 @@
 """Torch code whose gradient is proved: traced, read as expressions over axes, and decided for every size.
 
+    >>> from torch.nn.functional import cross_entropy
     >>> from softmax_trick import prove_gradient
-    >>> print(prove_gradient(my_loss, "scores: n,K; targets: label n of K"))
+    >>> print(prove_gradient(cross_entropy, "input: n,K; target: label n of K"))
+    input: n x K; target: label into K for each n
+    gradient by input: proved over the reals, for every n >= 1, K >= 1
+    second derivative by input: proved over the reals, for every n >= 1, K >= 1
 
 Modules: `inputs` (declarations), `target` (the function), `tracing` (what torch executes), `reader` with `pointwise`,
 `shapes` and `reductions` (what each operation means), `points` (where it is tried), `proof`, `result`.

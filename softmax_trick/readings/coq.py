@@ -1,6 +1,13 @@
 """A statement as a proposition of Coq, over the definitions of proofs/coq/vectors.v and softmax.v.
 
-    >>> proposition(read_equation("grad(ce(t, y), y) == -t/y", let="y: K positive"))
+    >>> from softmax_trick.language.grammar import read_equation
+    >>> print(proposition(read_equation("grad(ce(t, y), y) == -t/y", let="y: K positive")))
+    forall K : nat, (1 <= K)%nat ->
+    forall t : vectors.vector,
+    forall y : vectors.vector,
+    (forall n_1 : nat, (n_1 < K)%nat -> 0 < y n_1) ->
+    forall i_1 : nat, (i_1 < K)%nat ->
+    vectors.partial (fun y => (- (vectors.sum K (fun _1 => ((t _1) * (ln (y _1))))))) i_1 y ((- (t i_1)) * (/ (y i_1)))
 
 An equation of formulas without derivatives is printed as one; an equation whose left side is a gradient or a Jacobian
 by a vector, its transpose or an entry of it, and whose right side has no derivative, as `partial`: the derivative

@@ -3,10 +3,12 @@ r"""Vectors and matrices over K classes, for symbolic K and for given K: what th
 A `Vector` is its entry as a function of the index, a `Matrix` its entry as a function of row and column. Both have the
 usual arithmetic (component by component for vectors, as the paper's circled dot and division).
 
-    >>> x, d = EVERY_K.vector("x"), EVERY_K.vector("d")
+    >>> from softmax_trick.symbolic import decide
+    >>> x, d, i, j = EVERY_K.vector("x"), EVERY_K.vector("d"), index("i"), index("j")
     >>> y = softmax(d * x)
     >>> difference = jacobian(y, x) - (diag(y) - outer(y, y)) @ diag(d)   # paper, equation (A2)
-    >>> decide(difference[i, j])
+    >>> decide(difference[i, j]).status
+    'zero'
 
 The classes over which a vector runs are `EVERY_K` or `GivenK(3)`. The two share no code but the entries' formulas:
 the first sums by `SumOver` and differentiates entries x_i by deltas; the second writes all sums out in symbols x1, x2,

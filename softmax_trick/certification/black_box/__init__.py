@@ -2,7 +2,8 @@
 
     >>> from softmax_trick.certification.black_box import certify_torch, load_function
     >>> found = certify_torch(load_function("torch:sigmoid"), k=5)
-    >>> found.softmax_type.holds, found.softmax_type.witness, found.softmax_type.reason
+    >>> found.softmax_type.holds, found.softmax_type.witness
+    (False, {'x1': '0', 'x2': '0', 'x3': '0', 'x4': '0', 'x5': '0'})
 
 The function is evaluated at some hundreds of scores: zero, one-hot, tied, integer, random, saturated and far ones. A
 property that one of them contradicts fails, and the scores are shrunk to simple ones that still contradict it; one that
