@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify kernel mutants record test test-slow sanitize peers train lint wheel bench bench-rivals bench-tau gpu notebooks lab clean
+.PHONY: verify kernel mutants record test test-slow sanitize peers train lint wheel bench bench-rivals bench-tau gpu notebooks lab docs clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
@@ -85,6 +85,13 @@ notebooks: .venv/all.stamp
 
 lab: .venv/all.stamp
 	OMP_WAIT_POLICY=passive $(BIN)/jupyter lab notebooks
+
+# The documentation site in build/site, built without the network: every page, link and place in a page is checked.
+# The variable silences an announcement of the theme's authors about MkDocs 2, which constraints.txt keeps out.
+docs: .venv/all.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python website/check.py build/site
+	@echo "open build/site/index.html; to search in it, too: $(BIN)/python -m http.server --directory build/site"
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

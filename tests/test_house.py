@@ -187,8 +187,8 @@ def named_in_vain(text: str, modules: Modules) -> list[str]:
 def test_what_the_pages_and_the_sources_name_is_there():
     """Planted: names of before the rooms were arranged."""
     modules = the_package()
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
-    texts = {page.name: page.read_text() for page in pages} | modules
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    texts = {str(page): page.read_text() for page in pages} | modules
     assert {name: vain for name, text in texts.items() if (vain := named_in_vain(text, modules))} == {}
     old = ["softmax_trick.numeric", "softmax_trick.isbe.no_such_name", "softmax_trick/report/ledger.schema.json"]
     assert named_in_vain(" and ".join(old), modules) == old
