@@ -46,7 +46,9 @@ from softmax_trick.proofs import (
     theorem_a1,
     theorem_a1_steps,
 )
+from softmax_trick.proofs.main_findings import MAIN_FINDINGS
 from softmax_trick.proofs.printed import QUOTES
+from softmax_trick.proofs.sampled import sample
 
 IN_ORDER = (
     section_1.CLAIMS,
@@ -66,7 +68,9 @@ IN_ORDER = (
 
 RECORD = Path(__file__).with_name("recorded.json")
 CLAIMS: dict[str, Claim] = {
-    claim.id: replace(claim, quote=QUOTES.get(claim.id, claim.quote)) for part in IN_ORDER for claim in part
+    claim.id: replace(claim, quote=QUOTES.get(claim.id, claim.quote), sample=sample(claim.id))
+    for part in IN_ORDER
+    for claim in part
 }
 
 
@@ -76,4 +80,5 @@ PAPER = Paper(
     CLAIMS,
     json.loads(RECORD.read_text(encoding="utf-8")),
     RECORD,
+    MAIN_FINDINGS,
 )

@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class MainFinding:
-    """One sentence for a reader who has not seen the paper.
-
-    Attributes:
-        sentence: what is false, and why or what is true instead.
-        claims: the claims on whose refutation it rests, that with the plainest counterexample first.
-    """
-
-    sentence: str
-    claims: tuple[str, ...]
-
+from softmax_trick.ledger.paper import MainFinding
 
 MAIN_FINDINGS = (
     MainFinding(

@@ -8,9 +8,13 @@ units), so that rounding stays below 1e-12, and a wrong sign, factor or index is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from softmax_trick.ledger.claims import Evidence
+from softmax_trick.ledger.steps import broken_off
 from softmax_trick.proofs import sampled_beyond
 from softmax_trick.proofs.drawn import Sides, distribution, normal
 from softmax_trick.system.lazy import Late
@@ -38,6 +42,23 @@ def disagreement(claim: str, seed: int = 0) -> str | None:
             if not gap <= TOLERANCE * size:
                 return f"for K = {classes} the sides differ by {gap:.3g}"
     return None
+
+
+def sample(claim: str) -> Callable[[], Evidence] | None:
+    """The test of a claim, if there is one: the evidence that it finds."""
+    return (lambda: _evidence(claim)) if claim in SAMPLED else None
+
+
+def _evidence(claim: str) -> Evidence:
+    start = time.perf_counter()
+    scope = f"{EXAMPLES} random examples for each K <= {max(CLASSES)}, float64"
+    found = Evidence("torch autograd", "sampled", scope, "holds", 0.0)
+    try:
+        if reason := disagreement(claim):
+            found = replace(found, outcome="fails", reason=reason)
+    except Exception as error:
+        found = broken_off(found, error)
+    return replace(found, seconds=time.perf_counter() - start)
 
 
 # --- the formulas -----------------------------------------------------------------------------------------------------

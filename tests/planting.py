@@ -15,7 +15,10 @@ def result(name, old="", new=""):
     """What the ledger says of a claim, alone, in whose formulas and declarations one text stands for another."""
     claim = CLAIMS[name]
     changed = dataclasses.replace(
-        claim, formulas=tuple(one.replace(old, new) for one in claim.formulas), let=claim.let.replace(old, new)
+        claim,
+        formulas=tuple(one.replace(old, new) for one in claim.formulas),
+        let=claim.let.replace(old, new),
+        sample=None,
     )
     if changed == claim:
         raise ValueError(f"{name} does not say {old!r}")

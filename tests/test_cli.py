@@ -68,7 +68,7 @@ def cache(monkeypatch, tmp_path):
 
 
 def test_list_names_every_claim_and_runs_none(capsys, monkeypatch, cache):
-    monkeypatch.setattr("softmax_trick.ledger.run.Ledger._gather", lambda *_: pytest.fail("a claim was run"))
+    monkeypatch.setattr("softmax_trick.ledger.run.Ledger.gather", lambda *_: pytest.fail("a claim was run"))
     assert main(["verify", "--list"]) == 0
     out = capsys.readouterr().out
     assert all(name in out for name in proofs.CLAIMS)
@@ -384,14 +384,14 @@ def test_a_crash_returns_1_and_is_named(monkeypatch, capsys):
 
 def test_an_interruption_is_said_and_what_is_done_is_kept(monkeypatch, capsys, cache):
     """Interrupted at the third claim: the first two are found again."""
-    gather = Ledger._gather
+    gather = Ledger.gather
 
     def interrupt(self, claim):
         if claim.id == "T1.2r":
             raise KeyboardInterrupt
         return gather(self, claim)
 
-    monkeypatch.setattr(Ledger, "_gather", interrupt)
+    monkeypatch.setattr(Ledger, "gather", interrupt)
     assert main(["verify", "T1.4a", "T1.1r", "T1.2r"]) == 130
     assert "interrupted; the evidence found so far is kept" in capsys.readouterr().err
     monkeypatch.undo()

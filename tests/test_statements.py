@@ -18,7 +18,7 @@ from softmax_trick.language.grammar import Statement
 from softmax_trick.language.text import bare, statement_to_text
 from softmax_trick.ledger.claims import Claim
 from softmax_trick.ledger.evaluation import by_canonical_form, sampled
-from softmax_trick.ledger.run import _symbolic, concludes
+from softmax_trick.ledger.gathering import _symbolic, concludes
 from softmax_trick.proofs import CLAIMS, PAPER
 from softmax_trick.statements.nearest import slips, usual_factors
 from softmax_trick.symbolic import GivenK

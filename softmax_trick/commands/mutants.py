@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         return _planted()
     from rich.console import Console
 
-    from softmax_trick.commands.verify import paper_of
+    from softmax_trick.commands.verify import paper_at
     from softmax_trick.ledger.mutants import failures, made_from, run
     from softmax_trick.proofs.mutants import catalogue
     from softmax_trick.report.console import show
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             f"no samples are taken: {remedy('torch')}"
         )
     with errors.status("making the mutants"):
-        mutants = list(made_from(paper_of(options.ledger).claims.values())) if options.ledger else catalogue()
+        mutants = list(made_from(paper_at(options.ledger).claims.values())) if options.ledger else catalogue()
     outcomes = []
     with progress_of("mutants", len(mutants), "mutants") as advance:
         for outcome in run(mutants):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from softmax_trick.ledger.kernel import Kernel
-    from softmax_trick.ledger.paper import Paper
+    from softmax_trick.ledger.paper import MainFinding, Paper
     from softmax_trick.ledger.run import Ledger, Result
 
 FEW = 40  # claims that are shown as a table even if nothing was asked for; more are summed up
@@ -85,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from softmax_trick.ledger.cache import Cache
+    from softmax_trick.ledger.contents import paper_in
     from softmax_trick.ledger.run import Ledger, UnknownClaim, differences, left_out
 
     errors = Console(stderr=True, width=width_of(sys.stderr))
@@ -92,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
     check_outputs(outputs.values())
     if options.ledger and (options.kernel or options.supplement):
         raise WrongUsage("--kernel and --supplement are of this project's paper: leave them out with --ledger")
-    paper, cache = paper_of(options.ledger), Cache(_folder(options.ledger))
+    cache = Cache(_folder(options.ledger))
+    paper = paper_at(options.ledger) if options.ledger else paper_in("softmax_trick.proofs", cache)
     if options.kernel and options.list:
         raise WrongUsage("--list decides nothing, and --kernel asks Coq to decide: give one of the two")
     kernel = _kernel(options.fresh, errors) if options.kernel else None
@@ -117,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
     written = [
         write(_rendered(kind, chosen, paper if options.ledger else None), file) for kind, file in outputs.items()
     ]
-    _show(chosen, options, aside="-" in outputs.values())  # standard output is then that output alone
+    _show(chosen, paper.findings, options, aside="-" in outputs.values())  # standard output is then that output alone
     status = OK if all(written) else DIFFERENT
     if options.record:
         try:
@@ -168,17 +170,17 @@ def _chosen(results: Sequence[Result], options: argparse.Namespace) -> list[Resu
     return [one for one in results if one.verdict in verdicts and (known(one) or not options.list)]
 
 
-def _show(results: Sequence[Result], options: argparse.Namespace, aside: bool) -> None:
+def _show(results: Sequence[Result], findings: Sequence[MainFinding], options: argparse.Namespace, aside: bool) -> None:
     """One claim in full if its ID was given; else, on a terminal, a summary or a table, and a line a claim elsewhere.
 
     Args:
         results: what is shown.
+        findings: the main ones, which a summary says in words.
         options: of the command line.
         aside: whether it goes to standard error.
     """
     from rich.console import Console
 
-    from softmax_trick.proofs.main_findings import MAIN_FINDINGS
     from softmax_trick.report.claims_table import line_of, summary, table_of_claims, totals
     from softmax_trick.report.console import claim_in_full, show
 
@@ -188,7 +190,7 @@ def _show(results: Sequence[Result], options: argparse.Namespace, aside: bool) -
     if len(results) == 1 and len(options.ids) == 1 and options.ids[0].casefold() == results[0].claim.id.casefold():
         show(console, claim_in_full(results[0]))
     elif stream.isatty() and not narrowed and not options.all and len(results) > FEW:
-        show(console, summary(results, () if options.ledger else MAIN_FINDINGS, console))
+        show(console, summary(results, findings, console))
     elif stream.isatty():
         show(console, table_of_claims(results, console))
     else:
@@ -212,12 +214,8 @@ def _show_list(results: Sequence[Result]) -> None:
             say(line_of_list(result))
 
 
-def paper_of(place: Path | None) -> Paper:
-    """The ledger in a place; that of this project if none is named."""
-    if place is None:
-        from softmax_trick.proofs import PAPER
-
-        return PAPER
+def paper_at(place: Path) -> Paper:
+    """The ledger in a place."""
     from softmax_trick.ledger.paper import LedgerError, load
 
     try:

@@ -52,22 +52,27 @@ class Cache:
         self.key = key
         self.trouble: str | None = None  # why nothing could be kept, if nothing could
 
-    def find(self, claim: Claim) -> Entry | None:
-        """What was last found for a claim of that ID, and what has changed since."""
+    def find(self, claim: Claim, results: str = "") -> Entry | None:
+        """What was last found for a claim of that ID, and what has changed since; `results` as in `save`."""
         try:
             content = verified(claim.id, parse_json(self._path(claim.id).read_bytes()), self.key)
             if content["format"] != FORMAT:
                 return None
-            changed = Digest(**content["digest"]).changes(digest(claim))
+            changed = Digest(**content["digest"]).changes(digest(claim, results))
             return Entry(tuple(map(_evidence, content["evidence"])), tuple(changed), content["gathered"])
         except (OSError, ValueError, TypeError, LookupError, AttributeError):
             return None  # nothing, or nothing that can be used: it is found again
 
-    def save(self, claim: Claim, evidence: tuple[Evidence, ...]) -> None:
+    def save(self, claim: Claim, evidence: tuple[Evidence, ...], results: str = "") -> None:
         """Keep the evidence for a claim; a crash is not kept, and what cannot be written is left (see `trouble`).
 
         What was not run for want of torch is kept under a digest that says so. Where torch is there and cannot be
         imported, the digest does not: the evidence is not kept.
+
+        Args:
+            claim: the claim.
+            evidence: for and against it.
+            results: the digest of the results by which a claim about experiments was measured.
         """
         if any(item.outcome == "crashed" for item in evidence):
             return
@@ -75,7 +80,7 @@ class Cache:
             return
         content = {
             "format": FORMAT,
-            "digest": asdict(digest(claim)),
+            "digest": asdict(digest(claim, results)),
             "gathered": datetime.now(UTC).isoformat(timespec="seconds"),
             "evidence": [asdict(item) for item in evidence],
         }

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_trick.ledger.formulas import Formula, SpokenOf, condition_to_latex, fewest
 from softmax_trick.measurements.figure import Figure
@@ -143,6 +143,7 @@ class Claim:
         counterexample: steps that end in a counterexample, for a printed claim that is an implication.
         checks: ways to decide a finite fact.
         measure: for a statement about experiments, what our own results say of it.
+        sample: a test in floating point that shares nothing with the rest: the evidence that it finds.
         figures: of how many figures such a statement consists; with fewer it is open.
         remark: what else is to be said: another reading of the same words, which does not decide.
         repaired_by: the claim that says what is true instead.
@@ -164,6 +165,7 @@ class Claim:
     counterexample: Callable[[Proof], None] | None = None
     checks: tuple[Check, ...] = ()
     measure: Callable[[Results], tuple[Figure, ...]] | None = None
+    sample: Callable[[], Evidence] | None = None
     figures: int = 1
     remark: str = ""
     repaired_by: str | None = None
@@ -187,6 +189,12 @@ class Claim:
     def is_over_classes(self) -> bool:
         """Whether all its formulas are equations over the classes, which proofs decide."""
         return all(formula.is_over_classes for formula in self.stated)
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """All that it can be decided by."""
+        checks = (check.run for check in self.checks)
+        return tuple(filter(None, (self.proof, self.counterexample, self.measure, self.sample, *checks)))
 
     @cached_property
     def heading(self) -> str:

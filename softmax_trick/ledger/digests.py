@@ -9,10 +9,11 @@ import ast
 import hashlib
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from softmax_trick.ledger.claims import Claim
 from softmax_trick.system.extras import is_installed
 
 LIBRARIES = ("mpmath", "numpy", "python-flint", "scipy", "sympy", "torch", "z3-solver")
-ENGINES = ("softmax_trick.ledger.run", "softmax_trick.proofs.sampled")  # what every claim is run by
+ENGINES = ("softmax_trick.ledger.gathering",)  # what every claim is run by
+
+imports_by_source: dict[str, tuple[str, ...]] = {}
+"""The modules of ours that a source imports, by the SHA-256 of its text: to find them it has to be parsed."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,21 @@ class Digest:
         return [field.name for field in fields(self) if getattr(self, field.name) != getattr(now, field.name)]
 
 
-def digest(claim: Claim) -> Digest:
-    """The digest of a claim as it stands now."""
-    return Digest(_hash(*_statement(claim)), _hash(*_sources(claim)), _hash(*libraries().items()))
+def digest(claim: Claim, results: str = "") -> Digest:
+    """The digest of a claim as it stands now; what is measured is checked by results, too, which have one of theirs."""
+    checker = _hash(*_sources(claim), results) if claim.measure else _hash(*_sources(claim))
+    return Digest(_hash(*_statement(claim)), checker, _hash(*libraries().items()))
+
+
+def digest_of_module(name: str) -> Digest:
+    """The digest of what a module makes when it is imported: of its source, and of all that it can reach by imports.
+
+    Raises:
+        ModuleNotFoundError: there is no such module of ours. (Imports are followed in ours only.)
+    """
+    if not name.startswith("softmax_trick.") or not _text(name):
+        raise ModuleNotFoundError(f"there is no source of {name}")
+    return Digest("", _hash(*_digests_of(frozenset({name}))), _hash(*libraries().items()))
 
 
 @lru_cache
@@ -64,10 +80,7 @@ def _statement(claim: Claim) -> tuple[Any, ...]:
 
 def _sources(claim: Claim) -> tuple[str, ...]:
     """A digest of every module of ours that the claim's functions and the engines can reach by imports."""
-    functions: list[Callable[..., Any] | None] = [claim.proof, claim.counterexample, claim.measure]
-    functions += [check.run for check in claim.checks]
-    roots = frozenset(function.__module__ for function in functions if function)
-    return _digests_of(roots)
+    return _digests_of(frozenset(function.__module__ for function in claim.functions))
 
 
 @cache
@@ -75,7 +88,12 @@ def _digests_of(roots: frozenset[str]) -> tuple[str, ...]:
     names = set().union(*(_reachable(name) for name in {*roots, *ENGINES}))
     others = {name.split(".")[0] for name in roots} - {"softmax_trick"}  # a package of somebody's: all that it loaded
     names |= {name for name in list(sys.modules) if name.split(".")[0] in others}
-    return tuple(_hash(name, _text(name)) for name in sorted(names))
+    return tuple(_hash_of_source(name, _text(name)) for name in sorted(names))
+
+
+@cache
+def _hash_of_source(name: str, text: str) -> str:
+    return _hash(name, text)
 
 
 @cache
@@ -92,8 +110,16 @@ def _reachable(name: str) -> frozenset[str]:
 @cache
 def _imports(name: str) -> tuple[str, ...]:
     """The modules of ours that a module imports, at its top or inside a function; `from a import b` may name a.b."""
+    source = _text(name)
+    key = hashlib.sha256(source.encode()).hexdigest()
+    if key not in imports_by_source:
+        imports_by_source[key] = _imports_in(source)
+    return imports_by_source[key]
+
+
+def _imports_in(source: str) -> tuple[str, ...]:
     found = []
-    for node in _statements(ast.parse(_text(name)).body):
+    for node in _statements(ast.parse(source).body):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -121,15 +147,24 @@ def _text(name: str) -> str:
     if loaded:
         return _with_data(Path(loaded))
     package, _, rest = name.partition(".")
-    if rest.startswith("proofs."):  # in the repository they stand beside the package, not inside it
-        package, rest = "softmax_trick.proofs", rest.removeprefix("proofs.")
-    if package not in sys.modules or not rest:
+    parts = rest.split(".")
+    if parts[0] == "proofs":  # in the repository they stand beside the package, not inside it
+        package, parts = "softmax_trick.proofs", parts[1:]
+    if not rest or not (folder := _folder(package)):
         return ""
-    place = Path(sys.modules[package].__path__[0], *rest.split("."))
+    place = Path(folder, *parts)
     for file in (place.with_suffix(".py"), place / "__init__.py"):
         if file.is_file():
             return _with_data(file)
     return ""
+
+
+@cache
+def _folder(package: str) -> str:
+    """Where a package lies, which need not have been imported."""
+    spec = find_spec(package)
+    places = spec.submodule_search_locations if spec else None
+    return next(iter(places), "") if places else ""
 
 
 def _with_data(source: Path) -> str:

@@ -39,8 +39,9 @@ import sympy as sp
 from softmax_trick.language.expression import LanguageError
 from softmax_trick.language.text import bare, statement_to_text
 from softmax_trick.ledger.claims import Check, Claim, Rung, Verdict
+from softmax_trick.ledger.gathering import concludes
 from softmax_trick.ledger.proof import Comparable, Proof
-from softmax_trick.ledger.run import Ledger, Result, concludes
+from softmax_trick.ledger.run import Ledger, Result
 from softmax_trick.ledger.steps import Open
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK, Matrix, Vector, Witness, index
 
@@ -499,7 +500,8 @@ def _with_slips(claim: Claim) -> Iterator[Mutant]:
     left, right = map(bare, statement.expressions)
     found = list(slips(right, left, list(usual_factors(left, right))))
     Random(claim.id).shuffle(found)
-    plain = replace(claim, proof=None, counterexample=None, statement="", formulas=claim.formulas[:1], classes=CLASSES)
+    bare_claim = replace(claim, proof=None, counterexample=None, sample=None, statement="")
+    plain = replace(bare_claim, formulas=claim.formulas[:1], classes=CLASSES)
     for kind in KINDS:
         for one in found:
             if not any(words in one.slip and is_ == kind for words, is_ in SLIPS):

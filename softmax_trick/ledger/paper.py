@@ -40,6 +40,19 @@ class LedgerError(ValueError):
 
 
 @dataclass(frozen=True)
+class MainFinding:
+    """One sentence for a reader who has not seen the paper: what is false in it.
+
+    Attributes:
+        sentence: what is false, and why or what is true instead.
+        claims: the claims on whose refutation it rests, that with the plainest counterexample first.
+    """
+
+    sentence: str
+    claims: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Paper:
     """The claims of one source.
 
@@ -49,6 +62,7 @@ class Paper:
         claims: by ID, in the order in which they are shown.
         recorded: the verdicts of past runs, by ID: a record that shows a change, never a source of verdicts.
         record: the file of that record.
+        findings: what is false in the paper, said while the claims that it rests on are refuted.
     """
 
     title: str
@@ -56,6 +70,7 @@ class Paper:
     claims: Mapping[str, Claim]
     recorded: Mapping[str, str] = field(default_factory=dict)
     record: Path | None = None
+    findings: tuple[MainFinding, ...] = ()
 
     @classmethod
     def of(cls, title: str, source: str, claims: Iterable[Claim]) -> Paper:

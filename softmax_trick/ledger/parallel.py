@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from softmax_trick.ledger.claims import Evidence
@@ -43,6 +44,7 @@ class Gatherers:
         if number < 2 or len(names) < FEWEST or not _can_fork():
             return
         _plain = type(ledger)(ledger.claims)
+        _import_engines(names)
         self._pool = ProcessPoolExecutor(number, multiprocessing.get_context("fork"), _begin)
         self._futures = {name: self._pool.submit(_gathered, name) for name in names}
 
@@ -63,6 +65,13 @@ class Gatherers:
             self._pool.shutdown(wait=False, cancel_futures=True)
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
+
+
+def _import_engines(names: Sequence[str]) -> None:
+    """What the processes run is imported before they are forked: once, and not by each."""
+    homes = {function.__module__ for name in names for function in _plain.claims[name].functions}
+    for module in sorted({"softmax_trick.ledger.gathering", *homes}):
+        import_module(module)
 
 
 def _can_fork() -> bool:

@@ -10,27 +10,18 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 import softmax_trick
-from softmax_trick.language.expression import LanguageError
 from softmax_trick.ledger.cache import Cache, Entry
-from softmax_trick.ledger.claims import Check, Claim, Evidence, Judgement, Rung, Verdict, judge
+from softmax_trick.ledger.claims import Claim, Evidence, Judgement, Rung, Verdict, judge
 from softmax_trick.ledger.digests import Digest, digest, libraries
-from softmax_trick.ledger.evaluation import by_canonical_form, sampled
-from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.parallel import Gatherers
-from softmax_trick.ledger.proof import EXACT, Algebra, Proof
-from softmax_trick.ledger.steps import Open, Refuted, Steps, broken_off
-from softmax_trick.measurements.figure import Figure
-from softmax_trick.measurements.results import LONG_ENOUGH, Results, committed_results, outcome
-from softmax_trick.symbolic import EVERY_K, Classes, GivenK
+from softmax_trick.measurements.results import Results, committed_results
 from softmax_trick.system.extras import remedy
 
 
@@ -186,7 +177,7 @@ class Ledger:
     def _evidence(self, claim: Claim) -> tuple[tuple[Evidence, ...], tuple[bool, tuple[str, ...], str]]:
         """The evidence for a claim; whether it is an earlier run's, what has changed since, and when that was."""
         new: tuple[bool, tuple[str, ...], str] = (False, (), "")
-        if claim.measure:  # its evidence is the results file, which is not part of the digest
+        if claim.measure and (not self._runs or self._seen(claim) is None):
             return self.gather(claim) if self._runs else (), new
         found = self._known(claim)
         if found and not (found.changed and self._runs):
@@ -195,14 +186,21 @@ class Ledger:
             return (), new
         evidence = (self._gatherers and self._gatherers.evidence(claim.id)) or self.gather(claim)
         if self._cache:
-            self._cache.save(claim, evidence)
+            self._cache.save(claim, evidence, self._seen(claim) or "")
         return evidence, new
 
     def _known(self, claim: Claim) -> Entry | None:
         """The evidence of an earlier run, if it is to be used."""
         if claim.id not in self._found:
-            self._found[claim.id] = self._cache.find(claim) if self._cache and not self._fresh else None
+            cache = None if self._fresh else self._cache
+            self._found[claim.id] = cache.find(claim, self._seen(claim) or "") if cache else None
         return self._found[claim.id]
+
+    def _seen(self, claim: Claim) -> str | None:
+        """The digest of the results that it is measured by; None if they are no files, and may be others next time."""
+        if not claim.measure:
+            return ""
+        return (self.results_of_experiments.digest or None) if self.results_of_experiments else "none"
 
     def _is_to_be_gathered(self, claim: Claim) -> bool:
         found = self._known(claim)
@@ -210,182 +208,15 @@ class Ledger:
 
     def gather(self, claim: Claim) -> tuple[Evidence, ...]:
         """The evidence for a claim, found now, by every engine that has a say."""
-        return tuple(self._gather(claim))
+        from softmax_trick.ledger.gathering import gather  # SymPy: where no evidence is missing, it is not needed
+
+        return tuple(gather(claim, self.results_of_experiments))
 
     def _is_proved(self, name: str) -> bool:
         """Whether a claim that another one rests on is proved; one that rests on itself is not."""
         if name in self._running or name not in self.claims:
             return False
         return self.result(name).verdict is Verdict.PROVED
-
-    def _gather(self, claim: Claim) -> Iterator[Evidence]:
-        canonical = by_canonical_form(claim) if claim.formulas else None
-        # A proof speaks of all but the inequalities and the other axes: of these the canonical form has to.
-        complete = claim.is_over_classes or (canonical is not None and canonical.outcome == "holds")
-        # Nor does a check of something else prove formulas that nobody decides.
-        decided = not claim.formulas or bool(claim.proof) or (canonical is not None and canonical.outcome == "holds")
-        if claim.proof:
-            yield from self._proofs(claim, claim.proof, complete)
-        elif claim.formulas and claim.is_over_classes and not (claim.counterexample or claim.statement):
-            for evidence in self._proofs(claim, concludes, complete):
-                yield replace(evidence, outcome="gave up") if evidence.outcome == "open" else evidence
-        if canonical:
-            yield canonical
-        if claim.counterexample:
-            two = [GivenK(2)]
-            yield _symbolic(claim, claim.counterexample, "explicit algebra", "exact", "a counterexample", two)
-        for check in claim.checks:
-            evidence = _check(check)
-            yield replace(evidence, complete=evidence.complete and decided)
-        if claim.measure:
-            yield _measured(claim.measure, claim.figures, self.results_of_experiments)
-        else:
-            yield from _sampled(claim)
-            if claim.formulas:
-                yield sampled(claim)
-
-    def _proofs(self, claim: Claim, proof: Callable[[Proof], None], complete: bool) -> Iterator[Evidence]:
-        from softmax_trick.symbolic.second_opinion import decide_by_z3, sign_by_z3
-
-        fewest = min(claim.classes)
-        every_k = "every K" if fewest == 1 else f"every K >= {fewest}"
-        first = _symbolic(claim, proof, "index calculus", "general", every_k, [EVERY_K], fewest=fewest)
-        yield replace(first, complete=complete)
-        listed = f"K = {fewest}..{max(claim.classes)}"
-        yield _symbolic(claim, proof, "explicit algebra", "exact", listed, [GivenK(k) for k in claim.classes])
-        z3 = Algebra(decide_by_z3, sign_by_z3)
-        second = _symbolic(claim, proof, "z3", "general", every_k, [EVERY_K], z3, fewest)
-        second = replace(second, complete=complete)
-        if second.outcome == "open":  # it refutes nothing; that there is no second opinion is said
-            second = replace(second, outcome="gave up")
-        yield second
-
-
-def concludes(proof: Proof) -> None:
-    """The proof of a claim without steps of its own: what it says is decided as it stands.
-
-    Raises:
-        Open: none of its formulas is an equation over the classes: there is nothing to decide in SymPy.
-    """
-    if proof.claim and not any(formula.is_over_classes for formula in proof.claim.stated):
-        raise Open("no formula of the claim is an equation over the classes")
-    proof.concludes()
-
-
-def _symbolic(
-    claim: Claim,
-    argument: Callable[[Proof], None],
-    engine: str,
-    rung: Rung,
-    scope: str,
-    classes: Sequence[Classes],
-    algebra: Algebra = EXACT,
-    fewest: int = 1,
-) -> Evidence:
-    """Run a proof or a counterexample for each of these classes; the first failure ends it."""
-    start = time.perf_counter()
-    evidence, witness = Evidence(engine, rung, scope, "holds", 0.0), None
-    uses: list[str] = []
-    conditions: dict[str, None] = {}
-    unstated: dict[str, None] = {}
-    for one in classes:
-        proof = Proof(one, algebra, fewest, claim=claim)
-        evidence = _attempt(argument, proof, evidence)
-        missing = set(range(1, len(claim.formulas) + 1)) - proof.concluded
-        if missing and evidence.outcome == "holds" and argument is not claim.counterexample:
-            reason = f"the proof does not end in what the claim says: formula {min(missing)} is missing"
-            evidence = replace(evidence, outcome="open", reason=reason)
-        uses += evidence.uses
-        conditions |= dict.fromkeys(evidence.conditions)
-        unstated |= dict.fromkeys(evidence.unstated)
-        witness = witness or evidence.witness
-        if evidence.outcome != "holds":
-            break
-    seconds = time.perf_counter() - start
-    return replace(
-        evidence,
-        seconds=seconds,
-        uses=tuple(dict.fromkeys(uses)),
-        witness=evidence.witness or witness,
-        conditions=tuple(conditions),
-        unstated=tuple(unstated),
-    )
-
-
-def _check(check: Check) -> Evidence:
-    start = time.perf_counter()
-    facts = Findings()
-    evidence = _attempt(check.run, facts, Evidence(check.engine, check.rung, check.scope, "holds", 0.0))
-    complete = evidence.outcome == "holds" and check.rung != "sampled"
-    seconds = time.perf_counter() - start
-    return replace(evidence, seconds=seconds, figures=tuple(facts.figures), complete=complete)
-
-
-def _attempt(run: Callable[[Any], None], argument: Steps, evidence: Evidence) -> Evidence:
-    """Run a proof or a check, and say in the evidence how it ended."""
-    try:
-        run(argument)
-        ended = replace(evidence, witness=argument.witness)
-    except Refuted as refutation:
-        # Whoever found it, a counterexample is an exact one.
-        ended = replace(evidence, outcome="fails", rung="exact", witness=refutation.witness, reason=str(refutation))
-    except Open as gap:
-        ended = replace(evidence, outcome="open", reason=str(gap))
-    except LanguageError as error:  # entries are read when they are decided
-        ended = replace(evidence, outcome="open", reason=f"a formula is not read by SymPy: {error}")
-    except Exception as error:
-        ended = broken_off(evidence, error)
-    unstated = tuple(condition for condition, stated in argument.conditions.items() if not stated)
-    return replace(
-        ended,
-        steps=tuple(argument.steps),
-        uses=tuple(argument.uses),
-        conditions=tuple(argument.conditions),
-        unstated=unstated,
-    )
-
-
-def _measured(measure: Callable[[Results], tuple[Figure, ...]], needed: int, results: Results | None) -> Evidence:
-    """What our own experiments say of a statement about experiments that consists of so many figures."""
-    nothing = Evidence("experiment", "sampled", "our own runs", "open", 0.0, reason="not run")
-    if results is None:
-        return nothing
-    start = time.perf_counter()
-    try:
-        figures = measure(results)
-    except Exception as error:
-        return replace(nothing, outcome="crashed", reason=f"{type(error).__name__}: {error}")
-    if not figures:
-        return replace(nothing, reason=f"not run, or for less than {LONG_ENOUGH} epochs")
-    scope = f"{results.source}: {max(figure.runs for figure in figures)} runs a figure"
-    found = replace(nothing, scope=scope, seconds=time.perf_counter() - start, figures=figures)
-    if (said := outcome(figures, needed)) != "open":
-        return replace(found, outcome=said, reason="")
-    if all(figure.agrees for figure in figures):
-        return replace(found, reason=f"{len(figures)} of {needed} figures have been measured, and pass")
-    if all(figure.low is None for figure in figures):
-        return replace(found, reason="too few seeds for a test")
-    return replace(found, reason="the interval leaves it open")
-
-
-def _sampled(claim: Claim) -> Iterator[Evidence]:
-    """The claim in floating point, where there is a test of it."""
-    paper = sys.modules.get("softmax_trick.proofs")
-    if paper is None or paper.CLAIMS.get(claim.id) is not claim:  # of another ledger, or made from one of the paper's
-        return
-    from softmax_trick.proofs import sampled
-
-    if claim.id not in sampled.SAMPLED:
-        return
-    start = time.perf_counter()
-    scope = f"{sampled.EXAMPLES} random examples for each K <= {max(sampled.CLASSES)}, float64"
-    evidence = Evidence("torch autograd", "sampled", scope, "holds", 0.0)
-    try:
-        if reason := sampled.disagreement(claim.id):
-            evidence = replace(evidence, outcome="fails", reason=reason)
-    except Exception as error:
-        evidence = broken_off(evidence, error)
-    yield replace(evidence, seconds=time.perf_counter() - start)
 
 
 def verify(*ids: str) -> list[Result]:

@@ -9,6 +9,7 @@ The files that are committed in results/ are installed as `softmax_trick.results
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -108,10 +109,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Results:
-    """Training runs, and the names of the files that they come from."""
+    """Training runs, the names of the files that they come from, and a digest of what those hold, if there are any."""
 
     source: str
     runs: tuple[Run, ...]
+    digest: str = ""
 
     def of(self, network: str, loss: str, dataset: str = "mnist", least: int = LONG_ENOUGH) -> list[Run]:
         """The runs of one setting, one a seed.
@@ -151,10 +153,13 @@ def load_results(*paths: Path, validate: bool = True) -> Results:
         ResultsError: one cannot be read, does not fit the schema, or is of another schema.
     """
     runs: dict[tuple[Any, ...], Run] = {}
+    digest = hashlib.sha256()
     for path in paths:
-        for run in _runs(path, validate):
+        content = _content(path)
+        digest.update(f"{path.name} {len(content)} ".encode() + content)
+        for run in _runs(path, content, validate):
             runs.setdefault((run.network, run.loss, run.dataset, run.seed, run.protocol), run)
-    return Results(printable(", ".join(path.name for path in paths)), tuple(runs.values()))
+    return Results(printable(", ".join(path.name for path in paths)), tuple(runs.values()), digest.hexdigest())
 
 
 def write_results(runs: Sequence[Run]) -> str:
@@ -180,11 +185,16 @@ def committed_results() -> Results | None:
     return load_results(*paths, validate=False) if paths else None
 
 
-def _runs(path: Path, validate: bool) -> list[Run]:
+def _content(path: Path) -> bytes:
     try:
-        content = parse_json(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise ResultsError(f"cannot read the results file {path}: {error.strerror}") from error
+
+
+def _runs(path: Path, read: bytes, validate: bool) -> list[Run]:
+    try:
+        content = parse_json(read)
     except ValueError as error:
         raise ResultsError(f"the results file {path} is not JSON: {error}") from error
     if isinstance(content, dict) and "version" in content and content.get("schema") != SCHEMA:
@@ -265,7 +275,9 @@ def _frozen(value: Any) -> Any:
         raise ValueError(f"{value!r} has characters that cannot be printed")
     if isinstance(value, dict):
         return {_frozen(key): _frozen(one) for key, one in value.items()}
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return tuple(value) if set(map(type, value)) <= {int, float} else tuple(map(_frozen, value))
+    return value
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from softmax_trick.ledger.claims import Verdict
+from softmax_trick.ledger.paper import MainFinding
 from softmax_trick.ledger.run import Result
-from softmax_trick.proofs.main_findings import MainFinding
 from softmax_trick.report.console import COLOURS, counts
 from softmax_trick.report.parts import by_part, not_run
 from softmax_trick.system.files import printable
