@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: verify kernel mutants record test test-slow sanitize peers train lint wheel bench bench-rivals bench-tau gpu notebooks lab docs clean
+.PHONY: verify kernel mutants record test test-slow sanitize peers train lint package bench bench-rivals bench-tau gpu notebooks lab docs clean
 
 verify: .venv/core.stamp
 	$(BIN)/softmax-trick verify
@@ -24,10 +24,6 @@ record: .venv/all.stamp
 
 test: .venv/all.stamp
 	$(BIN)/pytest -n 2 --dist loadfile
-
-# What takes a compiler, Coq, whole notebooks, or processes of its own.
-test-slow: .venv/all.stamp
-	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 # What takes a compiler, Coq, whole notebooks, or processes of its own.
 test-slow: .venv/all.stamp
@@ -60,9 +56,13 @@ lint: .venv/all.stamp
 	MYPYPATH=build/typed $(BIN)/mypy build/typed/softmax_trick benchmarks
 	MYPYPATH=build/typed $(BIN)/mypy --allow-untyped-defs --allow-untyped-calls --no-warn-unused-ignores tests
 
-wheel: .venv/all.stamp
-	rm -rf dist build/lib build/bdist*
-	$(BIN)/python -m build --wheel
+# The source distribution, and the wheel made from it, as a package index takes them.
+package: .venv/all.stamp
+	rm -rf dist build/lib build/bdist* *.egg-info
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 bench: .venv/all.stamp
 	for benchmark in benchmarks/[a-z]*.py; do $(BIN)/python $$benchmark || exit 1; done
@@ -100,10 +100,11 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("softmax-trick needs Python 3.11 or newer; name one with make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 
-.venv/core.stamp: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP_INSTALL) --editable .
+# With torch, so that all evidence is gathered.
+.venv/core.stamp: pyproject.toml constraints.txt setup.py | .venv/bin/python
+	$(PIP_INSTALL) --editable '.[torch]'
 	@touch $@
 
-.venv/all.stamp: pyproject.toml constraints.txt | .venv/bin/python
+.venv/all.stamp: pyproject.toml constraints.txt setup.py | .venv/bin/python
 	$(PIP_INSTALL) --editable '.[all]'
 	@touch .venv/core.stamp $@

@@ -224,7 +224,7 @@ def test_once_differentiable_does_not_reach_the_functional_hessian() -> None:
 
 
 def test_autograd_at_a_kink_depends_on_the_function() -> None:
-    """The clip to [-1, 1] three times, at its kinks: 0, 1 and 1/2. We claim nothing at a kink."""
+    """The clip to [-1, 1] three times, at its kinks: 0; 1, or from torch 2.14 on 0; 1/2. We claim nothing at a kink."""
     one = torch.ones(2)
 
     def derivative(f: Callable[[Tensor], Tensor]) -> list[float]:
@@ -232,7 +232,7 @@ def test_autograd_at_a_kink_depends_on_the_function() -> None:
         return torch.autograd.grad(f(kinks).sum(), kinks)[0].tolist()
 
     assert derivative(F.hardtanh) == [0, 0], CHANGED
-    assert derivative(lambda x: x.clamp(-1, 1)) == [1, 1], CHANGED
+    assert derivative(lambda x: x.clamp(-1, 1)) in ([1, 1], [0, 0]), CHANGED
     assert derivative(lambda x: torch.maximum(torch.minimum(x, one), -one)) == [0.5, 0.5], CHANGED
 
 
