@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from torch.func import jacrev
 
 from softmax_trick.cli import main
@@ -239,7 +240,7 @@ def test_no_check_is_an_assert(folder: str) -> None:
 
 def test_sampled_engines_notice_what_they_asserted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: twice the Jacobian, so that neither (P3) nor (P2) holds."""
-    monkeypatch.setattr(sampled, "jacrev", lambda f: lambda x: 2 * jacrev(f)(x))
+    monkeypatch.setattr(torch.func, "jacrev", lambda f: lambda x: 2 * jacrev(f)(x))
     assert str(sampled.disagreement("A1.1-2")).startswith("for K = 2 the sides differ by ")
     with pytest.raises(ArithmeticError, match=r"this F has not \(P2\)"):
         sampled.disagreement("A1.2-1")
