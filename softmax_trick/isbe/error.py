@@ -291,12 +291,13 @@ def _check_buffer(out: Tensor, scores: Tensor, targets: Tensor) -> None:
         )
     if out.requires_grad:
         raise ValueError("the buffer is part of a graph: pass one that requires no gradient, such as the last error")
-    if out.numel() > 1 and 0 in out.stride():
+    if 0 in out.stride() and out.numel() > 1:
         raise ValueError("the buffer is expanded, its entries share memory: pass torch.empty_like(scores)")
     others = {"the scores": scores, "the targets": targets}
     leaf = scores if scores._base is None else scores._base
     if leaf.is_leaf and leaf.grad is not None:
         others["the gradient of the scores"] = leaf.grad
+    memory = out.numel() and out.untyped_storage().data_ptr()
     for name, other in others.items():
-        if out.numel() and out.untyped_storage().data_ptr() == other.untyped_storage().data_ptr():
+        if memory and memory == other.untyped_storage().data_ptr():
             raise ValueError(f"the buffer shares its memory with {name}, still needed: pass torch.empty_like(scores)")
