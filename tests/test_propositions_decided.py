@@ -218,3 +218,28 @@ def test_no_point_contradicts_a_decision(said):
         free = {"x": [Fraction(1)], "y": [Fraction(1)], "a": Fraction(1)}
         point = Point({"K": 1, **found.witness.sizes}, {**free, **found.witness.values})
         assert not holds(said, point)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "x/x == 1 implies x*x > 0",
+        "1/x == 1/x implies x*x > 0",
+        "log(x) >= 0 implies x >= 1",
+        "log(x)*0 == 0 implies x == abs(x)",
+        "exp(log(x)) == x implies x == abs(x)",
+        "sqrt(x)*0 == 0 implies abs(x) == x",
+        "grad(log(x), x) == 1/x implies x*x > 0",
+        "grad(abs(x), x)*0 == 0 implies x*x > 0",
+        "grad(max(x, 0), x)*0 == 0 implies x*x > 0",
+    ],
+)
+def test_a_point_at_which_a_hypothesis_is_undefined_refutes_nothing(statement):
+    """Each is true: planted by SymPy, which cancels x/x before 0 is put in, and knows the logarithm of -1."""
+    assert decide(statement, let="x: real").verdict != "refuted"
+
+
+def test_a_point_at_which_it_is_defined_does():
+    assert decide("x/x == 1 implies x == 1", let="x: real").verdict == "refuted"
+    assert decide("log(x) <= 0 implies x >= 1", let="x: real").verdict == "refuted"
+    assert decide("grad(x**3, x) == 3 implies x == 1", let="x: real").verdict == "refuted"

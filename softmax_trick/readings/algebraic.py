@@ -16,7 +16,7 @@ from softmax_trick.language.expression import Expression, Index, Kind, LanguageE
 from softmax_trick.language.grammar import Statement
 from softmax_trick.language.interpreter import Reading
 from softmax_trick.language.proposition import Related
-from softmax_trick.readings.pointwise import Point, Positions
+from softmax_trick.readings.pointwise import Point, Positions, Undefined
 
 ASSUMPTIONS: dict[Kind, dict[str, bool]] = {
     "real": {"real": True},
@@ -119,6 +119,54 @@ def symbol(variable: Variable, positions: Positions) -> sp.Symbol:
     return sp.Symbol(name, **ASSUMPTIONS[variable.kind])
 
 
+class _AtPoint(Algebraic):
+    """The same with numbers for symbols; what is undefined there raises, before SymPy can cancel it: 1/(1/0), 0/0.
+
+    Args:
+        point: sizes and indices, and the values of what has some; other variables are symbols.
+    """
+
+    def __init__(self, point: Point) -> None:
+        super().__init__(point)
+        self._by: list[str] = []
+
+    def variable(self, variable: Variable, positions: Positions) -> sp.Expr:
+        if variable.name in self._by or variable.name not in self._point.values:
+            return super().variable(variable, positions)
+        return sp.Rational(*self._point.value(variable, positions).as_integer_ratio())
+
+    def power(self, base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+        if (base.is_zero and not exponent.is_nonnegative) or (base.is_negative and not exponent.is_integer):
+            raise Undefined(f"{base} to the power {exponent}")
+        return super().power(base, exponent)
+
+    def log(self, value: sp.Expr) -> sp.Expr:
+        if value.is_number and not value.is_positive:
+            raise Undefined(f"the logarithm of {value}")
+        return super().log(value)
+
+    @property
+    def context(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The variables by which is differentiated: there their entries are symbols."""
+        return tuple(self._by)
+
+    def derivative(self, function: Callable[[], sp.Expr], by: Variable, positions: Positions) -> sp.Expr:
+        if by.name in self._by or by.name not in self._point.values:
+            return super().derivative(function, by, positions)
+        function()  # where it is undefined, it has no derivative
+        self._by.append(by.name)
+        try:
+            found = super().derivative(function, by, positions)
+        finally:
+            self._by.pop()
+        given = _given([by], self._point)
+        value = found.subs(given)
+        kinks = [one.args[0].subs(given) for one in found.atoms(sp.Heaviside)]  # of the largest of some
+        if 0 in kinks or value.has(Step) or (value.is_number and not value.is_finite):
+            raise Undefined(f"the derivative by {by.name}")
+        return value
+
+
 def at_point(condition: Statement, point: Point) -> bool:
     """Whether a condition holds exactly at a point with rational values, in every entry; False if that is not seen.
 
@@ -159,12 +207,15 @@ def _places(axes: Sequence[str], point: Point) -> list[Positions]:
 
 
 def _holds(relation: str, left: Expression, right: Expression, point: Point) -> bool:
-    algebra = Algebraic(point)
-    given = _given((*left.variables, *right.variables), point)
-    places = _places(left.axes or right.axes, point)
-    sides = [[algebra.entry(one, at if one.axes else ()).subs(given) for one in (left, right)] for at in places]
-    compare = _COMPARE[relation]
-    return all(compare(one, other) == sp.true for one, other in sides)
+    algebra = _AtPoint(point)
+    for at in _places(left.axes or right.axes, point):
+        try:
+            sides = [algebra.entry(one, at if one.axes else ()) for one in (left, right)]
+        except Undefined:
+            return False
+        if not all(side.is_real and side.is_finite for side in sides) or _COMPARE[relation](*sides) != sp.true:
+            return False
+    return True
 
 
 def value_at(expression: Expression, point: Point) -> Any:
@@ -173,14 +224,13 @@ def value_at(expression: Expression, point: Point) -> Any:
     Raises:
         LanguageError: the point has no value for something in it.
     """
-    algebra = Algebraic(point)
-    given = _given(expression.variables, point)
+    algebra = _AtPoint(point)
 
     def entries(at: Positions) -> Any:
         if len(at) < len(expression.axes):
             size = point.size(size_of(expression.axes[len(at)]))
             return [entries((*at, k)) for k in range(1, size + 1)]
-        value = sp.sympify(algebra.entry(expression, at).subs(given), strict=True)
+        value = sp.sympify(algebra.entry(expression, at), strict=True)
         if not value.is_Rational:
             raise ArithmeticError
         return Fraction(int(value.p), int(value.q))
@@ -201,9 +251,12 @@ def affine_at(
         has no value there.
     """
     names = {one.name for one in unknown}
-    algebra = Algebraic(point)
-    given = _given((one for one in (*left.variables, *right.variables) if one.name not in names), point)
-    sides = [algebra.entry(one, position if one.axes else ()).subs(given) for one in (left, right)]
+    known = {name: value for name, value in point.values.items() if name not in names}
+    algebra = _AtPoint(Point(point.sizes, known, point.indices))
+    try:
+        sides = [algebra.entry(one, position if one.axes else ()) for one in (left, right)]
+    except Undefined:
+        return None
     difference = sp.expand(sides[0] - sides[1])
     symbols = sorted(difference.free_symbols, key=str)
     try:
