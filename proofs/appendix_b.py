@@ -13,6 +13,7 @@ import re
 import weakref
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ import sympy as sp
 
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.paper import by, claims_of
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.steps import Open
 from softmax_trick.proofs.listing_runs import (
@@ -698,335 +700,60 @@ CODE_CLAIMS = (
     ),
 )
 
-CLAIMS = (
-    Claim(
-        id="B.simplest",
-        title="loop 1 sends the gradient of cross-entropy, summed over the batch",
-        statement="Loop 1 parses, runs, and sends to each example's scores the gradient of the cross-entropy summed "
-        "over the batch, for hot vectors and for softened ones.",
-        source="Appendix B.1, item 1",
-        hypotheses=(HOT,),
-        proof=simplest,
-        checks=(as_printed("LOOP_SIMPLEST"),),
+BY = {
+    "B.simplest": by(as_printed("LOOP_SIMPLEST"), hypotheses=(HOT,), proof=simplest),
+    "B.options.parses": by(as_printed("LOOP_OPTIONS")),
+    "B.options": by(Check(TORCH, options_in_torch, "each option at exact values, K = 4"), proof=options_loop),
+    "B.options.chain": by(Check(TORCH, options_chain, "four options, scores of zero, K = 4")),
+    "B.options.none": by(Check(TORCH, options_without_reduction, "three reductions, a batch of two examples")),
+    "B.compact": by(as_printed("LOOP_COMPACT"), proof=compact),
+    "B.copy": by(Check(PYTHON, copied, "the class")),
+    "B.three-methods": by(
+        Check(TORCH, three_methods, "a class of two methods on three examples, K = 10"), hypotheses=(AS_READ,)
     ),
-    Claim(
-        id="B.options.parses",
-        title="loop 2 is Python",
-        statement="Loop 2 parses as printed.",
-        source="Appendix B.1, item 2",
-        checks=(as_printed("LOOP_OPTIONS"),),
-        repaired_by="B.options",
-        correction="The reader must name the next options in place of `elif # ...`.",
-    ),
-    Claim(
-        id="B.options",
-        title="loop 2, its next options named, sends F(x) - t for each option",
-        statement="Loop 2, with sigmoid and hardsigmoid named as the next options, sends the soft scores minus the "
-        "target for each of the five options, the target being $2 y^\\circ - 1$ for tanh and hardtanh; with "
-        "no_cross_entropy false it sends the gradient of the loss.",
-        source="Appendix B.1, item 2, mended",
-        proof=options_loop,
-        checks=(Check(TORCH, options_in_torch, "each option at exact values, K = 4"),),
-    ),
-    Claim(
-        id="B.options.chain",
-        title="the options of loop 2 are one chain of branches",
-        statement="Whatever the next options are: read with an else as the last of them, loop 2 still sends the error "
-        "of the option that is asked for.",
-        source="Appendix B.1, item 2, the second `if`",
-        checks=(Check(TORCH, options_chain, "four options, scores of zero, K = 4"),),
-        repaired_by="B.options",
-        correction="The second `if` begins a chain of its own and should be an `elif`: an `else` at the end "
-        "overwrites the error of SoftMax. As long as every branch is an `elif`, as in B.options, nothing is "
-        "overwritten.",
-    ),
-    Claim(
-        id="B.options.none",
-        title="loops 2 and 3 run cross-entropy with every reduction of section 4.1",
-        statement="The branch of loops 2 and 3 that computes cross-entropy runs with the three options of reduction: "
-        "none, mean, sum.",
-        source="Appendix B.1, items 2 and 3; section 4.1, item 2",
-        checks=(Check(TORCH, options_without_reduction, "three reductions, a batch of two examples"),),
-        repaired_by="B.ce-backward",
-        correction="With reduction none the loss is a vector, and loss.backward() needs a vector of ones.",
-    ),
-    Claim(
-        id="B.compact",
-        title="loop 3 with targets 2t - 1 for tanh and hardtanh does what loop 2 does",
-        statement="Loop 3 parses, runs, and sends what loop 2 does for each of the five options, the matching labels "
-        "being $2 y^\\circ - 1$ for tanh and hardtanh and $y^\\circ$ for the others.",
-        source="Appendix B.1, item 3",
-        proof=compact,
-        checks=(as_printed("LOOP_COMPACT"),),
-    ),
-    Claim(
-        id="B.copy",
-        title="ISBE is integrated by copying the code of Appendix B",
-        statement="The class ISBE_func, copied from the listings, with the three methods in place of the skeleton's "
-        "stubs, parses and runs with its default options.",
-        source="section 5; Appendix B.2",
-        checks=(Check(PYTHON, copied, "the class"),),
-        repaired_by="B.mended",
-    ),
-    Claim(
-        id="B.three-methods",
-        title="three static methods have to be defined",
-        statement="A torch.autograd.Function that does what ISBE_func does needs three static methods.",
-        source="Appendix B.2",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, three_methods, "a class of two methods on three examples, K = 10"),),
-        correction="Two are enough: forward(ctx, ...) may keep the errors on ctx itself. setup_context is needed only "
-        "for the transforms of torch.func.",
-    ),
-    Claim(
-        id="B.skeleton",
-        title="the skeleton of the class is Python",
-        statement="The skeleton, its placeholders (...) and <body of ...> filled in, parses.",
-        source="Appendix B.2, first listing",
-        checks=(Check(PARSER, skeleton_parses, "the listing"),),
-        repaired_by="B.mended",
-        correction="The three lines that begin with def lack their colons.",
-    ),
-    Claim(
-        id="B.forward.parses",
-        title="the body of forward is Python",
-        statement="The body of forward parses as printed.",
-        source="Appendix B.2, item 1",
-        checks=(as_printed("FORWARD"),),
-        repaired_by="B.forward",
-        correction="The statement that computes one_hots closes one parenthesis too many, its last.",
-    ),
-    Claim(
-        id="B.forward.runs",
-        title="forward runs, once its parentheses are balanced",
-        statement="forward, its parentheses balanced, runs for each of the five options.",
-        source="Appendix B.2, item 1",
-        hypotheses=("the listing with its parentheses balanced: B.forward.parses",),
-        checks=(Check(TORCH, forward_runs, "the five options"),),
-        repaired_by="B.forward",
-        correction="torch.nn.functional has no SoftMax: the function is called softmax.",
-    ),
-    Claim(
-        id="B.forward",
-        title="forward, mended, returns the mean square of F(x) - t, F(x) - t and F(x)",
-        statement=r"For each of the five options forward returns $\text{mean}((F(x) - y^\circ)^2)$ over all entries of "
-        r"the batch, $F(x) - y^\circ$ and $F(x)$, with $F$ the function of torch.nn.functional that the option names "
-        r"and $y^\circ_i = (1 - K \epsilon) \delta_{ic} + \epsilon$ for the class $c$, or $2 y^\circ - 1$ for tanh and "
-        r"hardtanh. (The mean is over $n_b K$ entries: $1/K$ of section 4.1.3's measure.)",
-        source="Appendix B.2, item 1, mended",
+    "B.skeleton": by(Check(PARSER, skeleton_parses, "the listing")),
+    "B.forward.parses": by(as_printed("FORWARD")),
+    "B.forward.runs": by(Check(TORCH, forward_runs, "the five options")),
+    "B.forward": by(
+        Check(TORCH, forward_in_torch, "each option at exact values, K = 4, eps = 1/16"),
         hypotheses=(AS_READ,),
         proof=forward_returns,
-        checks=(Check(TORCH, forward_in_torch, "each option at exact values, K = 4, eps = 1/16"),),
     ),
-    Claim(
-        id="B.targets",
-        title="the targets of forward sum to one",
-        formulas=("sum(t) == 1",),
-        let=TARGETS,
-        source="Appendix B.2, item 1",
-        hypotheses=(AS_READ,),
-        proof=targets,
-    ),
-    Claim(
-        id="B.blur",
-        title="eps is the blurring mu = (K - 1) eps of section 3",
-        formulas=("t == (1 - mu)*e + mu/(K - 1)*(1 - e)",),
-        let=f"{TARGETS}; mu = (K - 1)*epsilon",
-        where=("K >= 2",),
-        source="Appendix B.2, item 1; section 3, item 1 for teachers",
-        hypotheses=(AS_READ,),
-        proof=targets,
-    ),
-    Claim(
-        id="B.smoothing",
-        title="eps is PyTorch's label_smoothing = K eps",
-        formulas=("t == (1 - s)*e + s/K",),
+    "B.targets": by(let=TARGETS, hypotheses=(AS_READ,), proof=targets),
+    "B.blur": by(let=f"{TARGETS}; mu = (K - 1)*epsilon", hypotheses=(AS_READ,), proof=targets),
+    "B.smoothing": by(
         let=f"{TARGETS}; s = K*epsilon",
-        source="Appendix B.2, item 1 and the last listing, whose options it compares",
         hypotheses=(AS_READ, "label_smoothing is as nn.CrossEntropyLoss documents it"),
         proof=targets,
     ),
-    Claim(
-        id="B.defaults",
-        title="the default options of forward serve apply",
-        statement="ISBE_func.apply(raw_scores, labels), without options, does what it does with soft='SoftMax', "
-        "num_classes=10, eps=1e-8: bit by bit, on our examples.",
-        source="Appendix B.2, item 1",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, default_options, "three examples"),),
+    "B.defaults": by(Check(TORCH, default_options, "three examples"), hypotheses=(AS_READ,)),
+    "B.hardsigmoid": by(Check(TORCH, hardsigmoid_of_section_4, "x = -3, 0, 3/2, 3"), hypotheses=(AS_READ,)),
+    "B.others.parse": by(
+        as_printed("SETUP_CONTEXT", "BACKWARD", "ISBE_FUNC_WITH_OPTIONS", "ISBE_FUNC", "ISBE_BACKWARD", "CROSS_ENTROPY")
     ),
-    Claim(
-        id="B.hardsigmoid",
-        title="the listing's hardsigmoid is that of section 4.1",
-        statement=r"torch.nn.functional.hardsigmoid, which forward calls, is section 4.1's HardSigmoid: 0 for "
-        r"$x \le -2$, $\frac{x + 2}{4}$ between, 1 for $x \ge 2$.",
-        source="Appendix B.2, item 1; section 4.1, item 3",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, hardsigmoid_of_section_4, "x = -3, 0, 3/2, 3"),),
-        correction="PyTorch's is 0 for x <= -3, (x + 3) / 6 between, 1 for x >= 3.",
+    "B.switch": by(Check(PYTHON, switch_tensors, "both methods")),
+    "B.apply": by(Check(TORCH, direct_call, "one example, K = 2"), hypotheses=(AS_READ,)),
+    "B.gradcheck": by(Check(TORCH, not_the_gradient, "scores of zero, K = 2, one example"), hypotheses=(AS_READ,)),
+    "B.chain-rule": by(
+        Check(TORCH, chain_rule, "factors 2 and 0; torch.amp.GradScaler; one example"), hypotheses=(AS_READ,)
     ),
-    Claim(
-        id="B.others.parse",
-        title="the other listings are Python",
-        statement="The bodies of setup_context and backward, isbe_func_, isbe_func, isbe_backward and the listing of "
-        "cross_entropy_func and ce_backward parse as printed.",
-        source="Appendix B.2, items 2 and 3 and the listings after them",
-        checks=(
-            as_printed(
-                "SETUP_CONTEXT", "BACKWARD", "ISBE_FUNC_WITH_OPTIONS", "ISBE_FUNC", "ISBE_BACKWARD", "CROSS_ENTROPY"
-            ),
-        ),
-    ),
-    Claim(
-        id="B.switch",
-        title="setup_context and backward simply switch tensors",
-        statement="setup_context and backward compute nothing: backward returns the very soft_errors that forward "
-        "made, and None for each other input of forward.",
-        source="Appendix B.2, items 2 and 3",
-        checks=(Check(PYTHON, switch_tensors, "both methods"),),
-    ),
-    Claim(
-        id="B.apply",
-        title="forward cannot be called directly in training, apply must be used",
-        statement="With the scores of a network in training, which require a gradient, calling forward directly "
-        "raises an exception, and apply works. (With scores that require none the direct call works too.)",
-        source="Appendix B.2, after item 3",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, direct_call, "one example, K = 2"),),
-    ),
-    Claim(
-        id="B.gradcheck",
-        title="the gradient that ISBE_func returns is that of its value",
-        statement=r"backward returns the gradient of mse_soft, as gradcheck of the instruction tests: for SoftMax "
-        r"$\nabla_x \frac{1}{K} \Vert \text{SoftMax}(x) - y^\circ \Vert^2 = \text{SoftMax}(x) - y^\circ$.",
-        source="Appendix B.1, item 4, and B.2",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, not_the_gradient, "scores of zero, K = 2, one example"),),
-        correction="It returns F(x) - t, which is not the gradient of their mean square. A value that has this "
-        "gradient is the implicit loss, for SoftMax cross-entropy: softmax_trick.isbe.ISBELoss.",
-    ),
-    Claim(
-        id="B.chain-rule",
-        title="ISBE_func obeys the chain rule: a scaled loss has a scaled gradient",
-        statement="The gradient of c mse_soft is c times that of mse_soft, as PyTorch's instruction asks of backward, "
-        "which is given the gradient of its outputs.",
-        source="Appendix B.1, item 4, and B.2, item 3",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, chain_rule, "factors 2 and 0; torch.amp.GradScaler; one example"),),
-        repaired_by="B.mended",
-        correction="backward ignores grad_mse: a factor on the loss (a weight, a mean over batches, the scale of mixed "
-        "precision) changes nothing, 0 included.",
-    ),
-    Claim(
-        id="B.outputs",
-        title="the soft scores and errors that ISBE_func returns can be differentiated",
-        statement="A value made of soft_scores or of soft_errors gets its own gradient by the raw scores.",
-        source="Appendix B.1, item 4, and B.2, items 2 and 3",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, other_outputs, "scores of zero, K = 2, one example"),),
-        repaired_by="B.mended",
-        correction="Whatever is made of the outputs, its gradient is F(x) - t; the mended listing marks both outputs "
-        "as not differentiable.",
-    ),
-    Claim(
-        id="B.second",
-        title="second derivatives through ISBE_func are right or refused",
-        statement="With create_graph=True the gradient F(x) - t has the Jacobian of F as its derivative, or autograd "
-        "raises an exception.",
-        source="Appendix B.1, item 4, and B.2, items 2 and 3",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, second_derivative, "scores of zero, K = 2, one example"),),
-        repaired_by="B.mended",
-        correction="What comes is F(x) - t once more, without an exception: the errors are an output of ISBE_func, "
-        "and its backward is run on them again. The mended listing refuses; softmax_trick.isbe.ISBELoss has them "
-        "right.",
-    ),
-    Claim(
-        id="B.flag",
-        title="the soft scores that ISBE_func returns require no gradient",
-        statement="By soft_scores.requires_grad = False the soft scores that apply returns require no gradient.",
-        source="Appendix B.2, item 1",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, flag, "one example, K = 2"),),
-        repaired_by="B.mended",
-        correction="apply makes every output require one, whatever forward sets; ctx.mark_non_differentiable is for "
-        "this.",
-    ),
-    Claim(
-        id="B.cycle",
-        title="the soft errors kept on ctx are freed when the results are",
-        statement="The soft errors that setup_context keeps are freed with the last reference to the results, as they "
-        "are by save_for_backward, which PyTorch's instruction asks for.",
-        source="Appendix B.1, item 4, and B.2, item 2",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, cycle, "one example, the garbage collector stopped"),),
-        repaired_by="B.mended",
-        correction="They are an output that refers to ctx, and ctx refers to them: each batch stays in memory until "
-        "the garbage collector runs.",
-    ),
-    Claim(
-        id="B.wrapped",
-        title="the wrapped form sends the same error as the direct one",
-        statement="For each of the five options the error that backward of ISBE_func returns is that of the loops of "
-        "B.1, whose labels are the targets of forward: bit by bit, on our examples.",
-        source="Appendix B.1 and B.2",
+    "B.outputs": by(Check(TORCH, other_outputs, "scores of zero, K = 2, one example"), hypotheses=(AS_READ,)),
+    "B.second": by(Check(TORCH, second_derivative, "scores of zero, K = 2, one example"), hypotheses=(AS_READ,)),
+    "B.flag": by(Check(TORCH, flag, "one example, K = 2"), hypotheses=(AS_READ,)),
+    "B.cycle": by(Check(TORCH, cycle, "one example, the garbage collector stopped"), hypotheses=(AS_READ,)),
+    "B.wrapped": by(
+        Check(TORCH, wrapped_in_torch, "eight examples for each option, float32, K = 10"),
         hypotheses=(AS_READ, "class indices are the labels of ISBE_func, vectors those of the loops"),
         proof=wrapped,
-        checks=(Check(TORCH, wrapped_in_torch, "eight examples for each option, float32, K = 10"),),
     ),
-    Claim(
-        id="B.isbe-func",
-        title="isbe_func_ and isbe_func run",
-        statement="isbe_func_ returns what ISBE_func.apply does, and isbe_func, with a global object ex, the first "
-        "part of it for the options of ex.",
-        source="Appendix B.2, after item 3",
-        checks=(Check(PYTHON, wrappers_run, "both functions, ISBE_func a stand-in"),),
+    "B.isbe-func": by(Check(PYTHON, wrappers_run, "both functions, ISBE_func a stand-in")),
+    "B.isbe-backward": by(Check(TORCH, backward_wrapper, "one example, K = 2"), hypotheses=(AS_READ,)),
+    "B.isbe-backward-r": by(
+        Check(TORCH, backward_of_the_value, "one example for each option, K = 4"), hypotheses=(AS_READ,)
     ),
-    Claim(
-        id="B.isbe-backward",
-        title="isbe_backward(soft_error) sends the soft error back",
-        statement="isbe_backward, called with the soft errors, as its parameter is named, sends them back as "
-        "outputs.backward(soft_error) does.",
-        source="Appendix B.2, after item 3",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, backward_wrapper, "one example, K = 2"),),
-        repaired_by="B.isbe-backward-r",
-        remark="The function serves the value that isbe_func returns; only its parameter has the wrong name.",
-    ),
-    Claim(
-        id="B.isbe-backward-r",
-        title="isbe_backward replaces the method backward of the value of isbe_func",
-        statement="isbe_backward(isbe_func(raw_scores, labels)) sends to the scores what "
-        "isbe_func(raw_scores, labels).backward() does, for each of the five options.",
-        source="repair of Appendix B.2, after item 3",
-        hypotheses=(AS_READ,),
-        checks=(Check(TORCH, backward_of_the_value, "one example for each option, K = 4"),),
-    ),
-    Claim(
-        id="B.ce-func",
-        title="cross_entropy_func hands both options over",
-        statement="cross_entropy_func(x, t) calls F.cross_entropy with x, t and the reduction and label_smoothing of "
-        "ex.",
-        source="Appendix B.2, last listing",
-        checks=(Check(PYTHON, options_handed_over, "three reductions, F a stand-in"),),
-    ),
-    Claim(
-        id="B.ce-backward",
-        title="ce_backward with reduction none sends the gradient of the sum",
-        statement="For batches of up to ex.batch_size examples ce_backward with reduction none sends the gradient of "
-        "the sum, bit by bit on our examples. (A larger batch is refused with an exception.)",
-        source="Appendix B.2, last listing",
-        checks=(Check(TORCH, none_is_sum, "ex.batch_size = 4, batches of 1 to 5 examples"),),
-    ),
-    Claim(
-        id="B.mended",
-        title="with eight edits the class parses, runs and obeys the chain rule",
-        statement=r"With the edits READING and REPAIR of listing_runs the class parses and returns the same three "
-        r"values; for a gradient $g$ that arrives at mse_soft it sends $g (F(x) - y^\circ)$; the soft scores and "
-        r"errors require no gradient, second derivatives are refused, and nothing waits for the garbage collector. "
-        r"(mse_soft remains a figure to look at, not the value that has this gradient: B.gradcheck.)",
-        source="repair of Appendix B.2",
-        proof=mended,
-        checks=(Check(TORCH, mended_in_torch, "one example, K = 2"),),
-    ),
-)
+    "B.ce-func": by(Check(PYTHON, options_handed_over, "three reductions, F a stand-in")),
+    "B.ce-backward": by(Check(TORCH, none_is_sum, "ex.batch_size = 4, batches of 1 to 5 examples")),
+    "B.mended": by(Check(TORCH, mended_in_torch, "one example, K = 2"), proof=mended),
+}
+
+CLAIMS = claims_of(Path(__file__).with_suffix(".toml"), BY)

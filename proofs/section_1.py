@@ -3,12 +3,14 @@ r"""The abstract and section 1 (paper): what is announced of SoftMax, cross-entr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.claims import Check
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.paper import by, claims_of
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.proofs.operations import fewer_by_loop
 from softmax_trick.proofs.section_4_networks import N0, N1, VGG
@@ -122,133 +124,30 @@ SINGLE_RUNS = (
     "S4.1.2.not-lower."
 )
 
-CLAIMS = (
-    Claim(
-        id="S0.only-generalised",
-        title="abstract: the trick only applies to dilated, relocated SoftMax",
-        statement=ONLY_GENERALISED_SOFTMAX,
-        let=NAMES,
-        source="abstract",
-        counterexample=slack_has_the_trick,
-        repaired_by="A1c",
-    ),
-    Claim(
-        id="S0.not-degraded",
-        title="abstract: results are not degraded with any of the five normalizers",
+BY = {
+    "S0.only-generalised": by(statement=ONLY_GENERALISED_SOFTMAX, let=NAMES, counterexample=slack_has_the_trick),
+    "S0.not-degraded": by(
+        Check("rational arithmetic", not_lower, "all pairs of cells in the rows of Table 3"),
         statement=f"in Table 3, no option of ISBE is {ALPHA.margin} points or more below an option of cross-entropy "
         f"on the same network ({ALPHA.why})",
-        source="abstract, read from Table 3",
-        checks=(Check("rational arithmetic", not_lower, "all pairs of cells in the rows of Table 3"),),
         remark=SINGLE_RUNS,
     ),
-    Claim(
-        id="S0.perceptron",
-        title="abstract: the networks for MNIST are perceptrons and convolutional ones",
-        statement="one of the networks for MNIST is a perceptron, without convolutions",
-        source="abstract",
-        checks=(Check("the printed notation", a_perceptron, "the two networks for MNIST"),),
-        correction="Both networks for MNIST are convolutional.",
-    ),
-    Claim(
-        id="S1.architectures",
-        title="second contribution: three convolutional architectures",
-        statement=r"$\mathcal{N}_0$, $\mathcal{N}_1$ and VGG-16 are three architectures with convolutions",
-        source="section 1, second contribution",
-        checks=(Check("the printed notation", three_architectures, "the three formulas"),),
-    ),
-    Claim(
-        id="S0.operations",
-        title="abstract: ISBE saves operations, forward and backward",
-        statement="Between the scores and the gradient at the scores, the loop of section 3 with ISBE executes fewer "
-        "operators of torch than the loop with cross-entropy, for each of the five options, each reduction and both "
-        "kinds of labels.",
-        source="abstract; section 3, the two loops",
-        checks=(Check(TORCH, fewer_by_loop, "every option and reduction, four examples"),),
-        remark="The operators of the head; all others are the same. Class indices, which cross-entropy takes, have to "
-        "be made vectors for ISBE, once for the data. Through ISBE_func of Appendix B it is otherwise: "
-        "S4.2.fewer-operations.",
-    ),
-    Claim(
-        id="S1.not-lower",
-        title="the effectiveness with any of five normalizers is not lower",
+    "S0.perceptron": by(Check("the printed notation", a_perceptron, "the two networks for MNIST")),
+    "S1.architectures": by(Check("the printed notation", three_architectures, "the three formulas")),
+    "S0.operations": by(Check(TORCH, fewer_by_loop, "every option and reduction, four examples")),
+    "S1.not-lower": by(
+        Check("rational arithmetic", not_lower, "all pairs of cells in the rows of Table 3"),
         statement=f"in Table 3, no option of ISBE is {ALPHA.margin} points or more below an option of cross-entropy "
         f"on the same network ({ALPHA.why})",
-        source="section 1, third part, read from Table 3",
-        checks=(Check("rational arithmetic", not_lower, "all pairs of cells in the rows of Table 3"),),
         remark=SINGLE_RUNS,
     ),
-    Claim(
-        id="S1.savings",
-        title="ISBE saves computational resources: operators of the head",
-        statement="Between the scores and the gradient at the scores, ISBE in the loop of section 3 executes fewer "
-        "operators of torch than cross-entropy.",
-        source="section 1, third part",
-        checks=(Check(TORCH, fewer_by_loop, "every option and reduction, four examples"),),
-        remark="Of operators, not of time: of the share of time speaks S4.1.1.faster.",
-    ),
-    Claim(
-        id="S1.softmax",
-        title="SoftMax scores are positive and sum to one",
-        formulas=("sum(softmax(x)) == 1", "softmax(x) > 0"),
-        let="x: K",
-        source="section 1, definition of SoftMax",
-    ),
-    Claim(
-        id="E1.domain",
-        title="CrossEntropy is defined for any real matrix Y, as printed",
-        statement=r"$\formula{-sum[j:K] Y°[b, j]*log(Y[b, j])}$ is defined for every real $Y$",
-        let="Y: N,K; Y°: N,K; b: index N",
-        source="section 1, definition of CrossEntropy",
-        checks=(Check("SymPy", domain_of_ce, "a negative entry"),),
-        correction=r"$Y$ must have positive entries (where $Y^\circ$ is not zero), as the $Y$ of SoftMax has.",
-    ),
-    Claim(
-        id="E1",
-        title="the composition of CrossEntropy and SoftMax, written out",
-        formulas=("ce(Y°, softmax(X))[b] == -sum[j:K] Y°[b, j]*log(exp(X[b, j])/sum[i:K] exp(X[b, i]))",),
-        let="X: N,K; Y°: N,K; b: index N",
-        source="section 1, after diagram (1)",
-    ),
-    Claim(
-        id="S1.separated",
-        title="SoftMax and CrossEntropy, separate, fail for small soft scores",
-        statement=r"in float32, $-\log_e \text{SoftMax}(0, 104)_1$ is infinite and its gradient is not finite",
-        source="section 1, after the definition of CrossEntropy",
-        checks=(Check("torch", separated_fails, "two scores, 104 apart"),),
-    ),
-    Claim(
-        id="S1.integrated",
-        title="the integrated CrossEntropy of PyTorch has no such problem",
-        statement=r"in float32, $\text{SoftCE}(e_1, (0, 104)) = 104$ and its gradient is $(-1, 1)$",
-        source="section 1, after the definition of CrossEntropy",
-        checks=(Check("torch", integrated_works, "two scores, 104 apart"),),
-    ),
-    Claim(
-        id="S1.only-integration",
-        title="only the integration of CrossEntropy with SoftMax can cure that",
-        statement="in float32, no function of the soft scores alone has the losses of the scores $(0, 104)$ and $(0, "
-        "200)$",
-        source="section 1, after the definition of CrossEntropy",
-        checks=(Check("torch", separated_cannot_know, "two pairs of scores"),),
-        remark="It is the logarithm that has to be taken before SoftMax rounds: PyTorch's LogSoftmax followed by "
-        "NLLLoss does as well. And it is the value that needs it: the gradient y - y°, which ISBE sends, does not.",
-    ),
-    Claim(
-        id="S1.maximizing",
-        title="maximizing the negative log-likelihood leads to cross-entropy",
-        statement="the optimal weights of multi-class logistic regression maximize the negative logarithm of the "
-        "likelihood",
-        source="section 1, last paragraph",
-        counterexample=maximizing,
-        correction="Minimizing it does: the negative log-likelihood is the cross-entropy.",
-    ),
-    Claim(
-        id="S1.characterization",
-        title="the functions with the trick are fully characterized, third contribution",
-        statement=ONLY_GENERALISED_SOFTMAX,
-        let=NAMES,
-        source="section 1, third contribution; its structure, item 5",
-        counterexample=slack_has_the_trick,
-        repaired_by="A1c",
-    ),
-)
+    "S1.savings": by(Check(TORCH, fewer_by_loop, "every option and reduction, four examples")),
+    "E1.domain": by(Check("SymPy", domain_of_ce, "a negative entry")),
+    "S1.separated": by(Check("torch", separated_fails, "two scores, 104 apart")),
+    "S1.integrated": by(Check("torch", integrated_works, "two scores, 104 apart")),
+    "S1.only-integration": by(Check("torch", separated_cannot_know, "two pairs of scores")),
+    "S1.maximizing": by(counterexample=maximizing),
+    "S1.characterization": by(statement=ONLY_GENERALISED_SOFTMAX, let=NAMES, counterexample=slack_has_the_trick),
+}
+
+CLAIMS = claims_of(Path(__file__).with_suffix(".toml"), BY)

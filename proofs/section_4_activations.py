@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.claims import Check
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.paper import by, claims_of
 from softmax_trick.measurements.figure import Figure
 
 if TYPE_CHECKING:
@@ -129,46 +131,12 @@ def _ulps(found: float, formula: sp.Expr, point: dict[sp.Symbol, sp.Expr], bits:
     return abs(float(gap.mid())) / 2.0 ** (exponent - bits)
 
 
-CLAIMS = (
-    Claim(
-        id="S4.1.hardsigmoid",
-        title="the two printed forms of HardSigmoid are the same",
-        statement=r"$\text{HardSigmoid}(x)$, by cases ($0$ for $x \le -2$, $\frac{x+2}{4}$, $1$ for $x \ge 2$), is "
-        r"$\frac{\text{HardTanh}(x/2) + 1}{2}$ for every real $x$.",
-        source="section 4.1",
-        checks=(Check("z3", two_forms_of_hardsigmoid, "all real x"),),
-    ),
-    Claim(
-        id="S4.1.hardtanh-torch",
-        title="PyTorch's hardtanh is the printed HardTanh",
-        statement="torch.nn.functional.hardtanh is the printed function HardTanh at every float16.",
-        source="sections 3 and 4.1, Appendix B",
-        checks=(Check("torch", hardtanh_in_torch, EVERY_HALF),),
-    ),
-    Claim(
-        id="S4.1.hardsigmoid-torch",
-        title="PyTorch's hardsigmoid is the printed HardSigmoid",
-        statement="torch.nn.functional.hardsigmoid, which the code calls and PyTorch documents as the left side, is "
-        r"the printed function HardSigmoid, the right one: $\formula{1}$",
-        formulas=("clip(x + 3, 0, 6)/6 == clip((x + 2)/4, 0, 1)",),
-        let="x: real",
-        source="sections 3 and 4.1, Appendix B",
-        checks=(Check("torch", hardsigmoid_in_torch, "one score"),),
-        repaired_by="S4.1.hardsigmoid-torch-r",
-    ),
-    Claim(
-        id="S4.1.hardsigmoid-torch-r",
-        title="PyTorch's hardsigmoid is relu6(x + 3) / 6",
-        statement=r"torch.nn.functional.hardsigmoid is $\min(\max(x + 3, 0), 6) / 6$, rounded to the nearest, at every "
-        r"finite float16.",
-        source="repair of sections 3 and 4.1",
-        checks=(Check("torch", hardsigmoid_in_torch_repaired, EVERY_HALF),),
-    ),
-    Claim(
-        id="S4.1.torch-soft",
-        title="PyTorch's tanh, sigmoid, softmax are the printed ones, up to rounding",
-        statement="torch.tanh, torch.sigmoid and torch.softmax compute the printed formulas, up to rounding.",
-        source="sections 3 and 4.1",
-        checks=(Check("torch against Arb", soft_functions_in_torch, "500 scores of spread 5", "sampled"),),
-    ),
-)
+BY = {
+    "S4.1.hardsigmoid": by(Check("z3", two_forms_of_hardsigmoid, "all real x")),
+    "S4.1.hardtanh-torch": by(Check("torch", hardtanh_in_torch, EVERY_HALF)),
+    "S4.1.hardsigmoid-torch": by(Check("torch", hardsigmoid_in_torch, "one score")),
+    "S4.1.hardsigmoid-torch-r": by(Check("torch", hardsigmoid_in_torch_repaired, EVERY_HALF)),
+    "S4.1.torch-soft": by(Check("torch against Arb", soft_functions_in_torch, "500 scores of spread 5", "sampled")),
+}
+
+CLAIMS = claims_of(Path(__file__).with_suffix(".toml"), BY)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
-from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.claims import Check
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.paper import by, claims_of
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs.printed import LISTS, number
@@ -117,93 +119,16 @@ def savings_up_to_three(facts: Findings) -> None:
 PRINT = "the printed text"
 
 
-CLAIMS = (
-    Claim(
-        id="S4.1.3.split",
-        title="54K training images and 6K validation images are MNIST's 60K",
-        statement="The 54 thousand images for training and the 6 thousand for validation are the 60 thousand of MNIST.",
-        source="section 4.1.3; section 4.1",
-        checks=(Check("rational arithmetic", training_and_validation, "one sum"),),
-    ),
-    Claim(
-        id="S4.1.3.mse",
-        title="the loss of ISBE, 1/n_b |Y - Y°|², is the listing's mse_soft",
-        statement=r"For a batch of $N$ examples the printed loss is the mean square error that Appendix B computes, "
-        r"torch.mean(soft_errors**2): $\formula{1}$",
-        formulas=("sum((Y - T)**2)/N == mean((Y - T)**2)",),
-        let="Y: N,K; T: N,K",
-        source="section 4.1.3; Appendix B.2",
-        checks=(Check("torch", one_loss_in_torch, "two examples with two classes, float64"),),
-        correction="The listing has 1/(n_b K) |Y - Y°|^2, as PyTorch's MSELoss: the printed loss is K times as large.",
-    ),
-    Claim(
-        id="S4.1.3.range",
-        title="CE with sum is n_b times CE with mean, and so not on the chart",
-        statement=r"For the losses $l$ of a batch of $N$ examples, $\formula{1}$, and mean is the mean of those under "
-        "none. (So read: of the curves in Figure 2, that of sum is out of the others' range.)",
-        formulas=("sum(l) == N*mean(l)",),
-        let="l: N",
-        source="section 4.1.3",
-        proof=sum_is_larger,
-        remark="Of values that are possible at all the sentence would not hold: the loss of ISBE with SoftMax is at "
-        "most 2, cross-entropy has no bound, under any reduction.",
-    ),
-    Claim(
-        id="S4.1.3.panels",
-        title="the panels of Figures 2 and 3 are the sets of curves listed",
-        statement="The six sets of curves that section 4.1.3 lists are those that the captions of Figures 2 and 3 "
-        "name.",
-        source="section 4.1.3, Figures 2 and 3",
-        checks=(Check("rational arithmetic", panels_are_the_sets, PRINT),),
-        correction="The second and the third set have CE sum, which the captions (and the second list) do not name.",
-    ),
-    Claim(
-        id="S4.1.3.clusters",
-        title="the four clusters hold each of the eight options once",
-        statement=r"The clusters {CE sum}, {CE none, CE mean}, {SoftMax, Sigmoid, HardSigmoid}, {Tanh, HardTanh} are a "
-        r"partition of the eight options, and the last two are the functions to $[0, 1]$ and to $[-1, 1]$.",
-        source="section 4.1.3, Figure 2",
-        checks=(Check("rational arithmetic", clusters_partition, "eight options"),),
-    ),
-    Claim(
-        id="S4.1.3.final-values",
-        title="after the last epoch all accuracies are within (99.4, 99.7)",
-        statement=r"All 24 entries of Table 3, the accuracies after the last epoch, are in $(99.4\%, 99.7\%)$.",
-        source="section 4.1.3; Table 3",
-        checks=(Check("rational arithmetic", final_accuracies, "all of Table 3"),),
-    ),
-    Claim(
-        id="S4.1.3.figure-4",
-        title="the panels of Figure 4 are the sets of curves listed",
-        statement="The six comparisons of both networks that section 4.1.3 lists are those that the caption of Figure "
-        "4 names.",
-        source="section 4.1.3, Figure 4",
-        checks=(Check("rational arithmetic", figure_4_is_as_listed, PRINT),),
-    ),
-    Claim(
-        id="S4.1.3.n1-better",
-        title="N1 is better than N0 under every option",
-        statement=r"In every column of Table 3, $\mathcal{N}_1$ has a higher success rate than $\mathcal{N}_0$.",
-        source="section 4.1.3, Figure 4; Table 3",
-        checks=(Check("rational arithmetic", n1_is_better, "eight columns of Table 3"),),
-    ),
-    Claim(
-        id="S4.2.range-gap",
-        title="the range [-1, 1] in place of [0, 1] makes the loss four times as large",
-        formulas=(
-            "tanh(x) - (2*t - 1) == 2*(sigmoid(2*x) - t)",
-            "norm(tanh(x) - (2*t - 1))**2 == 4*norm(sigmoid(2*x) - t)**2",
-            "clip(x, -1, 1) - (2*t - 1) == 2*(clip((2*x + 2)/4, 0, 1) - t)",
-        ),
-        let="x: K; t: K",
-        source="section 4.2, Figure 7",
-    ),
-    Claim(
-        id="S4.2.savings",
-        title="without autograd the savings are at most 3 %",
-        statement=r"No decrease in Table 2 is over $3\%$. (Section 4.1.1 says of the same table: over $3\%$.)",
-        source="section 4.2; Table 2",
-        checks=(Check("rational arithmetic", savings_up_to_three, "all 30 cells"),),
-        correction="The largest decrease is 3.23 %, and it is one of a share, not of a time.",
-    ),
-)
+BY = {
+    "S4.1.3.split": by(Check("rational arithmetic", training_and_validation, "one sum")),
+    "S4.1.3.mse": by(Check("torch", one_loss_in_torch, "two examples with two classes, float64")),
+    "S4.1.3.range": by(proof=sum_is_larger),
+    "S4.1.3.panels": by(Check("rational arithmetic", panels_are_the_sets, PRINT)),
+    "S4.1.3.clusters": by(Check("rational arithmetic", clusters_partition, "eight options")),
+    "S4.1.3.final-values": by(Check("rational arithmetic", final_accuracies, "all of Table 3")),
+    "S4.1.3.figure-4": by(Check("rational arithmetic", figure_4_is_as_listed, PRINT)),
+    "S4.1.3.n1-better": by(Check("rational arithmetic", n1_is_better, "eight columns of Table 3")),
+    "S4.2.savings": by(Check("rational arithmetic", savings_up_to_three, "all 30 cells")),
+}
+
+CLAIMS = claims_of(Path(__file__).with_suffix(".toml"), BY)

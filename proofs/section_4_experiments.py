@@ -12,10 +12,12 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.claims import Check
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.paper import by, claims_of
 from softmax_trick.ledger.steps import Open
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.measurements.results import Results, Run, beside
@@ -250,323 +252,160 @@ LITERATURE_ON_CIFAR = (
     "publish is cited here, not decided."
 )
 
-CLAIMS = (
-    Claim(
-        id="S4.1.2.variance",
-        title="ISBE's accuracy fluctuates less at the end of learning",
-        statement=r"Over the last quarter of the epochs the test accuracy of $\mathcal{N}_1$ has a smaller standard "
-        r"deviation under ISBE (mean over five options) than under cross-entropy (mean over three).",
-        source="section 4.1.2",
-        **measured(calmer(N1)),
+BY = {
+    "S4.1.2.variance": measured(calmer(N1)),
+    "S4.1.3.validation": measured(
+        *(
+            Compared(f"training loss less held-out loss, {loss}", N1, of(loss, held_out_gap), usable=long_enough)
+            for loss in OF_FIGURE_1
+        )
     ),
-    Claim(
-        id="S4.1.3.validation",
-        title="from epoch 30 on the validation loss is below the training loss",
-        statement=r"After epoch 30 the loss of $\mathcal{N}_1$ on the validation images (on the test images, where a "
-        r"run kept no other) is below that on the training images, for cross-entropy with mean, SoftMax and Sigmoid. "
-        r"(Ours is the loss in passing, with dropout and augmentation; to the paper both training curves are close.)",
-        source="section 4.1.3, Figure 1",
-        **measured(
-            *(
-                Compared(f"training loss less held-out loss, {loss}", N1, of(loss, held_out_gap), usable=long_enough)
-                for loss in OF_FIGURE_1
+    "S4.1.3.progressive": by(measure=lambda results: ()),
+    "S4.1.3.augmentation": measured(
+        *(
+            Compared(
+                f"training loss less held-out loss, {loss}, without augmentation",
+                N1,
+                of(loss, held_out_gap),
+                allowed=BELOW_ZERO,
+                usable=long_enough,
+                of=without_augmentation,
             )
+            for loss in OF_FIGURE_1
+        )
+    ),
+    "S4.1.3.final-range": measured(
+        Compared(
+            "lowest accuracy, N1",
+            N1,
+            among(min, EVERY, lambda run: min(final(run.test_accuracy))),
+            "%",
+            (float(number("least_at_the_end")), 100.0),
+        ),
+        Compared(
+            "highest accuracy, N1",
+            N1,
+            among(max, EVERY, lambda run: max(final(run.test_accuracy))),
+            "%",
+            (0.0, float(number("most_at_the_end"))),
         ),
     ),
-    Claim(
-        id="S4.1.3.progressive",
-        title="the training loss after an epoch is close to the progressive one",
-        statement=r"The loss of $\mathcal{N}_1$ on the training images, taken after each epoch, is close to the one "
-        "taken in passing, after each batch.",
-        source="section 4.1.3, Figure 1",
-        measure=lambda results: (),
-        remark="Our trainer keeps the loss in passing alone. With dropout the two differ: in passing 40 % of the "
-        "elements are dropped, after the epoch none.",
+    "S4.1.3.similar": groups(
+        N1, train_level, *(sorted(cluster) for cluster in CLUSTERS.values() if not cluster <= NOT_SHOWN)
     ),
-    Claim(
-        id="S4.1.3.augmentation",
-        title="without augmentation the validation loss is above the training loss",
-        statement=r"Trained without augmentation, $\mathcal{N}_1$ has after epoch 30 a loss on the validation images "
-        "that is not below that on the training images, for cross-entropy with mean, SoftMax and Sigmoid.",
-        source="section 4.1.3, Figure 1",
-        **measured(
-            *(
-                Compared(
-                    f"training loss less held-out loss, {loss}, without augmentation",
-                    N1,
-                    of(loss, held_out_gap),
-                    allowed=BELOW_ZERO,
-                    usable=long_enough,
-                    of=without_augmentation,
-                )
-                for loss in OF_FIGURE_1
-            )
-        ),
-    ),
-    Claim(
-        id="S4.1.3.final-range",
-        title="close to the end all accuracies of N1 are within (99.4, 99.7)",
-        statement=r"Over the last quarter of the epochs the test accuracies of $\mathcal{N}_1$ under all eight "
-        r"options are in $(99.4\%, 99.7\%)$.",
-        source="section 4.1.3, Figure 3",
-        **measured(
-            Compared(
-                "lowest accuracy, N1",
-                N1,
-                among(min, EVERY, lambda run: min(final(run.test_accuracy))),
-                "%",
-                (float(number("least_at_the_end")), 100.0),
+    "S4.1.3.limit": measured(
+        Compared(
+            "final loss of ISBE to [-1, 1] above that of ISBE to [0, 1]",
+            N1,
+            above(
+                among(statistics.fmean, CLUSTERS["ISBE to [-1, 1]"], train_level),
+                among(statistics.fmean, CLUSTERS["ISBE to [0, 1]"], train_level),
             ),
-            Compared(
-                "highest accuracy, N1",
-                N1,
-                among(max, EVERY, lambda run: max(final(run.test_accuracy))),
-                "%",
-                (0.0, float(number("most_at_the_end"))),
+            "%",
+            SAME_LEVEL,
+        ),
+        Compared("the least final loss of ISBE", N1, among(min, NORMALIZED, train_level)),
+    ),
+    "S4.1.3.ce-limit": measured(
+        Compared(
+            "final loss of ce-none above that of ce-mean",
+            N1,
+            above(of("ce-none", train_level), of("ce-mean", train_level)),
+            "%",
+            SAME_LEVEL,
+        ),
+        Compared(
+            "final loss of ce-none and ce-mean less the largest of ISBE",
+            N1,
+            less(among(statistics.fmean, ("ce-none", "ce-mean"), train_level), among(max, NORMALIZED, train_level)),
+        ),
+    ),
+    "S4.1.3.cluster-variance": measured(
+        Compared(
+            "variance over all options less the largest in a cluster",
+            N1,
+            Over(
+                EVERY,
+                lambda runs: variance(EVERY, runs) - max(variance(cluster, runs) for cluster in CLUSTERS.values()),
             ),
-        ),
-        remark="Of the curves only their ends are printed: S4.1.3.final-values.",
+        )
     ),
-    Claim(
-        id="S4.1.3.similar",
-        title="within a cluster the loss curves are much alike",
-        statement=r"The final training losses of $\mathcal{N}_1$ are closer within each cluster that Figure 2 shows "
-        r"than between two of them (so read).",
-        source="section 4.1.3, Figure 2",
-        **groups(N1, train_level, *(sorted(cluster) for cluster in CLUSTERS.values() if not cluster <= NOT_SHOWN)),
-    ),
-    Claim(
-        id="S4.1.3.limit",
-        title="the loss curves of ISBE tend to one value greater than zero",
-        statement=r"The final training losses of $\mathcal{N}_1$, as $\mathcal{L}_{ISBE}$, are the same in both ISBE "
-        r"clusters up to a tenth of the level (so read), and greater than zero.",
-        source="section 4.1.3, Figure 2",
-        **measured(
+    "S4.1.3.stable": measured(calmer(N0), calmer(N1)),
+    "S4.2.near-93": by(measure=near_93),
+    "S4.2.fit": measured(
+        *(
             Compared(
-                "final loss of ISBE to [-1, 1] above that of ISBE to [0, 1]",
-                N1,
-                above(
-                    among(statistics.fmean, CLUSTERS["ISBE to [-1, 1]"], train_level),
-                    among(statistics.fmean, CLUSTERS["ISBE to [0, 1]"], train_level),
-                ),
-                "%",
-                SAME_LEVEL,
-            ),
-            Compared("the least final loss of ISBE", N1, among(min, NORMALIZED, train_level)),
-        ),
-    ),
-    Claim(
-        id="S4.1.3.ce-limit",
-        title="the curves of cross-entropy tend to one limit, above that of ISBE",
-        statement=r"The final training losses of $\mathcal{N}_1$ under none and mean are the same up to a tenth of the "
-        r"level (so read), and greater than those of ISBE.",
-        source="section 4.1.3, Figure 2",
-        **measured(
-            Compared(
-                "final loss of ce-none above that of ce-mean",
-                N1,
-                above(of("ce-none", train_level), of("ce-mean", train_level)),
-                "%",
-                SAME_LEVEL,
-            ),
-            Compared(
-                "final loss of ce-none and ce-mean less the largest of ISBE",
-                N1,
-                less(among(statistics.fmean, ("ce-none", "ce-mean"), train_level), among(max, NORMALIZED, train_level)),
-            ),
-        ),
-    ),
-    Claim(
-        id="S4.1.3.cluster-variance",
-        title="accuracies vary less in a cluster than over all options",
-        statement=r"The test accuracies of $\mathcal{N}_1$ over the last quarter of the epochs have a smaller variance "
-        r"in each cluster than in the union of all.",
-        source="section 4.1.3, Figure 3",
-        **measured(
-            Compared(
-                "variance over all options less the largest in a cluster",
-                N1,
-                Over(
-                    EVERY,
-                    lambda runs: variance(EVERY, runs) - max(variance(cluster, runs) for cluster in CLUSTERS.values()),
-                ),
-            )
-        ),
-    ),
-    Claim(
-        id="S4.1.3.stable",
-        title="ISBE's accuracy curves are slightly more stable, for N0 and N1",
-        statement="Over the last quarter of the epochs the test accuracy has a smaller standard deviation under ISBE "
-        "than under cross-entropy, for both networks.",
-        source="section 4.1.3, Figure 4",
-        **measured(calmer(N0), calmer(N1)),
-    ),
-    Claim(
-        id="S4.2.near-93",
-        title="the best results of VGG-16 on CIFAR-10 are near 93 %",
-        statement=r"The best success rate of VGG-16 on the 10 thousand test images of CIFAR-10 is near $93\%$: within "
-        "a percentage point of it (so read).",
-        source="section 4.2",
-        measure=near_93,
-    ),
-    Claim(
-        id="S4.2.fit",
-        title="VGG-16 fits the training images of CIFAR-10 almost perfectly",
-        statement="In the last epoch the success rate of VGG-16 on the 50 thousand training images of CIFAR-10 is "
-        r"above $99\%$ (so read), for every option.",
-        source="section 4.2",
-        **measured(
-            *(
-                Compared(
-                    f"training success rate of {loss}",
-                    CIFAR,
-                    of(loss, lambda run: run.train_accuracy[-1]),
-                    "%",
-                    (99.0, 100.0),
-                    lambda run: bool(run.train_accuracy),
-                )
-                for loss in OF_CIFAR
-            )
-        ),
-    ),
-    Claim(
-        id="S4.2.near-95",
-        title="the best results known for CIFAR-10 are near 95 %",
-        statement=r"No architecture attempted so far goes beyond CIFAR-10 accuracies near $95\%$.",
-        source="section 4.2",
-        checks=(Check("literature", of_the_literature, "nothing"),),
-        remark=LITERATURE_ON_CIFAR,
-    ),
-    Claim(
-        id="S4.2.humans",
-        title="the best results known are about one percent above human beings",
-        statement=r"The record of human beings on CIFAR-10 is about $94\%$.",
-        source="section 4.2",
-        checks=(Check("literature", of_the_literature, "nothing"),),
-        remark="The paper cites nothing for it.",
-    ),
-    Claim(
-        id="S4.2.fewer-operations",
-        title="through ISBE_func there are fewer operations than by cross_entropy",
-        statement="ISBE_func of Appendix B, with SoftMax and its other default options, executes fewer operators of "
-        "torch than cross_entropy_func with the reduction mean, there and back.",
-        source="section 4.2, last paragraph; Appendix B.2",
-        checks=(Check("torch", fewer_by_function, "four examples, K = 10"),),
-        correction="It executes more: the label is made a vector and blurred in each call, and the mean square error "
-        "is computed, which the gradient does not need. That is where the time goes, not in the interface.",
-    ),
-    Claim(
-        id="S4.2.learning-rate",
-        title="at an initial learning rate of 0.1 every option learns CIFAR-10",
-        statement=r"Adam with an initial learning rate of 0.1, decaying exponentially, trains VGG-16 on CIFAR-10 under "
-        r"every option: its success rate is above the $10\%$ of guessing. (Runs with that rate count.)",
-        source="section 4.2",
-        **measured(
-            *(
-                Compared(
-                    f"accuracy of {loss} above 10 %",
-                    CIFAR,
-                    of(loss, lambda run: run.accuracy - 10),
-                    "%",
-                    usable=at_the_papers_rate,
-                )
-                for loss in OF_CIFAR
-            )
-        ),
-    ),
-    Claim(
-        id="S4.2.convergence",
-        title="every ISBE option converges better than cross-entropy (Figure 6)",
-        statement="Training VGG-16 on CIFAR-10, every ISBE option ends with a smaller share of its first training loss "
-        "than cross-entropy (so read, as the losses have different scales).",
-        source="section 4.2, Figure 6",
-        **measured(
-            Compared(
-                "share of the first training loss left by ce-mean, less the largest left by ISBE",
+                f"training success rate of {loss}",
                 CIFAR,
-                less(of("ce-mean", left), among(max, NORMALIZED, left)),
-            )
-        ),
-    ),
-    Claim(
-        id="S4.2.test-loss",
-        title="CE's test loss rises from epoch 30 on, that of ISBE stays",
-        statement="From epoch 30 on the test loss of cross-entropy on CIFAR-10 rises, and relatively more than that of "
-        "any ISBE option.",
-        source="section 4.2, Figure 6",
-        **measured(
-            Compared("rise of ce-mean", CIFAR, of("ce-mean", rise), usable=sixty_epochs),
-            Compared(
-                "rise of ce-mean less the largest of ISBE",
-                CIFAR,
-                less(of("ce-mean", rise), among(max, NORMALIZED, rise)),
-                usable=sixty_epochs,
-            ),
-        ),
-    ),
-    Claim(
-        id="S4.2.training-groups",
-        title="three groups of ISBE options in training (Figure 7)",
-        statement="The final training losses on CIFAR-10 form the groups {hardtanh}, {tanh, hardsigmoid}, {sigmoid, "
-        "SoftMax}: closer within a group than between two.",
-        source="section 4.2, Figure 7",
-        **groups(CIFAR, train_level, ("hardtanh",), ("tanh", "hardsigmoid"), ("sigmoid", "softmax")),
-    ),
-    Claim(
-        id="S4.2.testing-groups",
-        title="two groups of ISBE options in testing (Figure 7)",
-        statement="The final test losses on CIFAR-10 form the groups {tanh, hardtanh}, {SoftMax, sigmoid, "
-        "hardsigmoid}: closer within a group than between the two.",
-        source="section 4.2, Figure 7",
-        **groups(CIFAR, tested_level, ("tanh", "hardtanh"), ("softmax", "sigmoid", "hardsigmoid")),
-    ),
-    Claim(
-        id="S4.2.hard",
-        title="the hard functions are inferior on CIFAR-10 (Figure 8)",
-        statement="HardTanh and HardSigmoid have lower success rates on CIFAR-10 than cross-entropy and the other "
-        "functions.",
-        source="section 4.2, Figure 8",
-        **measured(
-            Compared(
-                "worst accuracy of the others less the best of the hard functions",
-                CIFAR,
-                less(among(min, NOT_HARD, accuracy), among(max, HARD, accuracy)),
+                of(loss, lambda run: run.train_accuracy[-1]),
                 "%",
-                usable=any_run,
+                (99.0, 100.0),
+                lambda run: bool(run.train_accuracy),
             )
-        ),
+            for loss in OF_CIFAR
+        )
     ),
-    Claim(
-        id="S4.2.tanh",
-        title="Tanh has a slight advantage on CIFAR-10 (Figure 8)",
-        statement="On the test images of CIFAR-10 Tanh has the highest success rate of all options.",
-        source="section 4.2, Figure 8",
-        **measured(
+    "S4.2.near-95": by(Check("literature", of_the_literature, "nothing"), remark=LITERATURE_ON_CIFAR),
+    "S4.2.humans": by(Check("literature", of_the_literature, "nothing")),
+    "S4.2.fewer-operations": by(Check("torch", fewer_by_function, "four examples, K = 10")),
+    "S4.2.learning-rate": measured(
+        *(
             Compared(
-                "accuracy of tanh less the best of the others",
+                f"accuracy of {loss} above 10 %",
                 CIFAR,
-                less(of("tanh", accuracy), among(max, NOT_TANH, accuracy)),
+                of(loss, lambda run: run.accuracy - 10),
                 "%",
-                usable=any_run,
+                usable=at_the_papers_rate,
             )
+            for loss in OF_CIFAR
+        )
+    ),
+    "S4.2.convergence": measured(
+        Compared(
+            "share of the first training loss left by ce-mean, less the largest left by ISBE",
+            CIFAR,
+            less(of("ce-mean", left), among(max, NORMALIZED, left)),
+        )
+    ),
+    "S4.2.test-loss": measured(
+        Compared("rise of ce-mean", CIFAR, of("ce-mean", rise), usable=sixty_epochs),
+        Compared(
+            "rise of ce-mean less the largest of ISBE",
+            CIFAR,
+            less(of("ce-mean", rise), among(max, NORMALIZED, rise)),
+            usable=sixty_epochs,
         ),
     ),
-    Claim(
-        id="S4.2.autograd",
-        title="through autograd ISBE takes slightly more time than cross-entropy",
-        statement=r"With ISBE as a torch.autograd.Function, the share $\tau$ on CIFAR-10 is larger than that of "
-        r"cross-entropy, in the mean over Sigmoid, Tanh, HardSigmoid and HardTanh. (Read of the share, the paper's "
-        r"measure of time. For SoftMax our autograd function is cross-entropy itself, so that nothing is compared.)",
-        source="section 4.2",
-        **measured(
-            Compared(
-                "mean tau of ISBE, four options, less that of ce-mean",
-                CIFAR,
-                less(among(statistics.fmean, THROUGH_AUTOGRAD, share), of("ce-mean", share)),
-                "%",
-                usable=any_run,
-                of=Results.timed,
-            )
-        ),
+    "S4.2.training-groups": groups(CIFAR, train_level, ("hardtanh",), ("tanh", "hardsigmoid"), ("sigmoid", "softmax")),
+    "S4.2.testing-groups": groups(CIFAR, tested_level, ("tanh", "hardtanh"), ("softmax", "sigmoid", "hardsigmoid")),
+    "S4.2.hard": measured(
+        Compared(
+            "worst accuracy of the others less the best of the hard functions",
+            CIFAR,
+            less(among(min, NOT_HARD, accuracy), among(max, HARD, accuracy)),
+            "%",
+            usable=any_run,
+        )
     ),
-)
+    "S4.2.tanh": measured(
+        Compared(
+            "accuracy of tanh less the best of the others",
+            CIFAR,
+            less(of("tanh", accuracy), among(max, NOT_TANH, accuracy)),
+            "%",
+            usable=any_run,
+        )
+    ),
+    "S4.2.autograd": measured(
+        Compared(
+            "mean tau of ISBE, four options, less that of ce-mean",
+            CIFAR,
+            less(among(statistics.fmean, THROUGH_AUTOGRAD, share), of("ce-mean", share)),
+            "%",
+            usable=any_run,
+            of=Results.timed,
+        )
+    ),
+}
+
+CLAIMS = claims_of(Path(__file__).with_suffix(".toml"), BY)

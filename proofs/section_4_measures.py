@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from pathlib import Path
 
-from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.claims import Check
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.paper import by, claims_of
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.steps import Open
 from softmax_trick.proofs.printed import number
@@ -171,140 +173,22 @@ def opposite_gradients(p: Proof) -> None:
     p.shows("softmax(s + b)*sum(t) - t == -(t - softmax(s - (-b))*sum(t))", words="they are opposite")
 
 
-CLAIMS = (
-    Claim(
-        id="S4.no-worse",
-        title="ISBE with SoftMax cannot be worse than cross-entropy, step by step",
-        statement=r"From the same parameters and over the same batches, training by ISBE with SoftMax takes the same "
-        r"steps as training by cross-entropy after SoftMax, summed (or not reduced): the same parameters after as many "
-        r"steps, hence the same success rate, and no more steps to it.",
-        source="section 4",
-        proof=no_worse,
-        remark="Of the time that a step takes theory says nothing: it is that of an implementation, and the one of "
-        "Appendix B takes slightly more time (section 4.2; S4.2.fewer-operations).",
+BY = {
+    "S4.no-worse": by(proof=no_worse),
+    "E7": by(Check("z3", tau_is_a_percentage, "all real times")),
+    "S4.tau": by(Check("rational arithmetic", tau_depends_on_the_implementation, "one example")),
+    "S4.tau-r": by(proof=Proof.concludes),
+    "S4.tau-order": by(Check("rational arithmetic", smaller_tau_is_faster, "one example")),
+    "S4.tau-order-r": by(proof=the_order_of_shares),
+    "E8": by(Check("rational arithmetic", accuracies_are_counts, "all counts, and the 24 entries of Table 3")),
+    "S4.1.options": by(Check("rational arithmetic", options, "the columns of Tables 1 and 3")),
+    "S4.1.reductions": by(Check("torch", three_reductions, "the three options and five others")),
+    "S4.1.only-none": by(
+        Check("torch", only_none_in_torch, "one example, float64"), counterexample=only_none_counterexample
     ),
-    Claim(
-        id="E7",
-        title="τ lies between 0 and 100 %",
-        statement=r"$\tau = \frac{\text{backpropagation time}}{\text{inference time} + \text{backpropagation time}} "
-        r"\times 100\% \in [0\%, 100\%]$",
-        source="section 4, equation (7)",
-        hypotheses=("the times are not negative, and not both zero",),
-        checks=(Check("z3", tau_is_a_percentage, "all real times"),),
-    ),
-    Claim(
-        id="S4.tau",
-        title="τ does not depend on the implementation",
-        statement=r"The share $\tau$ is independent of how inference and backpropagation are implemented.",
-        source="section 4, before equation (7)",
-        checks=(Check("rational arithmetic", tau_depends_on_the_implementation, "one example"),),
-        repaired_by="S4.tau-r",
-    ),
-    Claim(
-        id="S4.tau-r",
-        title="τ does not change if both times are multiplied by one factor",
-        statement=r"$\formula{1}$ for the inference time $i$ and the time $b$ of backpropagation: a machine that is "
-        r"faster at both alike leaves $\tau$ as it is.",
-        formulas=("100*(c*b)/(c*i + c*b) == 100*b/(i + b)",),
-        let="i: nonnegative; b: nonnegative; c: positive",
-        where=("i + b != 0", "c*i + c*b != 0"),
-        source="repair of section 4, before equation (7)",
-        proof=Proof.concludes,
-    ),
-    Claim(
-        id="S4.tau-order",
-        title="a smaller τ means a shorter learning time",
-        statement=r"Of two ways to learn, the one with the smaller $\tau$ takes the shorter time. (So read, as $\tau$ "
-        r"is compared in place of the times $t_{ISBE}$ and $t_{CE}$.)",
-        source="section 4, equation (7)",
-        checks=(Check("rational arithmetic", smaller_tau_is_faster, "one example"),),
-        repaired_by="S4.tau-order-r",
-    ),
-    Claim(
-        id="S4.tau-order-r",
-        title="at the same inference time, a smaller τ is a shorter backpropagation",
-        statement=r"For the same inference time $i > 0$ and times $a$, $b$ of backpropagation, $\formula{1}$: one "
-        r"share is smaller exactly if its time is.",
-        formulas=("100*a/(i + a) - 100*b/(i + b) == 100*i*(a - b)/((i + a)*(i + b))",),
-        let="i: positive; a: nonnegative; b: nonnegative",
-        source="repair of section 4, equation (7)",
-        proof=the_order_of_shares,
-    ),
-    Claim(
-        id="E8",
-        title="a success rate on 10,000 images is a whole number of 0.01 %",
-        statement=r"$\alpha = \frac{\text{number of correct classifications}}{\text{size of the test collection}} "
-        r"\times 100\%$ of 10,000 images is a whole number of hundredths of a percent, so that Table 3 prints counts, "
-        r"without rounding, and equal rates are equal numbers of errors.",
-        source="section 4, equation (8); section 4.1",
-        checks=(Check("rational arithmetic", accuracies_are_counts, "all counts, and the 24 entries of Table 3"),),
-    ),
-    Claim(
-        id="S4.1.options",
-        title="three reductions and five activations: eight curves a network",
-        statement="Tables 1 and 3 have a column for each of the three reductions and five activations, eight in all.",
-        source="section 4.1; section 4.1.3",
-        checks=(Check("rational arithmetic", options, "the columns of Tables 1 and 3"),),
-    ),
-    Claim(
-        id="S4.1.reductions",
-        title="PyTorch's cross-entropy has the reductions none, mean, sum",
-        statement="The element CrossEntropyLoss of PyTorch reduces the vector of losses by none, mean or sum.",
-        source="section 4.1",
-        checks=(Check("torch", three_reductions, "the three options and five others"),),
-    ),
-    Claim(
-        id="S4.1.only-none",
-        title="of the reductions, only none behaves exactly as theory says",
-        statement=r"Theory says that ISBE with SoftMax trains as cross-entropy with the reduction none (started by "
-        r"backward of ones, as in Appendix B), and it says so of none only, not of sum.",
-        source="section 4.1",
-        let="l: K",
-        counterexample=only_none_counterexample,
-        checks=(Check("torch", only_none_in_torch, "one example, float64"),),
-        repaired_by="S4.1.only-none-r",
-    ),
-    Claim(
-        id="S4.1.only-none-r",
-        title="none and sum give the gradient of ISBE SoftMax, mean 1/n_b of it",
-        formulas=(
-            "grad(dot(ones(N), softce(T, X)), X) == softmax(X) - T",
-            "grad(sum(softce(T, X)), X) == softmax(X) - T",
-            "grad(mean(softce(T, X)), X) == (softmax(X) - T)/N",
-        ),
-        let="X: N,K; T: N,K distribution over K",
-        hypotheses=("backward of ones starts none: it differentiates the sum of its losses",),
-        source="repair of section 4.1",
-        checks=(Check("torch", reductions_in_torch, "64 examples, float32, bit for bit"),),
-    ),
-    Claim(
-        id="S4.1.1.aggregation",
-        title="reduction makes one number of the losses of a group",
-        statement="A reduction is an aggregation of the losses of all examples of a batch into one numerical value; "
-        "without reduction there is a value for each example. (The word 'which' is read to stand for 'reduction'; for "
-        "'cross-entropy without reduction' the sentence would be false.)",
-        source="section 4.1.1",
-        checks=(Check("torch", reduction_is_one_number, "three examples"),),
-    ),
-    Claim(
-        id="S4.1.1.relocation",
-        title="the relocation of SoftMax preserves the SoftMax trick",
-        formulas=("grad(ce(t, y), x) == y - t",),
-        let="x: K; c: K; t: K distribution; y = softmax(x - c)",
-        source="section 4.1.1, citing Theorem A1",
-    ),
-    Claim(
-        id="S4.1.1.bias",
-        title="the bias of the last linear unit is a trained relocation",
-        statement=r"For $c = -b$ it is $\formula{1}$, and the gradients by $b$ and $c$ are opposite, $\formula{2}$ and "
-        r"$\formula{3}$: to train the bias is to train the relocation. ($s = Ax$ are the scores without either.)",
-        formulas=(
-            "softmax(s + b) == softmax(s - (-b))",
-            "grad(softce(t, s + b), b) == softmax(s + b)*sum(t) - t",
-            "grad(softce(t, s - c), c) == t - softmax(s - c)*sum(t)",
-        ),
-        let="s: K; b: K; c: K; t: K",
-        source="section 4.1.1",
-        proof=opposite_gradients,
-    ),
-)
+    "S4.1.only-none-r": by(Check("torch", reductions_in_torch, "64 examples, float32, bit for bit")),
+    "S4.1.1.aggregation": by(Check("torch", reduction_is_one_number, "three examples")),
+    "S4.1.1.bias": by(proof=opposite_gradients),
+}
+
+CLAIMS = claims_of(Path(__file__).with_suffix(".toml"), BY)

@@ -12,10 +12,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.claims import Check
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.paper import by, claims_of
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.proofs.listing_runs import suppose
 from softmax_trick.proofs.printed import LISTS, number
@@ -318,103 +320,19 @@ def vgg_16_layers(facts: Findings) -> None:
 NOTATION = "the printed notation"
 
 
-CLAIMS = (
-    Claim(
-        id="S4.1.n0",
-        title="N0 has two convolutions and two linear units, the last 512 to 10",
-        statement=r"$\mathcal{N}_0$, as its formula has it, consists of two convolutions and two linear units, the "
-        r"last one from 512 numbers to 10.",
-        source="section 4.1",
-        checks=(Check("rational arithmetic", n0_consists_of, NOTATION),),
-    ),
-    Claim(
-        id="S4.1.n0-features",
-        title="64 numbers enter the linear unit F512 of N0",
-        statement=r"The matrix of $\mathbb{F}^{512}$ in $\mathcal{N}_0$ is in $\mathbb{R}^{? \times 512}$ with $? = "
-        r"64$, for images of $28 \times 28$. (Read with padding and without.)",
-        source="section 4.1",
-        checks=(Check("rational arithmetic and torch", n0_features, NOTATION),),
-        correction="It is 64 channels of 6 x 6, 2304, without padding, and 64 of 7 x 7, 3136, with padding.",
-    ),
-    Claim(
-        id="S4.1.dropout",
-        title="D20 zeroes 20 % of the elements",
-        statement=r"In training, the unit $\mathbb{D}_{20}$ (PyTorch's Dropout with probability 0.2) zeroes $20\%$ of "
-        r"the elements. (Read: in the mean. The rest is multiplied by $1/0.8$, of which the paper does not speak.)",
-        source="section 4.1",
-        checks=(Check("torch", share_dropped, "a million elements", "sampled"),),
-    ),
-    Claim(
-        id="S4.1.n1-blocks",
-        title="N1 is two blocks of three convolutions and a projection",
-        statement=r"$\mathcal{N}_1$, as its formula has it, consists of two blocks of three convolutions each and of "
-        r"the final projection $\mathbb{F}^{10}$.",
-        source="section 4.1",
-        checks=(Check("rational arithmetic", n1_blocks, NOTATION),),
-        correction="Between the second block and the projection there is a seventh convolution, 128 masks of 4 x 4.",
-    ),
-    Claim(
-        id="S4.1.n1-convolutional",
-        title="N1 is purely convolutional but for the final projection",
-        statement=r"All units of $\mathcal{N}_1$ that have weights are convolutions, but the last one, "
-        r"$\mathbb{F}^{10}$.",
-        source="section 4.1",
-        checks=(Check("rational arithmetic", n1_is_convolutional, NOTATION),),
-    ),
-    Claim(
-        id="S4.1.n1-resolution",
-        title="the last convolution of each block of N1 keeps the resolution",
-        statement=r"The last convolution in each block of $\mathcal{N}_1$ ($3 \times 3$, stride 2, padded) does not "
-        r"change the resolution of the image.",
-        source="section 4.1",
-        checks=(Check("rational arithmetic and torch", n1_resolution, NOTATION),),
-        correction="Its stride halves it, from 24 to 12 and from 8 to 4; the padding would keep it at a stride of 1.",
-    ),
-    Claim(
-        id="S4.1.n1-padding",
-        title="N1 fits images of 28 x 28 with its padding, and not without",
-        statement=r"With padding in the last convolution of each block, $\mathcal{N}_1$ makes 128 numbers of an image "
-        r"of $28 \times 28$; without it, its last convolution does not fit.",
-        source="section 4.1: what the requirement for padding is there for",
-        checks=(Check("rational arithmetic and torch", n1_needs_padding, NOTATION),),
-    ),
-    Claim(
-        id="S4.1.1.n1r",
-        title="N1r differs from N1 by the bias of its projection only",
-        statement=r"With `bias = True` in its last linear unit, $\mathcal{N}_1^r$ has the parameters of "
-        r"$\mathcal{N}_1$ and ten more, which are added to the scores.",
-        source="section 4.1.1",
-        checks=(Check("torch", n1r_differs_by_a_bias, "all parameters; four inputs in whole numbers"),),
-    ),
-    Claim(
-        id="S4.2.vgg-shape",
-        title="the VGG extractor makes 512 numbers of an image of 32 x 32",
-        statement=r"The printed form of VGG, with padded convolutions, takes an image of $32 \times 32$ to "
-        r"$512 \times 1 \times 1$, on which $\mathbb{F}^{10}$ fits.",
-        source="section 4.2",
-        checks=(Check("rational arithmetic and torch", vgg_shape, NOTATION),),
-    ),
-    Claim(
-        id="S4.2.parameters",
-        title="the VGG feature extractor has more than 14 M parameters",
-        statement="The thirteen convolutions of the VGG extractor have more than 14,000,000 parameters, with or "
-        "without biases and batch normalization.",
-        source="section 4.2",
-        checks=(Check("rational arithmetic and torch", vgg_parameters, NOTATION),),
-    ),
-    Claim(
-        id="S4.2.ten-times",
-        title="VGG is more than 10 times larger than N1",
-        statement=r"VGG has more than 10 times as many parameters as $\mathcal{N}_1$ (in fact 60 times).",
-        source="section 4.2",
-        checks=(Check("rational arithmetic and torch", vgg_is_ten_times_n1, NOTATION),),
-    ),
-    Claim(
-        id="S4.2.vgg16",
-        title="the printed form is VGG-16, with 16 layers",
-        statement="The sequential form that the paper prints has the structure of VGG-16: 16 layers with weights.",
-        source="section 4.2",
-        checks=(Check("rational arithmetic", vgg_16_layers, NOTATION),),
-        correction="Its 13 convolutions are those of VGG-16; one linear unit stands for the three of VGG-16.",
-    ),
-)
+BY = {
+    "S4.1.n0": by(Check("rational arithmetic", n0_consists_of, NOTATION)),
+    "S4.1.n0-features": by(Check("rational arithmetic and torch", n0_features, NOTATION)),
+    "S4.1.dropout": by(Check("torch", share_dropped, "a million elements", "sampled")),
+    "S4.1.n1-blocks": by(Check("rational arithmetic", n1_blocks, NOTATION)),
+    "S4.1.n1-convolutional": by(Check("rational arithmetic", n1_is_convolutional, NOTATION)),
+    "S4.1.n1-resolution": by(Check("rational arithmetic and torch", n1_resolution, NOTATION)),
+    "S4.1.n1-padding": by(Check("rational arithmetic and torch", n1_needs_padding, NOTATION)),
+    "S4.1.1.n1r": by(Check("torch", n1r_differs_by_a_bias, "all parameters; four inputs in whole numbers")),
+    "S4.2.vgg-shape": by(Check("rational arithmetic and torch", vgg_shape, NOTATION)),
+    "S4.2.parameters": by(Check("rational arithmetic and torch", vgg_parameters, NOTATION)),
+    "S4.2.ten-times": by(Check("rational arithmetic and torch", vgg_is_ten_times_n1, NOTATION)),
+    "S4.2.vgg16": by(Check("rational arithmetic", vgg_16_layers, NOTATION)),
+}
+
+CLAIMS = claims_of(Path(__file__).with_suffix(".toml"), BY)

@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import comb
+from pathlib import Path
 
-from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.claims import Check
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.paper import by, claims_of
 from softmax_trick.proofs.printed import number
 from softmax_trick.proofs.section_4_measures import TEST_IMAGES
 from softmax_trick.proofs.tables import (
@@ -252,203 +254,41 @@ def sigmoid_is_best(facts: Findings) -> None:
 ALL_OF_TABLE_3 = "all of Table 3"
 
 
-CLAIMS = (
-    Claim(
-        id="S4.1.none-identical",
-        title="the success rate of none is identical to that of SoftMax",
-        statement=r"In every row of Table 3, cross-entropy with the reduction none and ISBE with SoftMax have the same "
-        r"success rate, that is the same number of wrongly classified images.",
-        source="section 4.1, read from Table 3",
-        checks=(Check("rational arithmetic", none_is_identical, "three rows of Table 3"),),
-        correction="The two are identical for N0 alone; for N1 SoftMax is better by 4 images, for N1r worse by one.",
+BY = {
+    "S4.1.none-identical": by(Check("rational arithmetic", none_is_identical, "three rows of Table 3")),
+    "S4.1.mean-sum": by(Check("rational arithmetic", mean_and_sum_are_better, "three rows of Table 3")),
+    "S4.1.hard": by(Check("rational arithmetic", hard_is_better(NETWORKS), "three rows of Table 3")),
+    "S4.1.hard-r": by(Check("rational arithmetic", hard_is_better(COMPARED), "two rows of Table 3")),
+    "S4.1.errors": by(Check("rational arithmetic", at_most_forty_errors, "all counts")),
+    "S4.1.dozen": by(Check("rational arithmetic", at_most_a_dozen, ALL_OF_TABLE_3)),
+    "S4.1.1.pluses": by(Check("rational arithmetic", no_pluses, "all 30 cells, as printed and from Table 1")),
+    "S4.1.1.architecture": by(
+        Check("rational arithmetic", share_depends_on_the_architecture, "eight columns of Table 1")
     ),
-    Claim(
-        id="S4.1.mean-sum",
-        title="mean and sum are slightly better than SoftMax",
-        statement="In every row of Table 3, cross-entropy with the reduction mean or sum has a higher success rate "
-        "than ISBE with SoftMax.",
-        source="section 4.1, read from Table 3",
-        checks=(Check("rational arithmetic", mean_and_sum_are_better, "three rows of Table 3"),),
-        correction="So it is for N0; for N1 both are worse than SoftMax, for N1r mean is worse and sum better by an "
-        "image.",
-    ),
-    Claim(
-        id="S4.1.hard",
-        title="HardTanh and HardSigmoid improve the success rate",
-        statement=r"In every row of Table 3 (that of $\mathcal{N}_1^r$ included) HardTanh and HardSigmoid have a "
-        r"higher success rate than cross-entropy, whatever its reduction.",
-        source="section 4.1, read from Table 3",
-        checks=(Check("rational arithmetic", hard_is_better(NETWORKS), "three rows of Table 3"),),
-        repaired_by="S4.1.hard-r",
-    ),
-    Claim(
-        id="S4.1.hard-r",
-        title="HardTanh and HardSigmoid improve the success rate of N0 and N1",
-        statement=r"For $\mathcal{N}_0$ and $\mathcal{N}_1$, HardTanh and HardSigmoid have a higher success rate in "
-        r"Table 3 than cross-entropy, whatever its reduction.",
-        source="repair of section 4.1, read from Table 3",
-        checks=(Check("rational arithmetic", hard_is_better(COMPARED), "two rows of Table 3"),),
-    ),
-    Claim(
-        id="S4.1.errors",
-        title="above 99.6 % there are at most 40 errors in 10 thousand",
-        statement=r"$\alpha > 99.6\%$ of 10,000 images means at most 40 errors (in fact at most 39).",
-        source="section 4.1",
-        checks=(Check("rational arithmetic", at_most_forty_errors, "all counts"),),
-    ),
-    Claim(
-        id="S4.1.dozen",
-        title="the improvements are of a few or a dozen images",
-        statement="Where Table 3 has a hard function better than cross-entropy, or mean or sum better than SoftMax "
-        "(the improvements named before), it is by 12 images at most.",
-        source="section 4.1, read from Table 3",
-        checks=(Check("rational arithmetic", at_most_a_dozen, ALL_OF_TABLE_3),),
-    ),
-    Claim(
-        id="S4.1.1.pluses",
-        title="Table 2 has no plus: every ISBE option has a smaller share τ",
-        statement=r"$\tau_{ISBE} < \tau_{CE}$ in all 30 cells of Table 2, as printed and by Table 1. (The shares; of "
-        r"the times see S4.tau-order.)",
-        source="section 4.1.1, Table 2",
-        checks=(Check("rational arithmetic", no_pluses, "all 30 cells, as printed and from Table 1"),),
-    ),
-    Claim(
-        id="S4.1.1.architecture",
-        title="the share of backpropagation depends on the architecture",
-        statement=r"In every column of Table 1 $\mathcal{N}_0$ and $\mathcal{N}_1$ have different shares $\tau$ (and "
-        r"$\mathcal{N}_1$, the deeper one, the smaller share).",
-        source="section 4.1.1, Table 1",
-        checks=(Check("rational arithmetic", share_depends_on_the_architecture, "eight columns of Table 1"),),
-    ),
-    Claim(
-        id="S4.1.1.faster",
-        title="in our runs, too, every ISBE option has a smaller share τ",
-        statement=r"$\tau_{ISBE} < \tau_{CE}$ for each of the five options, the three reductions and the three "
-        "networks: the mean difference of runs with the same seed is below 0. (It holds if every 95 % interval is, "
-        "fails if one, widened for their number, is above 0.)",
-        source="section 4.1.1, Table 2; section 5",
-        **differences(TAU, -math.inf, 0.0),
-        remark="Of the share, the paper's measure; a smaller share is not less time (S4.tau-order).",
-    ),
-    Claim(
-        id="S4.1.1.greatest",
-        title="the greatest decreases, over 3 %, are those of Sigmoid and SoftMax",
-        statement=r"In Table 2, decreases over $3\%$ occur for Sigmoid and SoftMax and for no other function, and in "
-        r"every row these two have the greatest decreases.",
-        source="section 4.1.1, Table 2",
-        checks=(Check("rational arithmetic", greatest_decrease, "all 30 cells"),),
-    ),
-    Claim(
-        id="S4.1.1.smallest",
-        title="for N0 the smallest decreases are those of Tanh and HardTanh",
-        statement=r"For $\mathcal{N}_0$ and cross-entropy without reduction, the two smallest decreases of Table 2 are "
-        r"those of Tanh and HardTanh.",
-        source="section 4.1.1, Table 2",
-        checks=(Check("rational arithmetic", smallest_decrease, "one row of Table 2"),),
-        correction="They are those of Tanh and HardSigmoid, in this row and in every other row of N0.",
-    ),
-    Claim(
-        id="S4.1.1.relocated",
-        title="with relocation too, every ISBE option has a smaller share τ",
-        statement=r"$\tau_{ISBE} < \tau_{CE}$ in all 15 comparisons of $\mathcal{N}_1^r$ in Table 1.",
-        source="section 4.1.1, Table 1",
-        checks=(Check("rational arithmetic", same_conclusion_with_relocation, "one row of Table 1"),),
-    ),
-    Claim(
-        id="S4.1.2.pluses",
-        title="Table 4 has clearly more pluses than minuses",
-        statement="Table 4 has at least twice as many positive as negative entries (so read), as printed and as Table "
-        "3 makes it.",
-        source="section 4.1.2, Table 4",
-        checks=(Check("rational arithmetic", more_pluses, "all 30 cells"),),
-    ),
-    Claim(
-        id="S4.1.2.soft",
-        title="all functions but SoftMax are better than cross-entropy",
-        statement=r"In Table 4, as Table 3 makes it, every entry outside the column SoftMax is positive.",
-        source="section 4.1.2, Table 4",
-        checks=(Check("rational arithmetic", all_but_softmax_are_better, "24 cells"),),
-        correction="Tanh on N0 is no better than cross-entropy with mean, and worse by two images than with sum.",
-    ),
-    Claim(
-        id="S4.1.2.softmax-worse",
-        title="SoftMax did worse than cross-entropy on several images",
-        statement=r"The column SoftMax of Table 4 has negative entries, of two images or more. (Read: in some "
-        r"comparisons. There are two, $\mathcal{N}_0$ against mean and sum; for $\mathcal{N}_1$ SoftMax is better.)",
-        source="section 4.1.2, Table 4",
-        checks=(Check("rational arithmetic", softmax_is_worse_on_several, "six cells"),),
-    ),
-    Claim(
-        id="S4.1.2.levels",
-        title="the differences are tenths or hundredths of a percent",
-        statement=r"No entry of Table 4 reaches $1\%$.",
-        source="section 4.1.2, Table 4",
-        checks=(Check("rational arithmetic", small_differences, "all 30 cells"),),
-    ),
-    Claim(
-        id="S4.1.2.largest",
-        title="the largest difference of SoftMax is 0.15 %",
-        statement=r"The entry of the largest size in the column SoftMax of Table 4 is $0.15\%$.",
-        source="section 4.1.2, Table 4",
-        checks=(Check("rational arithmetic", largest_of_softmax, "six cells"),),
-        correction="It is -0.06 % (N0 against sum); 0.15 % is Sigmoid's, for N0 against none.",
-    ),
-    Claim(
-        id="S4.1.2.fifteen",
-        title="0.15 % means 15 more images correctly classified",
-        statement=r"$0.15\%$ of 10,000 images are 15.",
-        source="section 4.1.2",
-        checks=(Check("rational arithmetic", fifteen_images, "the cells of Table 4 that hold 0.15%"),),
-    ),
-    Claim(
-        id="S4.1.2.margin",
-        title="the differences of Table 4 are within statistical error",
-        statement=r"For no cell of Table 4 does Fisher's exact test, two-sided, find the two numbers of errors in "
-        r"10,000 images different at the level 0.05. (So read, as for independent samples: which images are wrong is "
-        r"not known, and a test of pairs needs that.)",
-        source="section 4.1.2, Tables 3 and 4",
-        checks=(Check("rational arithmetic", within_error(COMPARED), "30 pairs of Table 3"),),
-    ),
-    Claim(
-        id="S4.1.2.relocation",
-        title="relocation improves some models and worsens others",
-        statement=r"In Table 3, $\mathcal{N}_1^r$ is better than $\mathcal{N}_1$ for some options and worse for "
-        r"others.",
-        source="section 4.1.2, Table 3",
-        checks=(Check("rational arithmetic", relocation_is_unclear, "eight columns of Table 3"),),
-    ),
-    Claim(
-        id="S4.1.2.best",
-        title="ISBE with Sigmoid is the best, 99.69 %, by a few images",
-        statement=r"The largest entry of Table 3 is $99.69\%$, of Sigmoid for $\mathcal{N}_1^r$, at most five images "
-        r"(read: a few) ahead of the next.",
-        source="section 4.1.2, Table 3",
-        checks=(Check("rational arithmetic", sigmoid_is_best, ALL_OF_TABLE_3),),
-    ),
-    Claim(
-        id="S4.1.2.same",
-        title="within statistical error ISBE recognizes MNIST as cross-entropy does",
-        statement=r"For no cross-entropy and no ISBE option of one network in Table 3 does Fisher's exact test, "
-        r"two-sided, find the numbers of errors different at the level 0.05. (Read as S4.1.2.margin, with "
-        r"$\mathcal{N}_1^r$.)",
-        source="section 4.1.2, Table 3",
-        checks=(Check("rational arithmetic", within_error(NETWORKS), "45 pairs of Table 3"),),
-    ),
-    Claim(
-        id="S4.1.2.equivalent",
-        title="in our runs, too, ISBE recognizes MNIST as cross-entropy does",
-        statement=r"$\alpha_{ISBE} = \alpha_{CE}$ for each of the five options and the three networks, up to "
-        rf"{ALPHA.margin:.2f} percentage points ({ALPHA.why}): the mean difference of runs with the same seed. {RULE}",
-        source="section 4.1.2; section 5",
+    "S4.1.1.faster": differences(TAU, -math.inf, 0.0),
+    "S4.1.1.greatest": by(Check("rational arithmetic", greatest_decrease, "all 30 cells")),
+    "S4.1.1.smallest": by(Check("rational arithmetic", smallest_decrease, "one row of Table 2")),
+    "S4.1.1.relocated": by(Check("rational arithmetic", same_conclusion_with_relocation, "one row of Table 1")),
+    "S4.1.2.pluses": by(Check("rational arithmetic", more_pluses, "all 30 cells")),
+    "S4.1.2.soft": by(Check("rational arithmetic", all_but_softmax_are_better, "24 cells")),
+    "S4.1.2.softmax-worse": by(Check("rational arithmetic", softmax_is_worse_on_several, "six cells")),
+    "S4.1.2.levels": by(Check("rational arithmetic", small_differences, "all 30 cells")),
+    "S4.1.2.largest": by(Check("rational arithmetic", largest_of_softmax, "six cells")),
+    "S4.1.2.fifteen": by(Check("rational arithmetic", fifteen_images, "the cells of Table 4 that hold 0.15%")),
+    "S4.1.2.margin": by(Check("rational arithmetic", within_error(COMPARED), "30 pairs of Table 3")),
+    "S4.1.2.relocation": by(Check("rational arithmetic", relocation_is_unclear, "eight columns of Table 3")),
+    "S4.1.2.best": by(Check("rational arithmetic", sigmoid_is_best, ALL_OF_TABLE_3)),
+    "S4.1.2.same": by(Check("rational arithmetic", within_error(NETWORKS), "45 pairs of Table 3")),
+    "S4.1.2.equivalent": {
         **differences(ALPHA, -ALPHA.margin, ALPHA.margin, once=True),
-        remark="The reductions none and sum take the same steps and count once (S4.1.only-none-r).",
-    ),
-    Claim(
-        id="S4.1.2.not-lower",
-        title="in our runs, too, no ISBE option is worse than cross-entropy",
-        statement=rf"$\alpha_{{ISBE}} > \alpha_{{CE}} - {ALPHA.margin:.2f}\%$ for each of the five options and the "
-        f"three networks ({ALPHA.why}): the mean difference of runs with the same seed. {RULE}",
-        source="abstract; section 1, third part; section 5",
+        "statement": r"$\alpha_{ISBE} = \alpha_{CE}$ for each of the five options and the three networks, up to "
+        rf"{ALPHA.margin:.2f} percentage points ({ALPHA.why}): the mean difference of runs with the same seed. {RULE}",
+    },
+    "S4.1.2.not-lower": {
         **differences(ALPHA, -ALPHA.margin, math.inf, once=True),
-    ),
-)
+        "statement": rf"$\alpha_{{ISBE}} > \alpha_{{CE}} - {ALPHA.margin:.2f}\%$ for each of the five options and the "
+        f"three networks ({ALPHA.why}): the mean difference of runs with the same seed. {RULE}",
+    },
+}
+
+CLAIMS = claims_of(Path(__file__).with_suffix(".toml"), BY)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from pathlib import Path
 
 import sympy as sp
 
-from softmax_trick.ledger.claims import Check, Claim
+from softmax_trick.ledger.claims import Check
 from softmax_trick.ledger.findings import Findings
+from softmax_trick.ledger.paper import by, claims_of
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.measurements.comparison import Comparison
 from softmax_trick.measurements.figure import Figure
@@ -98,105 +100,27 @@ def share_is_not_time(p: Proof) -> None:
     p.refuted("3.23 points of share are 7.6 % of the time", tau="60.61 % and 57.38 %", saved=saved)
 
 
-CLAIMS = (
-    Claim(
-        id="S5.only-softmax-prevents",
-        title="only SoftMax linearizes the gradient of CE",
-        statement=r"for no $F$ but $\text{SoftMax}$ is $\formula{J.T @ (-t/y) == y - t}$, the gradient of $CE$, which "
-        "neither explodes nor is suppressed",
-        let="y: K; t: K distribution; J: K,K",
-        hypotheses=(DIFFERENTIABLE,),
-        source="section 5, first paragraph",
-        counterexample=slack_linearizes_too,
-        repaired_by="A1c",
-        remark=r"After the Sigmoid the gradient of $CE$ is $y^\circ \odot (y - 1)$: bounded, but suppressed where "
-        r"$y^\circ_i = 0$.",
-    ),
-    Claim(
-        id="S5.same-jacobian",
-        title="the linear value y - t needs a Jacobian identical to SoftMax's",
-        statement=r"$\formula{J.T @ (-t/y) == y - t}$ for all $y^\circ \in \{e_1, \dots, e_K\}$ gives "
-        r"$\formula{J == diag(y) - outer(y, y)}$",
-        source="section 5, first paragraph",
-        let="y: K; t: K distribution; J: K,K",
-        where=("y != 0",),
-        hypotheses=(DIFFERENTIABLE,),
-        proof=only_that_jacobian,
-    ),
-    Claim(
-        id="S5.only-dilated",
-        title="only dilated and relocated SoftMax has that Jacobian",
+BY = {
+    "S5.only-softmax-prevents": by(hypotheses=(DIFFERENTIABLE,), counterexample=slack_linearizes_too),
+    "S5.same-jacobian": by(hypotheses=(DIFFERENTIABLE,), proof=only_that_jacobian),
+    "S5.only-dilated": by(
         statement=rf"every $F$ with $\formula{{{JACOBIAN}}}$ is $\formula{{{GENERALISED}}}$",
         let=NAMES,
         hypotheses=(DIFFERENTIABLE,),
-        source="section 5, first paragraph",
         counterexample=p2_implies_p1_counterexample,
-        repaired_by="A1.2-1r",
     ),
-    Claim(
-        id="S5.only-trick",
-        title="only dilated and relocated SoftMax has the dilated trick",
-        statement=ONLY_GENERALISED_SOFTMAX,
-        let=NAMES,
-        source="section 5, second paragraph",
-        counterexample=slack_has_the_trick,
-        repaired_by="A1c",
-    ),
-    Claim(
-        id="S5.without-participation",
-        title="Y - Y° can be calculated without the activation and the cost function",
-        statement=r"$Y - Y^\circ$ is a function of $X$ and $Y^\circ$ in which neither the activation nor the cost "
-        "function takes part",
-        source="section 5, third paragraph",
-        counterexample=needs_the_activation,
-        correction="It can be calculated without the cost function. The activation takes part: it makes Y of X, as "
-        "the next sentence of the paper says.",
-    ),
-    Claim(
-        id="S5.no-worse",
-        title="four other activations perform no worse",
+    "S5.only-trick": by(statement=ONLY_GENERALISED_SOFTMAX, let=NAMES, counterexample=slack_has_the_trick),
+    "S5.without-participation": by(counterexample=needs_the_activation),
+    "S5.no-worse": by(
+        Check("rational arithmetic", four_others_not_lower, "all pairs of cells in the rows of Table 3"),
         statement=f"in Table 3, none of Sigmoid, Tanh, HardSigmoid, HardTanh is {ALPHA.margin} points or more below "
         f"an option of cross-entropy on the same network ({ALPHA.why})",
-        source="section 5, fourth paragraph, read from Table 3",
-        checks=(Check("rational arithmetic", four_others_not_lower, "all pairs of cells in the rows of Table 3"),),
         remark=SINGLE_RUNS,
     ),
-    Claim(
-        id="S5.dilation",
-        title="a dilation helps with unbalanced classes, in our runs",
-        statement=r"On long-tailed MNIST the VS-loss, which is $\text{SoftMax}(d \odot x - c)$ with $d$ and $c$ from "
-        "the class counts, has a higher success rate than ISBE with SoftMax, and than balanced-softmax, a relocation "
-        "alone: the mean difference of runs with the same seed is above 0.",
-        source="section 5, second paragraph",
-        measure=dilation_helps,
-        figures=2,
-        remark="The exponents of the VS-loss were made for CIFAR-10, its relocation is 1.25 times that of "
-        "balanced-softmax, and five epochs are few: a hint against this dilation, not against every one.",
-    ),
-    Claim(
-        id="S5.simulates",
-        title="ISBE with SoftMax simulates CrossEntropy after SoftMax",
-        statement=r"$\bar{X}_{CE_{all}} = \formula{1} \doteq \bar{X}_{ISBE}$ for $F = \text{SoftMax}$",
-        formulas=(TRICK,),
-        let="x: K; t: K distribution; y = softmax(x)",
-        source="section 5, fifth paragraph",
-        proof=Proof.concludes,
-    ),
-    Claim(
-        id="S5.up-to-three",
-        title="ISBE saves up to 3 % in Table 2",
-        statement=r"no decrease of $\tau$ in Table 2 is larger than 3 %",
-        source="section 5, sixth paragraph",
-        checks=(Check("rational arithmetic", up_to_three, "all cells of Table 2"),),
-        correction="Up to 3.23 percentage points of the share of backpropagation.",
-    ),
-    Claim(
-        id="S5.share-is-time",
-        title="3 points of share are 3 % of the time",
-        statement=r"$\Delta\tau = -3.23\,\%$ of Table 2 means at most 3 % less time, if inference takes the same time",
-        source="section 5, sixth paragraph; section 4.2, last paragraph",
-        counterexample=share_is_not_time,
-        correction=r"With the same inference time a share $\tau$ means a total proportional to $\frac{1}{1 - \tau}$: "
-        "the printed shares would save up to 7.6 % of the time of both stages.",
-    ),
-)
+    "S5.dilation": by(measure=dilation_helps, figures=2),
+    "S5.simulates": by(formulas=(TRICK,), proof=Proof.concludes),
+    "S5.up-to-three": by(Check("rational arithmetic", up_to_three, "all cells of Table 2")),
+    "S5.share-is-time": by(counterexample=share_is_not_time),
+}
+
+CLAIMS = claims_of(Path(__file__).with_suffix(".toml"), BY)

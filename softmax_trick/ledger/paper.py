@@ -25,10 +25,11 @@ import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from softmax_trick.language.expression import LanguageError
-from softmax_trick.ledger.claims import Claim, Verdict
+from softmax_trick.ledger.claims import Check, Claim, Verdict
 from softmax_trick.system.files import parse_json, write_whole
 
 TEXTS = ("id", "title", "statement", "let", "source", "quote", "remark", "repaired_by", "correction", "part")
@@ -113,6 +114,31 @@ class Paper:
         return self.record
 
 
+def claims_of(file: Path, decided: Mapping[str, Mapping[str, Any]]) -> tuple[Claim, ...]:
+    """The claims of a TOML file, in its order, whose words and formulas stand there, and what decides them in Python.
+
+    Args:
+        file: of tables [[claim]].
+        decided: by ID, the other attributes of claims: what `by` returns. What has formulas may do without.
+
+    Raises:
+        LedgerError: the file is no such file; nothing would decide one of its claims; one of these IDs is not in it.
+    """
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        claims = [_claim(number, one, decided) for number, one in enumerate(content["claim"], start=1)]
+    except (OSError, ValueError, LookupError, LedgerError) as error:
+        raise LedgerError(f"{file}: {error}") from error
+    if unknown := set(decided) - {claim.id for claim in claims}:
+        raise LedgerError(f"{file}: there is no claim {', '.join(sorted(unknown))}")
+    return tuple(claims)
+
+
+def by(*checks: Check, **more: Any) -> dict[str, Any]:
+    """What decides a claim: its checks, and other attributes of `Claim`, such as its proof."""
+    return {"checks": checks, **more}
+
+
 def load(place: Path) -> Paper:
     """The ledger in a TOML file, or in a folder that is a package of Python.
 
@@ -150,7 +176,7 @@ def _toml(file: Path) -> Paper:
         raise LedgerError(f"{file}: {error}") from error
 
 
-def _claim(number: int, table: Any) -> Claim:
+def _claim(number: int, table: Any, decided: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> Claim:
     name = table.get("id", f"claim {number}") if isinstance(table, dict) else f"claim {number}"
     if not isinstance(table, dict) or not isinstance(table.get("id"), str) or not table["id"].strip():
         raise LedgerError(f"{name}: a claim has an id, such as id = 'E1'")
@@ -162,10 +188,10 @@ def _claim(number: int, table: Any) -> Claim:
             raise LedgerError(f"{name}: there is no {key}; a claim has {', '.join((*TEXTS, *LISTS))}")
         elif not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise LedgerError(f"{name}: {key} is a list of texts")
-    if not table.get("formulas"):
+    if not table.get("formulas") and name not in decided:
         raise LedgerError(f"{name}: it has no formulas, and in TOML nothing else can be decided")
     said: dict[str, Any] = {key: tuple(value) if key in LISTS else value for key, value in table.items()}
-    return Claim(**said)
+    return Claim(**{**said, **decided.get(name, {})})
 
 
 def _package(folder: Path) -> Paper:
