@@ -13,12 +13,14 @@ misprints         slips of the pen
 appendix_b        Appendix B, and the loops of section 3; listing_runs: running them
 beyond            what is not in the paper, collected from implicit_losses, lipschitz, relocations, training_theory
 
-printed/          what the paper prints, as data: tables, listings, lists, quotes, errata, versions ...
+MODULE.toml       what the claims of a module say, where that is prose: title, statement, source and the paper's words;
+                  the module has what decides them
+printed/          what the paper prints, as data: tables, listings, lists, errata, versions ...
 operations        what torch executes, counted
 piecewise         the hard normalizers as terms of z3
 sampled           claims tested by torch autograd, through code that shares nothing with the proofs; sampled_beyond:
                   those beyond the paper; drawn: what is drawn for them
-mutants           false neighbours of the claims, which must be refuted
+mutants           false neighbours of the claims, which must be refuted; mutants.toml: those that are pairs of formulas
 versions          what differs between version 1 on arXiv and the version of record
 recorded.json     the verdicts of past runs
 coq/              the converse, Theorem 1 and their surroundings in Coq; ties.toml: which theorem decides which claim
@@ -47,7 +49,6 @@ from softmax_trick.proofs import (
     theorem_a1_steps,
 )
 from softmax_trick.proofs.main_findings import MAIN_FINDINGS
-from softmax_trick.proofs.printed import QUOTES
 from softmax_trick.proofs.sampled import sample
 
 IN_ORDER = (
@@ -67,11 +68,7 @@ IN_ORDER = (
 )
 
 RECORD = Path(__file__).with_name("recorded.json")
-CLAIMS: dict[str, Claim] = {
-    claim.id: replace(claim, quote=QUOTES.get(claim.id, claim.quote), sample=sample(claim.id))
-    for part in IN_ORDER
-    for claim in part
-}
+CLAIMS: dict[str, Claim] = {claim.id: replace(claim, sample=sample(claim.id)) for part in IN_ORDER for claim in part}
 
 
 PAPER = Paper(

@@ -656,6 +656,7 @@ CODE_CLAIMS = (
         statement="The first loop, with an nn.CrossEntropyLoss as loss_function, parses, runs, and leaves the gradient "
         "of the loss in the parameters, for labels given as class indices and as vectors.",
         source="section 3, first listing",
+        quote="This is what the code looks like when `loss_function` is chosen as `nn.CrossEntropyLoss`",
         proof=first_loop_on_symbols,
         checks=(Check(TORCH, first_loop, "one batch for each kind of labels"),),
     ),
@@ -665,6 +666,7 @@ CODE_CLAIMS = (
         statement=r"The second loop parses, runs, calls zero_grad, backward and step in this order, and sends "
         r"$\text{SoftMax}(x) - y^\circ$ to the scores $x$, for labels given as vectors $y^\circ$.",
         source="section 3, second listing",
+        quote="Now we introduce the ISBE option for `SoftMax` activation",
         proof=second_loop,
         checks=(Check(TORCH, second_loop_parses, "one batch, K = 4"),),
     ),
@@ -674,6 +676,7 @@ CODE_CLAIMS = (
         statement="The two loops send the same error to the scores when loss_function is an nn.CrossEntropyLoss as it "
         "comes: with its default reduction, the mean over the batch.",
         source="section 3, the two listings",
+        quote="replace the call for loss function by soft error calculation",
         hypotheses=(HOT,),
         checks=(Check(TORCH, swapped_in_torch, "scores of zero, K = 2, two examples"),),
         repaired_by="S3.code.swapr",
@@ -693,6 +696,7 @@ CODE_CLAIMS = (
         statement="Whatever labels nn.CrossEntropyLoss takes in the first loop, class indices as well as vectors, the "
         "second loop takes too.",
         source="section 3, the two listings, read as one program with one tgen",
+        quote="replace the call for loss function by soft error calculation",
         checks=(Check(TORCH, labels_of_both, "two classes, batches of three and of two examples"),),
         repaired_by="S3.code.isbe",
         correction="Labels must be vectors (one-hot or softened, floating-point), which the first loop takes as well. "

@@ -62,6 +62,7 @@ CLAIMS = (
         title="reference 26 was accessed after it was written",
         statement="The page of reference 26, whose address has the year 2016, was accessed in that year or later.",
         source="References, 26",
+        quote="accessed on 11 November 2013",
         checks=(Check("rational arithmetic", accessed_after_it_was_written, "two years"),),
         correction="The year is likely to be 2023: the paper was received in that month.",
     ),

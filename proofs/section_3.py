@@ -275,6 +275,8 @@ def learns_at_a_lower_rate(results: Results) -> tuple[Figure, ...]:
 LIPSCHITZ = r"$\exists c, \epsilon > 0: \|x\|_p \leq \epsilon \implies \|F(x)\|_p \leq c\|x\|_p$ for $F = \text{{{F}}}$"
 LIPSCHITZ_SOURCE = "section 3, after the four conditions"
 
+LIPSCHITZ_QUOTE = "Certainly, it is the Lipschitz condition occurring in a certain neighborhood of zero"
+
 CLAIMS = (
     Claim(
         id="E6",
@@ -292,6 +294,8 @@ CLAIMS = (
         "between the scores and the gradient at the scores, and no backward operator; with cross-entropy it executes "
         "the backward of both units.",
         source="section 3, before the second diagram",
+        quote="omitting the cross-entropy operation in the inference stage and practically omitting all backward "
+        "operations for this cost function",
         checks=(Check("torch", nothing_backward, "every option, four examples"),),
     ),
     Claim(
@@ -301,6 +305,7 @@ CLAIMS = (
         formulas=(TRICK,),
         let="x: K; t: K distribution; y = softmax(x)",
         source="section 3, before the second diagram; section 5, correct simulation",
+        quote="the value of the gradient transmitted to the network is identical",
         proof=Proof.concludes,
     ),
     Claim(
@@ -309,6 +314,7 @@ CLAIMS = (
         statement=rf"${P2} \iff {P3}$",
         let=NAMES,
         source="section 3, on Theorem A1",
+        quote="is both a sufficient and necessary condition for its combination with the cross-entropy unit",
         counterexample=p2_implies_p3_counterexample,
         repaired_by="A1r.trick",
     ),
@@ -319,6 +325,7 @@ CLAIMS = (
         let=NAMES,
         hypotheses=(DIFFERENTIABLE,),
         source="section 3, on Theorem A1",
+        quote="is a *SoftMax* function with optional relocation",
         counterexample=p2_implies_p1_counterexample,
         repaired_by="A1.2-1r",
     ),
@@ -328,6 +335,7 @@ CLAIMS = (
         statement=ONLY_GENERALISED_SOFTMAX,
         let=NAMES,
         source="section 3, on Theorem A1",
+        quote="it is not possible to seek further improvements by changing the activation",
         counterexample=slack_has_the_trick,
         repaired_by="A1c",
     ),
@@ -338,6 +346,7 @@ CLAIMS = (
         r"\formula{sigmoid(x[i]) > sigmoid(x[j])}, \ \formula{tanh(x[i]) > tanh(x[j])}$",
         let="x: K; i: index K; j: index K",
         source="section 3, condition 2, and the sentence on the five functions",
+        quote="Activations should be monotonic",
         proof=soft_ones_are_monotonic,
     ),
     Claim(
@@ -353,6 +362,8 @@ CLAIMS = (
         statement=r"$x_i \geq x_j$ for every $j$ $\implies F(x)_i \geq F(x)_j$ for every $j$, for HardTanh and "
         "HardSigmoid; for SoftMax, Sigmoid and Tanh by S3.monotonic, as the one largest",
         source="section 3, condition 2, and the sentence on the five functions",
+        quote="Activations should be monotonic so that the largest value of the raw score remains the largest "
+        "score in the soft score sequence.",
         checks=(Check("z3", hard_ones_are_monotonic, "all real scores"),),
         remark="Not always the only one: HardTanh makes 1 of both 2 and 3, so that the class can no longer be told by "
         "the soft scores. And a score that grows with its own raw score is not enough where the scores are dilated "
@@ -368,6 +379,7 @@ CLAIMS = (
         ),
         let="x: K",
         source="section 3, condition 3",
+        quote="Soft scores should be within a limited range",
     ),
     Claim(
         id="S3.range.hard",
@@ -382,6 +394,7 @@ CLAIMS = (
         statement=r"$\formula{x[i] > x[j]} \implies \formula{x[i]/n > x[j]/n}$ and $\formula{abs(x[i]/n) <= 1}$",
         let=f"{P_NORM}; i: index K; j: index K",
         source="section 3, condition 4",
+        quote="norm meets all the above conditions",
         hypotheses=(r"$x \neq 0$",),
         proof=normalize_meets_conditions,
     ),
@@ -392,6 +405,7 @@ CLAIMS = (
         r"distance: a million times for $\formula{n == 10**(-6)}$",
         let=P_NORM,
         source="section 3, condition 4",
+        quote="thus changing their distance",
         hypotheses=(r"$x \neq 0$",),
         proof=normalize_is_unstable,
     ),
@@ -400,6 +414,7 @@ CLAIMS = (
         title="PyTorch's normalize is x / ||x||_p",
         statement=r"`torch.nn.functional.normalize` is $\frac{x}{\|x\|_p}$ for every $x \neq 0$",
         source="section 3, condition 4",
+        quote="This operation is known in Pytorch library as `normalize` function",
         checks=(Check("torch", normalize_of_torch, "a vector shorter than 1e-12"),),
         correction=r"It is $\frac{x}{\max(\|x\|_p, 10^{-12})}$: the two agree for $\|x\|_p \geq 10^{-12}$, and "
         "PyTorch's is 0 at 0.",
@@ -410,6 +425,7 @@ CLAIMS = (
         statement="of the four items of the list three are conditions on an activation; the first names the first "
         "candidate",
         source="section 3, after the list of conditions",
+        quote="meet the above three conditions",
         checks=(Check("counting", number_of_conditions, "the list"),),
         remark="The list is numbered from 1 to 4, and the text below calls the last one the fourth requirement.",
     ),
@@ -418,6 +434,7 @@ CLAIMS = (
         title="the five functions classify above 99.5 %",
         statement="in Table 3, every success rate of the five functions is higher than 99.5 %",
         source="section 3, after the list of conditions",
+        quote="at a level of effectiveness higher than 99.5%",
         checks=(Check("rational arithmetic", above_threshold, "the ISBE columns of Table 3"),),
         correction=r"That holds for $\mathcal{N}_1$ and $\mathcal{N}_1^r$; on $\mathcal{N}_0$ only "
         "Sigmoid is above 99.5 %.",
@@ -428,6 +445,7 @@ CLAIMS = (
         statement="trained by ISBE with `normalize` and Adam at the paper's learning rate of 0.01, neither N0 nor N1 "
         "is better on MNIST than a constant answer",
         source="section 3, after the list of conditions",
+        quote="the optimizer failed to converge on the same MNIST (60K) collection",
         measure=learns_with_normalize,
         figures=2,
         remark="The paper names no other rate. At 1e-4 the optimizer does converge: S3.normalize.rate.",
@@ -445,6 +463,7 @@ CLAIMS = (
         title="of the five functions two are not differentiable everywhere",
         statement="HardTanh and HardSigmoid have kinks; SoftMax, Sigmoid and Tanh have none",
         source="section 3, before the Lipschitz condition",
+        quote="of which two are not even fully differentiable",
         checks=(Check("z3", two_have_kinks, "both kinks on the right; the others by symmetry"),),
     ),
     *(
@@ -455,6 +474,7 @@ CLAIMS = (
             source=LIPSCHITZ_SOURCE,
             counterexample=lipschitz_at_zero(title.lower()),
             repaired_by=f"X.lipschitz.{title.lower()}",
+            quote=LIPSCHITZ_QUOTE,
         )
         for title in ("SoftMax", "Sigmoid", "HardSigmoid")
     ),
@@ -463,6 +483,7 @@ CLAIMS = (
         title="Tanh meets the Lipschitz condition at zero, as printed",
         statement=LIPSCHITZ.format(F="Tanh"),
         source=LIPSCHITZ_SOURCE,
+        quote=LIPSCHITZ_QUOTE,
         proof=tanh_is_lipschitz,
     ),
     Claim(
@@ -470,6 +491,7 @@ CLAIMS = (
         title="HardTanh meets the Lipschitz condition at zero, as printed",
         statement=LIPSCHITZ.format(F="HardTanh"),
         source=LIPSCHITZ_SOURCE,
+        quote=LIPSCHITZ_QUOTE,
         checks=(Check("z3", hardtanh_is_lipschitz, "all real scores"),),
     ),
     Claim(
@@ -477,6 +499,7 @@ CLAIMS = (
         title="the printed Lipschitz condition keeps close scores close",
         statement=r"$\|F(x)\|_p \leq c\|x\|_p$ near zero implies that $F$ does not map close scores to distant ones",
         source=LIPSCHITZ_SOURCE,
+        quote="the Lipschitz condition meets the expectations of the fourth requirement",
         checks=(Check("z3 and rational arithmetic", condition_misses_close_scores, "a counterexample"),),
         correction=r"What the fourth requirement asks for is $\|F(x) - F(x')\| \leq L\|x - x'\|$ for all $x, x'$. All "
         "five functions have it; see X.lipschitz for the exact constants.",
@@ -489,6 +512,7 @@ CLAIMS = (
         let="i: index K; mu: real",
         where=("K >= 2",),
         source="section 3, the first recommendation for teachers",
+        quote="example blurring value",
         proof=blurring_is_positive,
     ),
     Claim(
@@ -497,6 +521,7 @@ CLAIMS = (
         statement=r"$\tilde{e}_i[i] > \tilde{e}_i[j]$ for $j \ne i$ exactly if $\mu < \frac{K-1}{K}$, as $\mu = "
         "10^{-6}$ is for every $K$",
         source="section 3, the first recommendation for teachers, which does not bound mu",
+        quote="example blurring value",
         hypotheses=(r"$K \ge 2$", r"$0 < \mu < 1$"),
         checks=(Check("z3", blurring_keeps_the_class, "all real mu, all K - 1 >= 1"),),
     ),
@@ -505,6 +530,7 @@ CLAIMS = (
         title="a blurred label, rescaled for Tanh, lies within (-1, 1)",
         statement=r"$2 \cdot \tilde{e}_i - 1 \in (-1, +1)^K$",
         source="section 3, the second recommendation for teachers",
+        quote="we adjust the vector",
         where=("K >= 2",),
         hypotheses=(r"$0 < \mu < 1$",),
         proof=blurring_for_tanh,

@@ -51,6 +51,7 @@ CLAIMS = (
         formulas=("ce(t, y) - ce(t, t) == sum(t*log(t/y))",),
         let="t: K positive; y: K positive",
         source="section 1, and section 2, equation (2)",
+        quote="cross-entropy measures the divergence of this estimation from the target probability distribution",
         proof=equation_2,
     ),
     Claim(
@@ -67,6 +68,7 @@ CLAIMS = (
         formulas=("y[i]*grad(ce(t, y), y)[i] == -t[i]",),
         let="t: K; y: K positive; i: index K",
         source="section 2, before equation (3)",
+        quote="is not defined at the zero components",
         proof=near_zero,
     ),
     Claim(
@@ -108,6 +110,7 @@ CLAIMS = (
         formulas=("grad(log(sum[k:K] exp(x[k])), x)[i] == y[i]",),
         let=SCORES,
         source="section 2, elementary proof of Theorem 1, first line",
+        quote="the derivative of the natural logarithm of the sum of functions",
     ),
     Claim(
         id="T1.elementary.expansion",
@@ -175,6 +178,7 @@ CLAIMS = (
         title="contrary to CE, SoftCE has a bounded gradient",
         statement=r"$\formula{grad(softce(t, x), x)}$ is bounded, $\formula{grad(ce(t, y), y)}$ is not",
         source="section 2, Theorem 1, property 4; section 5, first paragraph",
+        quote="exhibits the bounded gradient",
         let="x: K; t: K distribution; y: K positive",
         where=("K >= 2",),
         proof=bounded_gradient,

@@ -198,6 +198,7 @@ CLAIMS = (
         statement=ONLY_GENERALISED_SOFTMAX,
         let=NAMES,
         source="Appendix A, before Theorem A1; section 1, third contribution",
+        quote="The following theorem fully characterizes functions that have the *dilated SoftMax trick* property",
         counterexample=slack_has_the_trick,
         repaired_by="A1c",
     ),
@@ -207,6 +208,7 @@ CLAIMS = (
         statement=rf"${P1} \iff {P2} \iff {P3}$",
         let=NAMES,
         source="Appendix A, Theorem A1",
+        quote="For a differentiable function",
         hypotheses=(DIFFERENTIABLE,),
         counterexample=p2_implies_p1_counterexample,
         repaired_by="A1r",
@@ -226,6 +228,7 @@ CLAIMS = (
         title="the four implications proved make (1), (2) and (3) equivalent",
         statement=r"$(2) \to (3)$, $(3) \to (2)$, $(1) \to (2)$, $(2) \to (1)$ connect each property with each",
         source="Appendix A, proof of Theorem A1, first line",
+        quote="We prove the implications in the following order",
         checks=(Check("transitive closure", order_of_implications, "nine pairs of properties"),),
     ),
     Claim(
@@ -340,6 +343,7 @@ CLAIMS = (
         r"$\formula{y[i] == exp(d[i]*x[i])/(exp(d[i]*x[i]) + exp(-C[i]))}$, where $C_i$ does not depend on $x_i$",
         let="x: K; y: K; d: K; C: K; J: K,K'; i: index K",
         source="Appendix A, (2) -> (1), first lines",
+        quote="from which we can determine the general form of the function",
         hypotheses=(DIFFERENTIABLE,),
         counterexample=general_form_counterexample,
         correction="That holds where $0 < y_i < 1$; $y_i = 0$ and $y_i = 1$ are solutions too, and so are those with "
@@ -378,6 +382,7 @@ CLAIMS = (
         statement=rf"${P2} \implies \formula{{sum(y) == 1}}$",
         let=NAMES,
         source="Appendix A, (2) -> (1), last step",
+        quote="From the *unity* condition, we can now determine the value of",
         hypotheses=(DIFFERENTIABLE,),
         counterexample=p2_implies_p1_counterexample,
         repaired_by="A1.2-1r",
@@ -397,6 +402,7 @@ CLAIMS = (
         rf"is $\formula{{y == {GENERALISED}}}$",
         let=NAMES,
         source="Appendix A, after the proof of Theorem A1",
+        quote="none of them can be considered as the special form of the generalized",
         proof=excluded,
     ),
     Claim(
@@ -405,6 +411,7 @@ CLAIMS = (
         statement=rf"for $\formula{{y == {GENERALISED}}}$, each $y_i$ depends on each $x_j$",
         let=NAMES,
         source="Appendix A, after the proof of Theorem A1",
+        quote="depends on all arguments",
         counterexample=depends_on_all_counterexample,
         correction=r"$y_i$ depends on $x_j$ exactly where $d_j \ne 0$ and $K \ge 2$. The formal reason is another: "
         r"each generalised SoftMax sums to 1, and none of the four does.",
@@ -417,6 +424,7 @@ CLAIMS = (
         where=("K >= 2",),
         let=NAMES,
         source="Appendix A, after the proof of Theorem A1",
+        quote="from the group of functions for which we can apply the",
         proof=elementwise_has_no_trick,
         checks=(Check("z3", hard_ones_are_there, "the two hard functions at one score"),),
         remark="For K = 1, of which no classifier speaks, the Sigmoid is SoftMax with slack and has the trick for t = "
@@ -430,6 +438,7 @@ CLAIMS = (
         rf"$\formula{{y == {GENERALISED}}}$",
         let=NAMES,
         source="Appendix A, Theorem A1, property 3, where d is not introduced",
+        quote="possesses the dilated SoftMax trick property, if for every target vector",
         counterexample=varying_dilation,
         correction=r"Property 3 must say, as properties 1 and 2 do: there exists a dilation vector $d \in "
         r"\mathbb{R}^K$ such that, for every target vector and every $x$, ... The ledger reads it so everywhere else.",

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from softmax_trick.cli import main
-from softmax_trick.ledger.claims import Claim, Verdict
+from softmax_trick.ledger.claims import Check, Claim, Verdict
 from softmax_trick.ledger.mutants import made_from, run
-from softmax_trick.ledger.paper import LedgerError, Paper, load
+from softmax_trick.ledger.paper import LedgerError, Paper, by, claims_of, load
 from softmax_trick.ledger.run import Ledger, differences
 from softmax_trick.report.errata import false_statements
 from softmax_trick.report.ledger_page import ledger_page
@@ -157,6 +157,23 @@ def test_a_claim_of_another_ledger_is_not_sampled_as_the_papers():
     result = Ledger(paper.claims).result("T1.4a")
     assert result.verdict is Verdict.REFUTED
     assert "torch autograd" not in {item.engine for item in result.evidence}
+
+
+def test_words_in_a_file_and_what_decides_them_in_python(tmp_path):
+    file = tmp_path / "section.toml"
+    file.write_text("[[claim]]\nid = 'P'\nstatement = 'one is one'\nquote = 'one'\n" + CLAIM, encoding="utf-8")
+    one = Check("counting", lambda facts: facts.same("one is one", 1, 1), "one")
+    claims = claims_of(file, {"P": by(one, remark="so it is")})
+    assert [claim.id for claim in claims] == ["P", "E1"]
+    assert (claims[0].quote, claims[0].remark) == ("one", "so it is")
+    assert {Ledger({claim.id: claim}).result(claim.id).verdict for claim in claims} == {"proved"}
+    with pytest.raises(LedgerError, match=r"section.toml: P: it has no formulas"):
+        claims_of(file, {})
+    with pytest.raises(LedgerError, match="there is no claim Q"):
+        claims_of(file, {"P": by(one), "Q": by(one)})
+    file.write_text("[[claim]]\nid = 'P'\nstatment = 'one is one'\n", encoding="utf-8")
+    with pytest.raises(LedgerError, match="there is no statment"):
+        claims_of(file, {"P": by(one)})
 
 
 @pytest.mark.parametrize("option", ["--kernel", "--supplement=-"])

@@ -14,7 +14,7 @@ from papers import RECORD
 
 from softmax_trick.proofs import CLAIMS, tables
 from softmax_trick.proofs.errata_entries import ENTRIES
-from softmax_trick.proofs.printed import LISTINGS, LISTS, MISPRINTS, NUMBERS, QUOTES, Number
+from softmax_trick.proofs.printed import LISTINGS, LISTS, MISPRINTS, NUMBERS, Number
 
 pytestmark = pytest.mark.skipif(not RECORD.exists(), reason="the paper's text is not at hand")
 
@@ -174,7 +174,7 @@ def not_printed(words: list[str]) -> list[str]:
 
 
 def test_every_quote_and_misprint() -> None:
-    assert set(QUOTES) <= set(CLAIMS)
+    assert sum(bool(claim.quote) for claim in CLAIMS.values()) > 100
     assert not_printed([claim.quote for claim in CLAIMS.values()]) == []
     assert not_printed([words for one in MISPRINTS for words in (one.printed, one.elsewhere)]) == []
     assert not_printed([replace(MISPRINTS[0], printed="b in n_b").printed]) != []

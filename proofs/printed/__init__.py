@@ -1,4 +1,4 @@
-"""What the paper prints, verbatim, as data: tables, listings, lists, numbers, quotes, misprints, errata, versions.
+"""What the paper prints, verbatim, as data: tables, listings, lists, numbers, misprints, errata, versions.
 
 A test holds all of it against the paper's text, word for word; the claims read it.
 """
@@ -67,7 +67,6 @@ MISPRINTS = tuple(Misprint(**entry) for entry in data("misprints")["misprint"])
 LISTINGS: dict[str, str] = data("listings")  # the only text that this project executes
 TABLES: dict[str, str] = data("tables")
 LISTS = data("lists")
-QUOTES: dict[str, str] = {claim: entry["words"] for entry in data("quotes")["quote"] for claim in entry["claims"]}
 
 
 def number(name: str) -> Fraction:
