@@ -75,6 +75,7 @@ def run_page(page: str, folder: Path) -> int:
     for name in ("examples", "results"):
         if not (folder / name).exists():
             shutil.copytree(ROOT / name, folder / name)
+    (folder / "docs").mkdir(exist_ok=True)  # where some pages write
     reader = Reader(folder)
     found = snippets(page)
     for snippet in found:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import subprocess
 import sys
 import time
@@ -218,27 +217,6 @@ def test_the_whole_command_is_quick():
     )
     done = subprocess.run([sys.executable, "-c", code, "decide", *RIGHT], capture_output=True, text=True, check=True)
     assert float(done.stdout.splitlines()[-1]) < 0.8
-
-
-# --- the pages --------------------------------------------------------------------------------------------------------
-
-PAGES = "\n".join((ROOT / "docs" / name).read_text() for name in ("language.md", "check_a_gradient.md"))
-BLOCKS = re.findall(r"```sh\n(.*?)```(?:\n\n```text\n(.*?)```)?", PAGES, flags=re.S)
-
-
-@pytest.mark.parametrize(("commands", "output"), BLOCKS, ids=range(len(BLOCKS)))
-def test_a_page_shows_what_the_command_prints(capsys, commands, output):
-    for line in commands.strip().splitlines():
-        name, *arguments = shlex.split(line)
-        assert name == "softmax-trick"
-        assert main(arguments) in (0, 1)
-    printed = capsys.readouterr().out
-    if output:
-        assert printed == output
-    else:
-        assert len(re.findall(r"^\w.* for (every|all) ", printed, flags=re.M)) + printed.count(", at K = ") == len(
-            commands.strip().splitlines()
-        )
 
 
 def test_what_is_shown_is_what_was_decided():

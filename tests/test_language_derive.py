@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -12,7 +10,6 @@ import flint
 import pytest
 from random_formulas import VARIABLES, Generator
 
-from softmax_trick.cli import main
 from softmax_trick.deciding.decision import decide
 from softmax_trick.deciding.points import compare
 from softmax_trick.derivation import forms, opaque
@@ -35,7 +32,6 @@ from softmax_trick.language.expression import (
 from softmax_trick.language.grammar import parse, read
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "derive.md").read_text()
 RAW = {"grad": gradient, "jacobian": jacobian, "hessian": hessian}
 x, t, v = (variable(name, "K") for name in "xtv")
 c = variable("c", (), "label", "K")
@@ -318,23 +314,6 @@ def test_what_cannot_be_derived():
     assert found.facts == ()
     with pytest.raises(LanguageError, match="no form of the gradient was proved"):
         _ = found.gradient
-
-
-BLOCKS = re.findall(r"```sh\n(softmax-trick derive.*?)```\n+(?:```text\n(.*?)```)?", PAGE, flags=re.S)
-
-
-@pytest.mark.parametrize(("commands", "output"), BLOCKS, ids=range(len(BLOCKS)))
-def test_the_page_shows_what_the_command_prints(capsys, commands, output):
-    for line in commands.strip().splitlines():
-        assert main(shlex.split(line)[1:]) == 0
-    if output:
-        assert capsys.readouterr().out == output
-
-
-def test_the_page_has_python_that_runs(capsys):
-    for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.S):
-        exec(compile(block, "docs/derive.md", "exec"), {})
-    assert "softmax(x) - onehot(c)" in capsys.readouterr().out
 
 
 def test_the_label_of_a_one_hot_vector_survives():

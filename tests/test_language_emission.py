@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +30,6 @@ from softmax_trick.readings.pointwise import Point
 from softmax_trick.testing import check_loss
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "emit.md").read_text()
 
 
 def rows(name):
@@ -340,19 +337,3 @@ def test_without_a_proof_nothing_is_written(capsys, tmp_path):
     assert main(["derive", "max(x)", "--by", "x", "--emit", "torch", "--out", str(tmp_path / "f.py")]) == 3
     assert "undecided" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_page(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    commands = re.findall(r"^softmax-trick (derive .*)$", PAGE, flags=re.M)
-    for line in commands:
-        assert main(shlex.split(line)) == 0
-    for file in tmp_path.glob("test_*.py"):
-        test = loaded(file.read_text(), file.stem)
-        for point in test.POINTS:
-            test.test_exact_values(point)
-    blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
-    assert blocks[0] in (tmp_path / "ce.py").read_text()
-    for block in blocks[1:]:
-        exec(compile(block, "docs/emit.md", "exec"), {})

@@ -430,11 +430,6 @@ def test_the_page_has_the_grammar():
     assert grammar in PAGE
 
 
-def test_the_page_has_python_that_runs():
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
-    exec(block, {})
-
-
 # --- random texts -----------------------------------------------------------------------------------------------------
 
 NAMES = st.sampled_from([*"xyztKNDcijkaWXA", "tau", "K'", "N'", "y°"])

@@ -708,18 +708,6 @@ def test_the_plugin_imports_nothing_heavy() -> None:
 PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("fewer_examples")
-def test_the_examples_of_the_page(pytester: pytest.Pytester) -> None:
-    """Every Python block of the page is a test module that passes."""
-    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert blocks
-    pytester.makepyfile(**{f"test_block_{number}": block for number, block in enumerate(blocks)})
-    result = pytester.runpytest(*PLUGIN, "--strict-markers")
-    outcomes = result.parseoutcomes()
-    assert outcomes.get("failed", 0) == outcomes.get("errors", 0) == 0
-    assert outcomes["passed"] >= len(blocks)
-
-
 def test_the_failure_that_the_page_shows() -> None:
     shown = PAGE.partition("```text\n")[2].partition("```")[0]
     with pytest.raises(CheckFailed) as caught:

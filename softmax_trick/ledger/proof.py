@@ -110,7 +110,7 @@ class Proof(Steps):
         claim = self._claim()
         of_the_claim = self.presupposed, self.presupposed_positive
         for text in formulas:
-            formula = Formula(text, _declarations(claim.let, let), (*claim.where, *where))
+            formula = Formula(text, declarations(claim.let, let), (*claim.where, *where))
             said = ", ".join(filter(None, [str(formula), words, _own_names(formula, let, where)]))
             if formula.statement.relation in _SIGNS:
                 self._ordered(said, formula)
@@ -286,7 +286,7 @@ class Proof(Steps):
         )
 
 
-def _declarations(claims: str, own: str) -> str:
+def declarations(claims: str, own: str) -> str:
     """The declarations of a claim, but for the names that a step declares itself."""
     names = {_DECLARED.split(one)[0].strip() for one in own.split(";")}
     kept = (one for one in claims.split(";") if _DECLARED.split(one)[0].strip() not in names)

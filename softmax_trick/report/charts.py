@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+COLUMNS, WIDTH = 2, 4.15  # at most so many panels in a row, of so many inches: 800 pixels
+
 STYLES: dict[str, tuple[str, Dashes]] = {
     "ce-mean": (BLACK, SOLID),
     "ce-none": ("#555555", DASHED),
@@ -83,7 +85,7 @@ class Chart:
     def _repr_png_(self) -> bytes:
         from softmax_trick.report.figures.style import small_png
 
-        return small_png(self.figure, dpi=72)  # up to three panels in a row
+        return small_png(self.figure, dpi=72)
 
     def __repr__(self) -> str:
         return self.caption
@@ -270,10 +272,10 @@ def _draw(panels: Sequence[_Panel], columns: int) -> Figure:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    columns = min(columns, len(panels))
+    columns = min(columns, len(panels), COLUMNS)
     rows = -(-len(panels) // columns)
     with rc_context({"font.size": 9}):
-        figure = Figure(figsize=(4.2 * columns, 3.2 * rows), layout="constrained")
+        figure = Figure(figsize=(WIDTH * columns, 3.2 * rows), layout="constrained")
         for place, panel in enumerate(panels, start=1):
             _fill(figure.add_subplot(rows, columns, place), panel)
     return figure

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from softmax_trick.certification.certificate import Certificate
-from softmax_trick.ledger.claims import RUNGS, Evidence, Verdict
+from softmax_trick.language.expression import LanguageError
+from softmax_trick.ledger.claims import RUNGS, Claim, Evidence, Verdict
+from softmax_trick.ledger.formulas import Formula
+from softmax_trick.ledger.proof import declarations
 from softmax_trick.ledger.run import Result
 from softmax_trick.report.certificate import certificate_table
 from softmax_trick.report.console import MARKS
 from softmax_trick.report.mathml import cut_at_connectives, split_at_formulas
-from softmax_trick.report.parts import OUTCOME_MARKS
 
 WIDTH = 120  # characters of a certificate, as of what the command writes to a file
 SPACE_AT_END = re.compile(r"(\\ |\s)+$")  # before it many readers of Markdown take no $ for the end of a formula
+DECLARATION = re.compile(r"\w+\s*(:|=(?!=))")
 SPECIAL = re.compile(r"[\\*_\[\]<>|#]")  # what would mean something to Markdown; `code` is left
 
 
@@ -64,11 +67,10 @@ def _claim(result: Result) -> str:
         "",
         _formulas(claim.says) + "".join(f"; {_formulas(hypothesis)}" for hypothesis in claim.given),
         "",
-        "```text",
-        *_evidence(decisive),
-        *(f"also {_head(item)}" for item in others),
-        "```",
+        *_evidence(decisive, claim),
     ]
+    if others:
+        lines += ["", f"Also: {'; '.join(map(_head, others))}."]
     if claim.correction:
         lines += ["", f"Correction: {_formulas(claim.correction)}"]
     if claim.remark:
@@ -82,14 +84,31 @@ def _weight(evidence: Evidence, verdict: Verdict) -> tuple[bool, bool, int]:
     return fits, evidence.complete or evidence.witness is not None, RUNGS.index(evidence.rung)
 
 
-def _evidence(item: Evidence) -> list[str]:
-    lines = [_head(item), *(f"  {MARKS[step.kind]} {step.text}" for step in item.steps)]
-    if item.reason and item.outcome != "not run":
-        lines.append(f"  {OUTCOME_MARKS[item.outcome]} {item.reason}")
+def _evidence(item: Evidence, claim: Claim) -> list[str]:
+    lines = [f"- {MARKS[step.kind]} {_step(step.text, claim)}" for step in item.steps]
+    if item.reason:
+        lines.append(f"- ✗ {_step(item.reason, claim)}")
     if item.witness:
         word = "at" if item.outcome == "fails" else "with"
-        lines.append(f"  {word} " + ", ".join(_value(name, value) for name, value in item.witness.items()))
-    return lines
+        lines.append(f"- {word} " + ", ".join(f"`{_value(name, value)}`" for name, value in item.witness.items()))
+    return [f"{_head(item)}", "", *lines]
+
+
+def _step(text: str, claim: Claim) -> str:
+    """A step that begins with a formula, as formula and words; others as they are."""
+    head, _, own = text.rpartition(", for ")
+    if not DECLARATION.match(own):
+        head, own = text, ""
+    let = declarations(claim.let, "; ".join(one for one in own.split("; ") if DECLARATION.match(one)))
+    for end in (*(found.start() for found in re.finditer(", ", head)), len(head)):
+        formula = Formula(head[:end], let)
+        try:
+            if formula.statement.relation:
+                latex = SPACE_AT_END.sub("", formula.latex)
+                return rf"$\displaystyle {latex}$" + escaped(head[end:]) + (f", for `{own}`" if own else "")
+        except LanguageError:
+            continue  # the words begin further on, or it is a sentence
+    return escaped(text)
 
 
 def _value(name: str, value: str) -> str:

@@ -88,7 +88,7 @@ def clipped_least_squares(names: Sequence[str]) -> Drawing:
     it goes on as a straight line: level on one side, for a target at the end of the range.
     """
     score = np.linspace(-6, 6, 241)
-    drawing, row = panels(len(names), height=3.2, width=2.9)
+    drawing, row = panels(len(names), height=3.2, width=2.6)
     for axes, name in zip(row, names, strict=True):
         for target, colour, line, thin in ((1.0, BLUE, SOLID, DOTTED), (0.0, VERMILION, DASHED, DASH_DOTTED)):
             lowest = loss_of_one_score(name, np.array([FAR if target else -FAR]), target)
