@@ -16,6 +16,8 @@ from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from softmax_trick.system.shown import Shown
+
 if TYPE_CHECKING:
     import sympy as sp
     from torch import Tensor
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from softmax_trick.symbolic import Vector
 
 
-@dataclass(frozen=True, eq=False)
-class Normalizer:
+@dataclass(frozen=True, eq=False, repr=False)
+class Normalizer(Shown):
     """A normalizer F, its potential P (grad P = F), and the range into which its targets are mapped.
 
     Two normalizers are the same only if they are one object: a name says nothing of what is computed. One of your own
@@ -51,6 +53,9 @@ class Normalizer:
     torch: Callable[..., Tensor]
     torch_potential: Callable[[Tensor], Tensor]
     relative: bool = False
+
+    def __str__(self) -> str:
+        return f"normalizer {self.title}: {self.source}; targets in {list(self.target_range)}"
 
     def map_target(self, target: Any) -> Any:
         """A target in [0, 1], moved into this normalizer's range: low + (high - low) * target."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from html import escape
 from typing import Any
 
+from softmax_trick.language.inference import names_in_words
 from softmax_trick.ledger.claims import Rung
+from softmax_trick.system.shown import Shown
 
 
-@dataclass(frozen=True)
-class Property:
+@dataclass(frozen=True, repr=False)
+class Property(Shown):
     """Whether a property holds, and how that is known.
 
     Attributes:
@@ -30,6 +33,28 @@ class Property:
     extras: dict[str, Any] = field(default_factory=dict)
     where: tuple[str, ...] = ()
 
+    @property
+    def answer(self) -> str:
+        """Whether it holds, in a word."""
+        return {True: "yes", False: "no", None: "undecided"}[self.holds]
+
+    @property
+    def found(self) -> str:
+        """What was found, in words: extras, conditions, witness and reason."""
+        extras = {name: value for name, value in self.extras.items() if value is not None}
+        if "range" in extras and extras["range"] == extras.get("bound"):  # the range says more, by the same numbers
+            del extras["bound"]
+        parts = [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in extras.items()]
+        if self.where:
+            parts.insert(0, f"it holds where {' and '.join(self.where)}")
+        if self.witness:
+            parts.append("at " + ", ".join(f"{name} = {value}" for name, value in self.witness.items()))
+        return "; ".join([*parts, self.reason] if self.reason else parts)
+
+    def __str__(self) -> str:
+        said = f": {self.found}" if self.found else ""
+        return f"{self.answer}{f' ({self.rung})' if self.rung else ''}{said}"
+
     def as_json(self) -> dict[str, Any]:
         """The property as plain data."""
         return {
@@ -42,8 +67,8 @@ class Property:
         }
 
 
-@dataclass(frozen=True)
-class Certificate:
+@dataclass(frozen=True, repr=False)
+class Certificate(Shown):
     """The properties of a normalizer F: R^K -> R^K.
 
     (P1), (P2) and (P3) are those of Theorem A1, repaired (paper, Appendix A; `proofs/theorem_a1.py`).
@@ -97,6 +122,31 @@ class Certificate:
         found = {name: getattr(self, name) for name in PROPERTIES}
         return found if self.backward is None else {**found, "backward": self.backward}
 
+    @property
+    def _head(self) -> list[str]:
+        """How the names were read, and what the reader has to know."""
+        read = [names_in_words(self.names)] if self.names else []
+        return [*read, *(f"note: {note}" for note in self.notes)]
+
+    @property
+    def scope(self) -> str:
+        """For which K it is a certificate."""
+        return "for every K >= 1" if self.k is None else f"for K = {self.k}"
+
+    def __str__(self) -> str:
+        rows = [f"{name.replace('_', ' '):<20} {found}" for name, found in self.properties().items()]
+        return "\n".join([*self._head, *rows, self.scope])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<p>{escape(line)}</p>" for line in self._head)
+        rows = "".join(
+            f"<tr><td>{name.replace('_', ' ')}</td><td>{one.answer}</td><td>{one.rung or '-'}</td>"
+            f'<td style="text-align: left">{escape(one.found)}</td></tr>'
+            for name, one in self.properties().items()
+        )
+        names = f"<th>property</th><th>holds</th><th>rung</th><th>found, {self.scope}</th>"
+        return f"{head}<table><thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>"
+
     def as_json(self) -> dict[str, Any]:
         """The certificate as plain data, in the shape of softmax_trick/certification/certificate.schema.json."""
         found: dict[str, Any] = {name: one.as_json() for name, one in self.properties().items()}
@@ -105,3 +155,9 @@ class Certificate:
 
 
 PROPERTIES = tuple(entry.name for entry in fields(Certificate) if entry.name not in ("k", "backward", "notes", "names"))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "(" + ", ".join(_plain(entry) for entry in value) + ")"
+    return "-" if value is None else str(value)

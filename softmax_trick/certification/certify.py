@@ -60,7 +60,11 @@ def certify(
         return _of_text(F, x, let, time_limit)
     from softmax_trick.certification.given_size import certify_components
 
-    return certify_components(F, x, time_limit, assumptions)
+    certificate = certify_components(F, x, time_limit, assumptions)
+    free = {symbol.name for one in F if not isinstance(one, str) for symbol in one.free_symbols}
+    scores = [one.name for one in x if not isinstance(one, str)]
+    names = dict.fromkeys(scores, "score") | dict.fromkeys(sorted(free.difference(scores)), "parameter")
+    return replace(certificate, names=names)
 
 
 def _of_text(F: str | Sequence[Any], x: str, let: str, time_limit: float) -> Certificate:

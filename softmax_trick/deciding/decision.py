@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from softmax_trick.deciding.points import Witness, compare, least_sizes
@@ -28,10 +28,12 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import total
+from softmax_trick.language.inference import names_in_words
 from softmax_trick.language.interpreter import Reading
 from softmax_trick.language.text import to_text
 from softmax_trick.readings.canonical import Canonical, Place, Polynomial, TooLarge, Undefined
 from softmax_trick.readings.written import written
+from softmax_trick.system.shown import Shown
 
 NAMES = "ijklmnpqr"  # of the indices at which entries are compared
 GLANCE = 3  # points that are looked at first: at most of them a false statement ends
@@ -41,8 +43,8 @@ RUNS = 4  # in practice two: the second knows what the first found to be positiv
 Verdict = Literal["proved", "refuted", "undecided"]
 
 
-@dataclass(frozen=True)
-class Decision:
+@dataclass(frozen=True, repr=False)
+class Decision(Shown):
     """Whether two formulas are equal.
 
     Attributes:
@@ -58,6 +60,7 @@ class Decision:
         relation: what was decided: "==", "<=", "<", ">=", ">", "psd" or "conservative"; "" of a statement with words.
         steps: the reduction.
         seconds: wall time.
+        names: of formulas as text, how each name was read: {"x": "vector over K"}.
     """
 
     verdict: Verdict
@@ -71,11 +74,15 @@ class Decision:
     slip: str = ""
     put: tuple[str, ...] = ()
     relation: str = "=="
+    names: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         from softmax_trick.deciding.words import in_words
 
         return in_words(self)
+
+    def __repr__(self) -> str:
+        return "\n".join([*([names_in_words(self.names)] if self.names else []), str(self)])
 
 
 def decide(left: Expression, right: Expression, sizes: Mapping[str, int] | None = None) -> Decision:

@@ -29,12 +29,13 @@ from softmax_trick.language.expression import (
 from softmax_trick.language.grammar import parse
 from softmax_trick.language.text import declarations, to_text
 from softmax_trick.readings.canonical import TooLarge, Undefined
+from softmax_trick.system.shown import Shown
 
 PARTS = frozenset((*SMOOTH, *PIECEWISE, *VECTOR, "power"))
 
 
-@dataclass(frozen=True)
-class Form:
+@dataclass(frozen=True, repr=False)
+class Form(Shown):
     """An expression in other words.
 
     Attributes:
@@ -46,6 +47,9 @@ class Form:
     of: Expression
     form: Expression | None
     decision: Decision | None
+
+    def __str__(self) -> str:
+        return self.text or f"undecided: {self.reason}"
 
     @property
     def text(self) -> str:

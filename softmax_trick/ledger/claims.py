@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_trick.ledger.formulas import Formula, SpokenOf, condition_to_latex, fewest
 from softmax_trick.measurements.figure import Figure
+from softmax_trick.system.shown import Shown
 
 if TYPE_CHECKING:
     from softmax_trick.ledger.findings import Findings
@@ -61,8 +62,8 @@ class Step:
     detail: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Evidence:
+@dataclass(frozen=True, repr=False)
+class Evidence(Shown):
     """What one engine found out about one claim.
 
     Attributes:
@@ -97,14 +98,18 @@ class Evidence:
     conditions: tuple[str, ...] = ()
     unstated: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        reason = f": {self.reason}" if self.reason and self.outcome != "not run" else ""
+        return f"{self.engine} ({self.rung}, {self.scope}): {self.ending}{reason}"
+
     @property
     def ending(self) -> str:
         """The outcome as it is shown: of what was not run, with the reason."""
         return f"not run: {self.reason}" if self.outcome == "not run" else self.outcome
 
 
-@dataclass(frozen=True)
-class Check:
+@dataclass(frozen=True, repr=False)
+class Check(Shown):
     """A way to decide a finite fact: all of it is looked at, and exactly, unless the rung is "sampled".
 
     Attributes:
@@ -119,9 +124,12 @@ class Check:
     scope: str
     rung: Rung = "exact"
 
+    def __str__(self) -> str:
+        return f"{self.engine} ({self.rung}, {self.scope})"
 
-@dataclass(frozen=True)
-class Claim:
+
+@dataclass(frozen=True, repr=False)
+class Claim(Shown):
     r"""A statement with its source, and the functions that produce evidence for or against it.
 
     What it says in the language of formulas stands in `formulas`: from these texts follow what a reader sees, what is
@@ -180,6 +188,9 @@ class Claim:
         if not self.classes:
             object.__setattr__(self, "classes", range(fewest(self.where), 7))
 
+    def __str__(self) -> str:
+        return f"{self.id}: {self.heading}"
+
     @cached_property
     def stated(self) -> tuple[Formula, ...]:
         """The formulas, read."""
@@ -220,8 +231,8 @@ class Claim:
         return (*(f"${latex}$" for latex in said.values()), *self.hypotheses)
 
 
-@dataclass(frozen=True)
-class Judgement:
+@dataclass(frozen=True, repr=False)
+class Judgement(Shown):
     """The verdict that follows from evidence.
 
     Attributes:
@@ -235,6 +246,9 @@ class Judgement:
     rung: Rung | None
     reason: str = ""
     not_run: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.verdict}{f' ({self.rung})' if self.rung else ''}{f': {self.reason}' if self.reason else ''}"
 
 
 def judge(evidence: Sequence[Evidence], unproved: Sequence[str] = ()) -> Judgement:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from html import escape
 from typing import Any
 
 import softmax_trick
@@ -23,14 +24,15 @@ from softmax_trick.ledger.digests import Digest, digest, libraries
 from softmax_trick.ledger.parallel import Gatherers
 from softmax_trick.measurements.results import Results, committed_results
 from softmax_trick.system.extras import remedy
+from softmax_trick.system.shown import Shown
 
 
 class UnknownClaim(ValueError):
     """There is no claim of that ID; the message suggests near ones."""
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, repr=False)
+class Result(Shown):
     """A claim, the evidence that was found, and what follows from it.
 
     Attributes:
@@ -52,6 +54,23 @@ class Result:
     cached: bool = False
     stale: tuple[str, ...] = ()
     gathered: str = ""
+
+    def __str__(self) -> str:
+        """ID, verdict, statement, and where it fails."""
+        return f"{self.claim.id} {self.judgement}; {self.claim.heading}{self._where}"
+
+    def _repr_html_(self) -> str:
+        """For notebooks, which set the formulas between dollar signs."""
+        given = f"<br>where {escape('; '.join(self.claim.given))}" if self.claim.given else ""
+        head = f"<b>{escape(self.claim.id)}</b> {escape(str(self.judgement))}; {escape(self.claim.heading)}"
+        return f"<p>{head}<br>{escape(self.claim.says)}{given}{escape(self._where)}</p>"
+
+    @property
+    def _where(self) -> str:
+        if not self.witness:
+            return ""
+        word = "fails at" if self.verdict is Verdict.REFUTED else "with"
+        return f"; {word} {', '.join(f'{name} = {value}' for name, value in self.witness.items())}"
 
     @property
     def verdict(self) -> Verdict:

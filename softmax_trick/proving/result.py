@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from softmax_trick.system.shown import Shown
+
 Verdict = Literal["proved", "refuted", "undecided"]
 
 BELIEVED = (
@@ -34,8 +36,8 @@ class Counterexample:
     found: str
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, repr=False)
+class Finding(Shown):
     """One statement.
 
     Attributes:
@@ -52,9 +54,12 @@ class Finding:
     counterexample: Counterexample | None = None
     scope: str = ""
 
+    def __str__(self) -> str:
+        return "\n".join(_in_words(self, "", ""))
 
-@dataclass(frozen=True)
-class Proof:
+
+@dataclass(frozen=True, repr=False)
+class Proof(Shown):
     """What was found about the gradient of a function.
 
     Attributes:
@@ -142,7 +147,8 @@ def _in_words(finding: Finding, scope: str, where: str) -> list[str]:
     match finding.verdict:
         case "proved":
             extra = f" ({finding.reason})" if finding.reason else ""
-            return [f"{finding.what}: proved over the reals, {finding.scope or scope}{extra}{where}"]
+            of = f", {finding.scope or scope}" if finding.scope or scope else ""
+            return [f"{finding.what}: proved over the reals{of}{extra}{where}"]
         case "undecided":
             return [f"{finding.what}: undecided: {finding.reason}"]
     witness = finding.counterexample

@@ -52,7 +52,7 @@ def decide(
         if not (right is None or isinstance(right, str | int)):
             raise LanguageError("give two texts, or two expressions: the names of a text are its own")
         statement = read_equation(left, None if right is None else str(right), let)
-        return decide_statement(statement, putting=Putting.of(putting, let))
+        return replace(decide_statement(statement, putting=Putting.of(putting, let)), names=statement.readings)
     if right is None or isinstance(right, str) or let or putting:
         raise LanguageError("an expression is compared with an expression, and its names are declared already")
     return decide_statement(Statement((left, as_expression(right)), "=="))

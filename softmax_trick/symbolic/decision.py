@@ -31,6 +31,7 @@ from softmax_trick.symbolic.indexed import (
 from softmax_trick.symbolic.normal_form import normal_form
 from softmax_trick.symbolic.replay import confirm
 from softmax_trick.symbolic.stand_ins import StandIns
+from softmax_trick.system.shown import Shown
 
 POINTS_TRIED = 48
 PRECISIONS = (64, 256)
@@ -44,8 +45,8 @@ BINDING = (ExprWithLimits, sp.Limit, sp.Derivative, sp.Subs, sp.Lambda)
 Instance = tuple[int, dict[sp.Symbol, int], dict[sp.Symbol, int], sp.Expr, dict[sp.Symbol, sp.Expr]]
 
 
-@dataclass(frozen=True)
-class Witness:
+@dataclass(frozen=True, repr=False)
+class Witness(Shown):
     """An exact point at which an expression is not zero.
 
     Attributes:
@@ -62,9 +63,14 @@ class Witness:
     classes: int | None = None
     indices: dict[sp.Symbol, int] | None = None
 
+    def __str__(self) -> str:
+        at = {"K": self.classes} if self.classes else {}
+        at |= {str(name): value for name, value in ((self.indices or {}) | self.point).items()}
+        return f"{self.enclosure} at {', '.join(f'{name} = {value}' for name, value in at.items())}"
 
-@dataclass(frozen=True)
-class Decision:
+
+@dataclass(frozen=True, repr=False)
+class Decision(Shown):
     """What was decided about an expression: "zero", "nonzero" (with a witness), or "undecided" (with the reason).
 
     Attributes:
@@ -83,6 +89,10 @@ class Decision:
     reason: str = ""
     conditions: tuple[Condition, ...] = ()
     replay: str = ""
+
+    def __str__(self) -> str:
+        where = f", where {' and '.join(map(str, self.conditions))}" if self.conditions else ""
+        return f"{self.status}{where}" + "".join(f": {one}" for one in (self.witness, self.reason) if one)
 
 
 NOTHING = Decision("zero", ("numerator: 0", "denominator: 1"), replay="nothing is left to replay")

@@ -215,6 +215,11 @@ class Vector(_Array):
             return f"Vector({', '.join(str(self[n]) for n in range(1, self.classes.classes + 1))})"
         return f"Vector({contract(self[index('i')])} for every i)"
 
+    def _repr_latex_(self) -> str:
+        if isinstance(self.classes, GivenK):
+            return f"${sp.latex(sp.Matrix([self[n] for n in range(1, self.classes.classes + 1)]))}$"
+        return rf"$\left({sp.latex(contract(self[index('i')]))}\right)_{{i = 1}}^{{K}}$"
+
     def map(self, function: Callable[[sp.Expr], sp.Expr]) -> Vector:
         """The vector of f(v_i)."""
         return Vector(self.classes, lambda i: function(self[i]))
@@ -263,6 +268,12 @@ class Matrix(_Array):
             numbers = range(1, self.classes.classes + 1)
             return f"Matrix({'; '.join(', '.join(str(self[i, j]) for j in numbers) for i in numbers)})"
         return f"Matrix({contract(self[index('i'), index('j')])} for every i, j)"
+
+    def _repr_latex_(self) -> str:
+        if isinstance(self.classes, GivenK):
+            numbers = range(1, self.classes.classes + 1)
+            return f"${sp.latex(sp.Matrix([[self[i, j] for j in numbers] for i in numbers]))}$"
+        return rf"$\left({sp.latex(contract(self[index('i'), index('j')]))}\right)_{{i, j = 1}}^{{K}}$"
 
     @property
     def T(self) -> Matrix:

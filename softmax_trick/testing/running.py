@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import FlakyFailure, Unsatisfiable
 from torch import Tensor
 
+from softmax_trick.system.shown import Shown
+
 Example = TypeVar("Example")
 Subject = TypeVar("Subject")
 
@@ -57,8 +59,8 @@ class CheckFailed(AssertionError):
         super().__init__("\n".join([f"{check}: {what}", *shown_lines]))
 
 
-@dataclass(frozen=True)
-class Checked:
+@dataclass(frozen=True, repr=False)
+class Checked(Shown):
     """What was checked, when nothing failed.
 
     Attributes:
@@ -73,6 +75,12 @@ class Checked:
     refused: tuple[str, ...]
     unjudged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"no fault found by {len(self.passed)} checks: {', '.join(self.passed)}"]
+        lines += [f"refused: {one}" for one in self.refused]
+        lines += [f"not judged: {one}" for one in self.unjudged]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
 class Mismatch(Exception):

@@ -20,6 +20,7 @@ import torch
 from hypothesis.errors import UnsatisfiedAssumption
 from torch import Tensor
 
+from softmax_trick.system.shown import Shown
 from softmax_trick.testing.formulas import Parameters, formula
 from softmax_trick.testing.frameworks import FRAMEWORKS, Framework
 from softmax_trick.testing.like import PRECISIONS, FormulaLoss, FormulaProblem, target_kinds
@@ -74,8 +75,8 @@ class Cell:
         return self.overflows + (int((np.concatenate(self.shares) > 1).sum()) if self.entries else 0)
 
 
-@dataclass(frozen=True)
-class Accuracy:
+@dataclass(frozen=True, repr=False)
+class Accuracy(Shown):
     """What `accuracy` found.
 
     Attributes:
