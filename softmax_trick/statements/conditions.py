@@ -23,7 +23,8 @@ def said_by(condition: str, hypotheses: Sequence[Related]) -> bool:
     texts = {repr(one) for one in hypotheses} | {_to_zero(one) for one in hypotheses}
     if {condition, condition.replace("!=", ">")} & texts:
         return True
-    if (size := _NOT_OF_SIZE.fullmatch(condition)) and int(size[2]) < _least(size[1], hypotheses):
+    # A name that is no size has no least value here but 1: x - 0 != 0, of a number x, is said by nothing.
+    if (size := _NOT_OF_SIZE.fullmatch(condition)) and 0 < int(size[2]) < _least(size[1], hypotheses):
         return True
     found = _OF_A_SIGN.fullmatch(_AN_ENTRY.sub("", condition))
     if found is None:
