@@ -1,4 +1,4 @@
-"""A real browser opens pages in frames and looks at them from outside."""
+"""What tests of pages have in common: a real browser opens them in frames and looks at them from outside; contrast."""
 
 from __future__ import annotations
 
@@ -62,10 +62,11 @@ const boxed = (one) => one && (scrolls(one) || boxed(one.parentElement));
 const cut = (page) => all(page, "body *").filter((one) =>
     seen(one) && !one.closest(".unseen, .word, .skip, .arrowheads, select, script")).filter((one) => {
   const box = one.getBoundingClientRect(), style = getComputedStyle(one);
-  const right = one.clientWidth ? Math.max(box.right, box.left + one.scrollWidth) : box.right;
+  const html = one instanceof page.defaultView.HTMLElement; // what is drawn has no width to scroll
+  const right = html && one.clientWidth ? Math.max(box.right, box.left + one.scrollWidth) : box.right;
   const outside = (right > page.documentElement.clientWidth + 1 || box.left < -1) && !boxed(one);
-  const hides = style.overflowX !== "visible" && !scrolls(one) && one.scrollWidth > one.clientWidth + 1;
-  return one.getBoundingClientRect().width > 0 && (outside || (hides && one.localName !== "svg"));
+  const hides = html && style.overflowX !== "visible" && !scrolls(one) && one.scrollWidth > one.clientWidth + 1;
+  return box.width > 0 && (outside || hides);
 }).map((one) => `${one.localName}.${one.getAttribute("class")}`);
 """
 
@@ -110,3 +111,15 @@ addEventListener("load", async () => {{
     parser.feed(done.stdout)
     assert parser.text, "it found nothing"
     return list(json.loads(parser.text))
+
+
+def contrast(one: str, other: str) -> float:
+    """By WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)

@@ -6,13 +6,16 @@ import json
 import math
 import random
 import re
+import sys
 from dataclasses import replace
 from fractions import Fraction
+from importlib.resources import files
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from browser import Frame, contrast, look, needs_browser
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -20,6 +23,7 @@ from softmax_trick.cli import main
 from softmax_trick.experiments.analysis import analyse
 from softmax_trick.experiments.definitions import EVERY
 from softmax_trick.measurements.comparison import Comparison
+from softmax_trick.measurements.figure import Figure as Measured
 from softmax_trick.measurements.results import Results, Run, beside, write_results
 from softmax_trick.measurements.statistics import (
     compare_models,
@@ -31,9 +35,11 @@ from softmax_trick.measurements.statistics import (
 )
 from softmax_trick.proofs.section_4_curves import PANELS, PANELS_OF_FIGURE_4
 from softmax_trick.proofs.tables import LOSSES, TABLE_3, TABLE_4
-from softmax_trick.report.charts import STYLES, TEST_ACCURACY, _fill, _Line, _named, _Panel, _points, charts
+from softmax_trick.report import few_runs, line_chart, palette
+from softmax_trick.report.charts import OTHERS, STYLES, TEST_ACCURACY, Line, Panel, _fill, _named, _points, charts
 from softmax_trick.report.experiments_page import experiments_page
-from softmax_trick.report.experiments_tables import _p, in_full, statements, tables
+from softmax_trick.report.experiments_tables import _p, in_full, shown, statements, tables
+from softmax_trick.system.extras import MissingExtra
 
 
 def half(one):
@@ -331,7 +337,8 @@ def test_a_single_run_makes_a_table_without_intervals():
     [group] = analyse(made_up(("linear",), ("softmax",), seeds=1, dataset="mnist-5k")).groups
     accuracies, _ = tables(group)
     assert [row[1] for row in accuracies.rows] == ["ours"]
-    assert accuracies.note == "ours: mean over 1 seed."
+    assert accuracies.note.startswith("ours: mean over 1 seed. There is no row")
+    assert accuracies.warning == ""
 
 
 def test_no_probability_is_0():
@@ -346,7 +353,7 @@ def test_a_long_name_costs_no_figure(capsys):
     said = capsys.readouterr().out.partition("Do two models")[0]
     assert "…" not in said
     assert "torch.nn" in said
-    assert own not in said
+    assert own not in said.partition("ours: mean")[0]
 
 
 def test_statements_without_runs_are_counted_and_left_out(analysis):
@@ -422,14 +429,14 @@ def test_charts_are_drawn_with_names_on_the_axes_and_the_same_each_time():
 def test_what_has_not_learnt_is_named_and_does_not_flatten_the_others():
     """Planted: limits of the axis from all lines; the label without where the line is."""
     lines = [
-        _Line(loss, [replace(run, test_accuracy=values) for run in made_up(("n0",), ("tanh",), 2, 4).runs], *of)
+        Line(loss, [replace(run, test_accuracy=values) for run in made_up(("n0",), ("tanh",), 2, 4).runs], *of)
         for loss, values, of in (
             ("tanh", (97.0, 98.0, 98.5, 99.0), ("test_accuracy", "#000", "-")),
             ("normalize", (9.0, 9.8, 9.8, 9.8), ("test_accuracy", "#000", "-")),
         )
     ]
     axes = Figure().add_subplot()
-    _fill(axes, _Panel("all options", TEST_ACCURACY, lines))
+    _fill(axes, Panel("all options", TEST_ACCURACY, lines))
     assert axes.get_ylim() == pytest.approx((97.9, 99.1))
     assert len(axes.collections) == 0, "no band of two seeds"
     assert [line.get_label() for line in axes.lines] == ["tanh", "normalize (ends at 9.8 %)"]
@@ -437,9 +444,9 @@ def test_what_has_not_learnt_is_named_and_does_not_flatten_the_others():
 
 def test_a_line_is_the_mean_over_the_seeds_and_the_band_its_interval():
     runs = [replace(run, test_accuracy=(0.0, 10.0 + run.seed)) for run in made_up(("n0",), ("tanh",), 3, 2).runs]
-    line = _Line("tanh", runs, "test_accuracy", "#000", "-")
+    line = Line("tanh", runs, "test_accuracy", "#000", "-")
     axes = Figure().add_subplot()
-    _fill(axes, _Panel("", TEST_ACCURACY, [line]))
+    _fill(axes, Panel("", TEST_ACCURACY, [line]))
     assert len(axes.collections) == 1
     epochs, means, lows, highs = _points(line, 2, None)
     assert (list(epochs), means) == ([2], [11.0])
@@ -449,24 +456,220 @@ def test_a_line_is_the_mean_over_the_seeds_and_the_band_its_interval():
 def test_the_page_is_well_formed_and_needs_no_network():
     content = experiments_page(analyse(made_up(("n0",), ("ce-mean", "softmax"), 2, 32)))
     tree = ElementTree.fromstring(content.replace("<!DOCTYPE html>", ""))
-    sources = [element.get("src", "") for element in tree.iter("img")]
-    assert sources
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
-    assert all(image.get("alt") for image in tree.iter("img"))
     targets = [a.get("href", "") for a in tree.iter("a")]
     assert {target for target in targets if not target.startswith("#")} == {"https://doi.org/10.3390/e26010065"}
-    assert {target[1:] for target in targets if target.startswith("#")} <= {one.get("id") for one in tree.iter()}
-    assert not list(tree.iter("script"))
+    ids = [one.get("id") for one in tree.iter() if one.get("id")]
+    assert {target[1:] for target in targets if target.startswith("#")} <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert not [one.tag for one in tree.iter() if one.tag in ("script", "img", "iframe")]
+    drawings = [one for one in tree.iter("svg") if one.get("role") == "img"]
+    assert len(drawings) == 6
+    assert all("After epoch 32: " in one.get("aria-label", "") for one in drawings)
     assert "99.41" in content
 
 
-def test_text_from_a_file_cannot_become_markup():
-    results = made_up(("n0",), ("ce-mean", "<script>alert(1)</script>"), 1, 2, comment="<b>")
-    content = experiments_page(analyse(replace(results, source="<i>.json")))
-    assert "<script" not in content
-    assert "<b>" not in content
-    assert "<i>" not in content
-    ElementTree.fromstring(content.replace("<!DOCTYPE html>", ""))
+# --- what is said beside figures and lines ----------------------------------------------------------------------------
+
+
+def notes(results):
+    [group] = analyse(results).groups
+    return [table.note for table in tables(group) if table.headings[0] == "network" and "less" not in table.headings]
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        (
+            {"dataset": "mnist-5k"},
+            "There is no row of the paper's: its tables are of mnist, and these runs of mnist-5k.",
+        ),
+        ({"imbalance": 100.0}, "There is no row of the paper's: it trained on all images of each class"),
+        ({"networks": ("linear",)}, "There is no row of the paper's: its tables have none for linear."),
+        ({"losses": ("normalize",)}, "There is no row of the paper's: its tables have none for normalize."),
+        ({"losses": (*EVERY, "normalize")}, "Figures of the paper's are missing: its tables have none for normalize."),
+        ({"epochs": 3}, "and ours for 3 epochs: ✗ says that these runs are shorter"),
+        ({"epochs": 1}, "and ours for 1 epoch: ✗ says"),
+    ],
+)
+def test_it_is_said_why_the_paper_has_no_row(results, said):
+    note = notes(made_up(**{"networks": ("n0",), "seeds": 3} | results))[0]
+    assert said in note
+    assert said not in notes(made_up(("n0",), seeds=3))[0]
+
+
+def test_complete_runs_need_no_excuse():
+    """Planted: the sentence in every note."""
+    assert not [note for note in notes(made_up(("n0",), epochs=30)) if "row of" in note or "shorter" in note]
+
+
+def warned(content):
+    tree = ElementTree.fromstring(content.replace("<!DOCTYPE html>", ""))
+    return ["".join(one.itertext()) for one in tree.iter("p") if one.get("class") == "warning"]
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_an_interval_from_two_runs_has_a_warning(seeds, capsys):
+    analysis = analyse(made_up(("n0",), ("ce-mean", "softmax"), seeds, dataset="mnist-5k"))
+    found = [table.warning for table in tables(analysis.groups[0]) if table.warning]
+    Console(width=120).print(in_full(analysis))
+    expected = [few_runs.WARNING] * 4 if seeds == 2 else []
+    assert found == warned(experiments_page(analysis)) == expected
+    assert ("Two runs say little" in capsys.readouterr().out) == (seeds == 2)
+    assert ("Two runs say little" in f"{shown(tables(analysis.groups[0])[0])!r}") is False
+    assert ("Two runs say little" in shown(tables(analysis.groups[0])[0])._repr_markdown_()) == (seeds == 2)
+
+
+def test_a_statement_from_two_runs_has_a_warning():
+    """The ledger's own: a difference over two seeds is written out with its interval."""
+    two = [Run("n0", loss, "mnist", seed, 30, 9900 + seed, 10_000) for loss in EVERY for seed in range(2)]
+    figures = (Measured("a", 1.0, "%", low=0.0, high=2.0, runs=2),)
+    analysis = analyse(Results("made-up.json", tuple(two)))
+    said = replace(analysis.statements[0], outcome="open", figures=figures)
+    assert statements(replace(analysis, statements=(said,))).warning == few_runs.WARNING
+    said = replace(said, figures=(replace(figures[0], runs=3),))
+    assert statements(replace(analysis, statements=(said,))).warning == ""
+
+
+def test_bands_are_spoken_of_where_there_are_bands():
+    """Planted: bands in the caption of each figure."""
+
+    def lines(*numbers):
+        runs = made_up(("n0",), ("tanh",), 3, 4).runs
+        return [Panel("p", TEST_ACCURACY, [Line(f"{n}", runs[:n], "test_accuracy", "#000000", "-") for n in numbers])]
+
+    for numbers, said, bands in (
+        ((1,), "A line is a single run: there is no mean, and no interval.", 0),
+        ((2,), "Lines are means over two seeds, too few for a band", 0),
+        ((1, 2), "Lines are means over one or two seeds, too few for a band", 0),
+        ((3,), "bands 95 % confidence intervals of the mean.", 1),
+        ((2, 3), "bands 95 % confidence intervals of the mean, of three seeds or more", 1),
+    ):
+        drawn = line_chart.figure("A caption.", lines(*numbers), "x")
+        assert said in drawn
+        assert drawn.count("<polygon") == bands
+
+
+def test_a_single_epoch_is_a_dot():
+    """Planted: a line of one point, which nobody sees."""
+    runs = made_up(("n0",), ("tanh",), 2, 1).runs
+    drawn = line_chart.figure(
+        "", [Panel("p", TEST_ACCURACY, [Line("tanh", runs, "test_accuracy", "#000000", "-")])], "x"
+    )
+    assert drawn.count("<circle") == 1
+    assert "<polyline" not in drawn
+    assert re.findall(r'class="tick"[^>]*>([^<]+)', drawn) == ["1", "epoch"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected", "digits"),
+    [
+        (0.0, 1.0, [0, 0.2, 0.4, 0.6, 0.8, 1.0], 1),
+        (98.91, 99.47, [99.0, 99.1, 99.2, 99.3, 99.4], 1),
+        (1, 30, [5, 10, 15, 20, 25, 30], 0),
+        (-0.013, 0.05, [0.0, 0.02, 0.04], 2),
+        (0, 12345, [0, 5000, 10000], 0),
+    ],
+)
+def test_ticks_are_round_and_in_the_range(low, high, expected, digits):
+    found, after = line_chart.ticks(low, high, 6)
+    assert found == pytest.approx(expected)
+    assert after == digits
+
+
+def test_points_lie_where_their_values_are():
+    """The axes, read back from two ticks: a line through (1, 10), (2, 20), (3, 30)."""
+    runs = [replace(run, test_accuracy=(10.0, 20.0, 30.0)) for run in made_up(("n0",), ("tanh",), 1, 3).runs]
+    drawn = line_chart.figure(
+        "", [Panel("p", TEST_ACCURACY, [Line("tanh", runs, "test_accuracy", "#000000", "-")])], "x"
+    )
+    [points] = re.findall(r'<polyline points="([^"]*)"', drawn)
+    heights = [float(pair.split(",")[1]) for pair in points.split()]
+    places = [float(pair.split(",")[0]) for pair in points.split()]
+    ticks = dict(re.findall(r'class="vertical" x="40" y="([\d.]+)">(\d+)<', drawn))
+    at = {int(value): float(height) - 4 for height, value in ticks.items()}
+    assert heights == pytest.approx(
+        [at[10], at[20], at[30]] if 10 in at else [2 * at[20] - at[30], at[20], at[30]], abs=0.2
+    )
+    assert [float(x) for x in re.findall(r'class="tick" x="([\d.]+)" y="219', drawn)] == pytest.approx(places)
+
+
+def test_the_colours_of_lines_are_the_pages():
+    """Planted: a colour that is missing there, which would be black on black."""
+    css = files("softmax_trick.report").joinpath("page.css").read_text(encoding="utf-8")
+    light, dark = (
+        dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    )
+    used = {colour for colour, _ in (*STYLES.values(), *OTHERS)}
+    assert used <= set(palette.IN_CSS)
+    for name in palette.IN_CSS.values():
+        for colours in (light, dark):
+            assert contrast(colours[name], colours["paper"]) >= 3, name
+    drawn = experiments_page(analyse(made_up(("n0",), EVERY, 3, 4))).partition("</style>")[2]
+    assert not re.findall(r"#[0-9a-fA-F]{6}", drawn)
+
+
+def test_the_legend_of_a_chart_is_off_its_curves():
+    """Planted: the legend where matplotlib puts it."""
+    [group] = analyse(made_up(("n0",), ("softmax", "tanh"), 2, 3)).groups
+    drawn = charts(group)[-1].figure
+    drawn.draw_without_rendering()
+    [axes] = drawn.axes
+    assert axes.get_legend().get_window_extent().y1 <= axes.get_window_extent().y0
+    assert drawn.bbox.y0 <= axes.get_legend().get_window_extent().y0
+
+
+LOOK = """async (page) => {
+  const panels = all(page, ".panel").map((one) => ({
+    "drawing": one.querySelector("svg[role=img]").getBoundingClientRect(),
+    "legend": one.querySelector(".legend").getBoundingClientRect(),
+    "text": one.querySelector("text").getBoundingClientRect().height,
+  }));
+  return {
+    "cut": cut(page),
+    "beside": new Set(panels.map((one) => one.drawing.left)).size,
+    "covered": panels.filter((one) => one.legend.top < one.drawing.bottom).length,
+    "least": Math.min(...panels.map((one) => one.text)), "panels": panels.length,
+    "ground": getComputedStyle(page.querySelector(".panel svg")).backgroundColor,
+    "curve": getComputedStyle(page.querySelector(".curve")).stroke,
+    "table": all(page, ".scroll").some((one) => one.scrollWidth > one.clientWidth),
+  };
+}"""
+
+
+def amiss(found, columns):
+    checks = {
+        "cut": not found["cut"],
+        "columns": found["beside"] == columns,
+        "legend on curves": found["covered"] == 0,
+        "small": found["least"] >= 9,
+        "nothing drawn": found["panels"] > 0,
+        "ground": found["ground"] == "rgba(0, 0, 0, 0)",
+    }
+    return [name for name, holds in checks.items() if not holds]
+
+
+@needs_browser
+def test_the_page_in_a_browser_light_and_dark(tmp_path):
+    page = experiments_page(analyse(made_up(("n0",), (*EVERY, "torch.nn.functional:normalize"), 3, 32)))
+    planted = {
+        "cut": (".scroll, .statement,", ".statement,"),
+        "columns": ("repeat(auto-fit, minmax(min(100%, 17rem), 1fr))", "repeat(3, 1fr)"),
+        "small": (".panel text { fill: var(--soft); font: 11px", ".panel text { fill: var(--soft); font: 5px"),
+        "legend on curves": (".legend { display: flex;", ".legend { margin-top: -5rem; display: flex;"),
+        "ground": ("svg { display: block; }", "svg { display: block; background: white; }"),
+    }
+    frames = [Frame(page, 390), Frame(page, 1400)]
+    for there, instead in planted.values():
+        assert there in page
+        frames.append(Frame(page.replace(there, instead), 390))
+    phone, desk, *others = look(tmp_path, LOOK, frames, "--blink-settings=preferredColorScheme=1")
+    assert (amiss(phone, 1), amiss(desk, 3)) == ([], []), (phone["cut"], desk["cut"])
+    assert phone["table"]
+    for caught, found in zip(planted, others, strict=True):
+        assert caught in amiss(found, 1)
+    [dark] = look(tmp_path, LOOK, frames[:1], "--blink-settings=preferredColorScheme=0")
+    assert amiss(dark, 1) == []
+    assert dark["curve"] != phone["curve"]
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -548,13 +751,15 @@ def test_a_folder_without_runs_is_named(tmp_path, capsys, content, message):
     assert message in capsys.readouterr().err
 
 
-def test_without_matplotlib_the_extra_is_named_and_the_tables_stay(results_file, tmp_path, capsys, monkeypatch):
+def test_without_matplotlib_the_page_is_whole(results_file, tmp_path, analysis, monkeypatch):
     for name in ("matplotlib", "matplotlib.figure"):
-        monkeypatch.setitem(__import__("sys").modules, name, None)
-    assert main(["report", str(results_file), "--html", str(tmp_path / "x.html")]) == 2
-    assert "softmax-trick[plot]" in capsys.readouterr().err
-    assert not (tmp_path / "x.html").exists()
-    assert main(["report", str(results_file)]) == 0
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main(["report", str(results_file), "--html", str(tmp_path / "x.html")]) == 0
+    content = (tmp_path / "x.html").read_text()
+    assert content.count('<div class="panel">') == 6
+    assert "As Table 3" in content or "(as Table 3)" in content
+    with pytest.raises(MissingExtra, match=r"softmax-trick\[plot\]"):
+        charts(analysis.groups[0])
 
 
 def test_outputs_are_looked_at_before_the_work(results_file, tmp_path, capsys, monkeypatch):

@@ -42,7 +42,6 @@ def run(options: argparse.Namespace) -> int:
     from softmax_trick.report.console import show
     from softmax_trick.report.experiments_page import experiments_page
     from softmax_trick.report.experiments_tables import in_full
-    from softmax_trick.system.extras import MissingExtra
 
     outputs = {name: vars(options)[name] for name in ("html", "json") if vars(options)[name]}
     check_outputs(outputs.values())
@@ -54,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
             file: experiments_page(analysis) if kind == "html" else json.dumps(analysis.as_json(), indent=2) + "\n"
             for kind, file in outputs.items()
         }
-    except (ResultsError, MissingExtra) as error:
+    except ResultsError as error:
         raise WrongUsage(str(error)) from error
     if found.unfinished:
         complain(f"softmax-trick: not complete and left out: {found.unfinished} runs")

@@ -21,12 +21,16 @@ from softmax_trick.proofs.section_4_curves import NOT_SHOWN, PANELS, PANELS_OF_F
 from softmax_trick.report.palette import (
     BLACK,
     BLUE,
+    BROWN,
+    DARK,
     DASH_DOTTED,
     DASHED,
     DOTTED,
     GREEN,
     LONG,
+    OLIVE,
     ORANGE,
+    PALE,
     PURPLE,
     SKY,
     SOLID,
@@ -43,15 +47,15 @@ COLUMNS, WIDTH = 2, 4.15  # at most so many panels in a row, of so many inches: 
 
 STYLES: dict[str, tuple[str, Dashes]] = {
     "ce-mean": (BLACK, SOLID),
-    "ce-none": ("#555555", DASHED),
-    "ce-sum": ("#888888", DOTTED),
+    "ce-none": (DARK, DASHED),
+    "ce-sum": (PALE, DOTTED),
     "softmax": (BLUE, SOLID),
     "sigmoid": (ORANGE, DASHED),
     "tanh": (GREEN, DASH_DOTTED),
     "hardsigmoid": (PURPLE, DOTTED),
     "hardtanh": (VERMILION, LONG),
 }
-OTHERS = ((SKY, DASH_DOTTED), ("#B0A000", DASH_DOTTED), ("#7A4B00", DASH_DOTTED))  # of losses that are not in the paper
+OTHERS = ((SKY, DASH_DOTTED), (OLIVE, DASH_DOTTED), (BROWN, DASH_DOTTED))  # of losses that are not in the paper
 LOSS = "loss (CE, nats; ISBE, ‖Y − Y°‖²/n)"
 TRAINING_ACCURACY, TEST_ACCURACY = "accuracy in training, %", "test accuracy α, %"
 STAGES = ((40, 80), (80, 120))  # epochs, Figures 7 and 8
@@ -92,8 +96,11 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class _Line:
-    """One line of a panel: its runs, one a seed, the curve of them that it shows, and how it is drawn and called."""
+class Line:
+    """One line of a panel: its runs, one a seed, the curve of them that it shows, and how it is drawn and called.
+
+    Without runs it is the horizontal line of its reference alone.
+    """
 
     label: str
     runs: Sequence[Run]
@@ -109,12 +116,12 @@ class _Line:
 
 
 @dataclass(frozen=True)
-class _Panel:
+class Panel:
     """One pair of axes: title, name of the vertical axis, lines; and the epochs shown, all if not given."""
 
     title: str
     axis: str
-    lines: Sequence[_Line]
+    lines: Sequence[Line]
     epochs: tuple[int, int] | None = None
 
 
@@ -125,19 +132,19 @@ def charts(group: Group) -> list[Chart]:
         MissingExtra: matplotlib is not installed.
     """
     require("matplotlib", "plot", "a chart")
-    found = []
-    for caption, panels, columns in _figures(group):
-        drawn = [panel for panel in panels if panel.lines]
-        if drawn:
-            found.append(Chart(caption, _draw(drawn, columns)))
-    return found
+    return [Chart(caption, _draw(panels, columns)) for caption, panels, columns in figures(group)]
 
 
 # --- what the figures show --------------------------------------------------------------------------------------------
 
 
-def _figures(group: Group) -> Iterator[tuple[str, list[_Panel], int]]:
-    """Captions, panels and the panels in a row."""
+def figures(group: Group) -> list[tuple[str, list[Panel], int]]:
+    """Captions, panels and the panels in a row, of the figures for which there are curves."""
+    found = ((caption, [panel for panel in panels if panel.lines], columns) for caption, panels, columns in _all(group))
+    return [one for one in found if one[1]]
+
+
+def _all(group: Group) -> Iterator[tuple[str, list[Panel], int]]:
     for network in group.networks:
         if group.dataset == "cifar10":
             yield from _figures_of_cifar(group, network)
@@ -151,7 +158,7 @@ def _figures(group: Group) -> Iterator[tuple[str, list[_Panel], int]]:
         yield "As Figure 4: accuracy on the test data, N0 (dotted) and N1.", _figure_4(group), 3
 
 
-def _figure_1(group: Group, network: str) -> list[_Panel]:
+def _figure_1(group: Group, network: str) -> list[Panel]:
     """For each model its losses, below them its accuracies, with the final accuracy on the test data."""
     models = [loss for loss in MODELS_OF_FIGURE_1 if group.of(network, loss)] or list(group.losses[:3])
     panels = []
@@ -162,29 +169,29 @@ def _figure_1(group: Group, network: str) -> list[_Panel]:
         for loss in models:
             runs = group.of(network, loss)
             lines = [
-                _Line(label, runs, curve, *STYLES[style])
+                Line(label, runs, curve, *STYLES[style])
                 for (label, curve), style in zip(curves, ("softmax", "sigmoid"), strict=True)
             ]
             if axis != LOSS and runs:
                 final = interval([run.accuracy for run in runs]).mean
-                lines.append(_Line("test, at the end", [], "test_accuracy", "#000000", ":", final))
-            panels.append(_Panel(loss, axis, _with_curves(lines)))
+                lines.append(Line("test, at the end", [], "test_accuracy", BLACK, DOTTED, final))
+            panels.append(Panel(loss, axis, _with_curves(lines)))
     return panels
 
 
-def _figure_4(group: Group) -> list[_Panel]:
+def _figure_4(group: Group) -> list[Panel]:
     panels = []
     for panel in PANELS_OF_FIGURE_4:
         lines = []
-        for network, dashes in (("n0", ":"), ("n1", "-")):
+        for network, dashes in (("n0", DOTTED), ("n1", SOLID)):
             for loss in _named(panel):
                 colour = STYLES[loss][0]
-                lines.append(_Line(f"{network} {loss}", group.of(network, loss), "test_accuracy", colour, dashes))
-        panels.append(_Panel(panel, TEST_ACCURACY, _with_curves(lines)))
+                lines.append(Line(f"{network} {loss}", group.of(network, loss), "test_accuracy", colour, dashes))
+        panels.append(Panel(panel, TEST_ACCURACY, _with_curves(lines)))
     return panels
 
 
-def _figures_of_cifar(group: Group, network: str) -> Iterator[tuple[str, list[_Panel], int]]:
+def _figures_of_cifar(group: Group, network: str) -> Iterator[tuple[str, list[Panel], int]]:
     every = [
         _panel(group, network, "training", LOSS, "train_loss"),
         _panel(group, network, "test", LOSS, "test_loss"),
@@ -212,7 +219,7 @@ def _figures_of_cifar(group: Group, network: str) -> Iterator[tuple[str, list[_P
 
 def _set_of_panel(
     group: Group, network: str, panel: str, curve: str, axis: str, left_out: set[str] | None = None
-) -> _Panel:
+) -> Panel:
     """One of the paper's sets of curves; the one of all options holds those that are not in the paper, too."""
     named = _named(panel)
     wanted = group.losses if named == EVERY else named
@@ -228,16 +235,16 @@ def _panel(
     losses: Sequence[str] = EVERY,
     epochs: tuple[int, int] | None = None,
     best: bool = False,
-) -> _Panel:
+) -> Panel:
     new = [loss for loss in group.losses if loss not in STYLES]
     lines = []
     for loss in losses:
         style = STYLES.get(loss) or OTHERS[new.index(loss) % len(OTHERS)]
         runs = group.of(network, loss)
         most = max((value for run in runs for value in getattr(run, curve)), default=None) if best else None
-        lines.append(_Line(loss, runs, curve, *style, most))
+        lines.append(Line(loss, runs, curve, *style, most))
     shown = [line for line in _with_curves(lines) if epochs is None or len(line.curves[0]) > epochs[0]]
-    return _Panel(title, axis, shown, epochs)
+    return Panel(title, axis, shown, epochs)
 
 
 def _named(panel: str) -> tuple[str, ...]:
@@ -247,16 +254,16 @@ def _named(panel: str) -> tuple[str, ...]:
     return tuple(name.casefold().replace(" ", "-") for name in re.split(r", | versus ", panel))
 
 
-def _with_curves(lines: Sequence[_Line]) -> list[_Line]:
+def _with_curves(lines: Sequence[Line]) -> list[Line]:
     """Those that have something to draw; none, if that is only a horizontal line."""
     drawn = [line for line in lines if line.runs and all(line.curves)]
     return [line for line in lines if line in drawn or (not line.runs and line.reference)] if drawn else []
 
 
-def _distinct(panels: Sequence[_Panel]) -> list[_Panel]:
+def _distinct(panels: Sequence[Panel]) -> list[Panel]:
     """Without panels that show, for want of runs, the same lines as one before, or a single one."""
     seen: list[list[str]] = []
-    kept: list[_Panel] = []
+    kept: list[Panel] = []
     for panel in panels:
         labels = [line.label for line in panel.lines]
         if labels not in seen and (len(labels) > 1 or not kept):
@@ -268,7 +275,7 @@ def _distinct(panels: Sequence[_Panel]) -> list[_Panel]:
 # --- how they are drawn -----------------------------------------------------------------------------------------------
 
 
-def _draw(panels: Sequence[_Panel], columns: int) -> Figure:
+def _draw(panels: Sequence[Panel], columns: int) -> Figure:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -281,40 +288,77 @@ def _draw(panels: Sequence[_Panel], columns: int) -> Figure:
     return figure
 
 
-def _fill(axes: Axes, panel: _Panel) -> None:
+def _fill(axes: Axes, panel: Panel) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    first, last = panel.epochs or (1, None)
-    shown: list[float] = []
-    points = {line.label: _points(line, first, last) for line in panel.lines if line.runs}
-    best = max((max(means) for _, means, _, _ in points.values()), default=0.0)
+    seen = view(panel)
+    for trace in seen.traces:
+        look = {"color": trace.line.colour, "linestyle": trace.line.dashes}
+        axes.plot(trace.epochs, trace.means, label=trace.label, linewidth=1.3, **look)  # type: ignore[arg-type]
+        if trace.band:
+            axes.fill_between(trace.epochs, *trace.band, color=trace.line.colour, alpha=0.18, linewidth=0)
     for line in panel.lines:
-        if line.runs:
-            epochs, means, lows, highs = points[line.label]
-            # What has not learnt would leave the others one line: it is named, and may be below the panel.
-            learnt = panel.axis == LOSS or 2 * max(means) >= best
-            named = line.label if learnt else f"{line.label} (ends at {means[-1]:.1f} %)"
-            axes.plot(epochs, means, linestyle=line.dashes, color=line.colour, label=named, linewidth=1.3)
-            if len(line.runs) >= SEEDS_OF_A_BAND:
-                axes.fill_between(epochs, lows, highs, color=line.colour, alpha=0.18, linewidth=0)
-            shown += means[len(means) // 4 :] if learnt else []
         if line.reference is not None:
             label = None if line.runs else line.label
             axes.axhline(line.reference, color=line.colour, linestyle=line.dashes, linewidth=0.7, label=label)
-            shown.append(line.reference)
-    if panel.axis != LOSS and shown and max(shown) > min(shown):
-        margin = 0.1 * (max(shown) - min(shown))
-        axes.set_ylim(min(shown) - margin, min(100.0, max(shown) + margin))
+    if seen.limits:
+        axes.set_ylim(*seen.limits)
     axes.set_title(panel.title, fontsize=9)
     axes.set_xlabel("epoch")
     axes.set_ylabel(panel.axis)
     axes.ticklabel_format(useOffset=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25, linewidth=0.5)
-    axes.legend(fontsize=7, frameon=False)
+    axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
 
 
-def _points(line: _Line, first: int, last: int | None) -> tuple[range, list[float], list[float], list[float]]:
+# --- what of them is seen ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A line as it is seen: its name, and for each epoch the mean over the seeds, with the ends of its interval."""
+
+    line: Line
+    label: str
+    epochs: range
+    means: list[float]
+    band: tuple[list[float], list[float]] | None
+
+
+@dataclass(frozen=True)
+class View:
+    """The traces of a panel, and the limits of its vertical axis; None: all is to be seen."""
+
+    traces: tuple[Trace, ...]
+    limits: tuple[float, float] | None
+
+
+def view(panel: Panel) -> View:
+    """What a panel shows.
+
+    What has not learnt would leave the others one line: it is named, and may be below the panel.
+    """
+    first, last = panel.epochs or (1, None)
+    points = {line.label: _points(line, first, last) for line in panel.lines if line.runs}
+    best = max((max(means) for _, means, _, _ in points.values()), default=0.0)
+    traces, shown = [], [line.reference for line in panel.lines if line.reference is not None]
+    for line in panel.lines:
+        if not line.runs:
+            continue
+        epochs, means, lows, highs = points[line.label]
+        learnt = panel.axis == LOSS or 2 * max(means) >= best
+        label = line.label if learnt else f"{line.label} (ends at {means[-1]:.1f} %)"
+        band = (lows, highs) if len(line.runs) >= SEEDS_OF_A_BAND else None
+        traces.append(Trace(line, label, epochs, means, band))
+        shown += means[len(means) // 4 :] if learnt else []
+    if panel.axis == LOSS or not shown or max(shown) == min(shown):
+        return View(tuple(traces), None)
+    margin = 0.1 * (max(shown) - min(shown))
+    return View(tuple(traces), (min(shown) - margin, min(100.0, max(shown) + margin)))
+
+
+def _points(line: Line, first: int, last: int | None) -> tuple[range, list[float], list[float], list[float]]:
     """Epochs, and for each the mean over the seeds with its interval."""
     by_epoch = list(zip(*line.curves, strict=True))[first - 1 : last]
     intervals = [interval(values) for values in by_epoch]

@@ -1,32 +1,27 @@
-"""The report as one HTML page: tables and charts, no network, no script."""
+"""The report as one HTML page: tables and charts, no network, no script; matplotlib is not needed."""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Sequence
 from html import escape
 
 from softmax_trick.experiments.analysis import Analysis, Group
-from softmax_trick.report.charts import Chart, charts
+from softmax_trick.report.charts import figures
 from softmax_trick.report.experiments_tables import Plain, statements, tables
+from softmax_trick.report.line_chart import figure
 from softmax_trick.report.page import OURS, SOURCE, page, section
 
 TITLE = "The experiments, run anew"
 
 
 def experiments_page(analysis: Analysis) -> str:
-    """The whole page.
-
-    Raises:
-        MissingExtra: matplotlib, which draws the charts, is not installed.
-    """
+    """The whole page."""
     found = statements(analysis)
     sections = [_section(f"group-{number}", group) for number, group in enumerate(analysis.groups, start=1)]
     if found.rows:
-        sections.insert(0, section("statements", escape(found.title), [_table(found, captioned=False)]))
+        sections.insert(0, section("statements", escape(found.title), [_table(found, titled=False)]))
     top = f"""<p>The tables and figures of section 4 of {SOURCE}, from runs of
-our own: the paper's figures beside ours, with 95 % intervals over seeds. A table compares runs with the same data and
-settings.</p>"""
+our own: the paper's figures beside ours, with 95 % intervals over seeds where there are several. A table compares runs
+with the same data and settings.</p>"""
     entries = [f'<li><a href="#{OURS}statements">{escape(found.title)}</a></li>'] if found.rows else []
     entries += [
         f'<li><a href="#{OURS}group-{number}">{escape(group.title)}</a>, {_runs(group)}</li>'
@@ -42,30 +37,34 @@ def _runs(group: Group) -> str:
 
 
 def _section(key: str, group: Group) -> str:
-    return section(key, escape(group.title), [*map(_table, tables(group)), *map(_figure, charts(group))])
+    drawn = [
+        figure(caption, panels, f"{key}-figure-{number}")
+        for number, (caption, panels, _) in enumerate(figures(group), start=1)
+    ]
+    return section(key, escape(group.title), [*map(_table, tables(group)), *drawn])
 
 
-def _table(table: Plain, captioned: bool = True) -> str:
-    def cell(tag: str, place: int, text: str) -> str:
-        number = "" if place < table.words else ' class="number"'
-        return f"<{tag}{number}>{escape(text)}</{tag}>"
+def _table(table: Plain, titled: bool = True) -> str:
+    prose = table.words == len(table.headings)
 
-    def row(tag: str, texts: Sequence[str]) -> str:
-        return "<tr>" + "".join(cell(tag, place, text) for place, text in enumerate(texts)) + "</tr>"
+    def cell(place: int, text: str) -> str:
+        heading = f' data-heading="{escape(table.headings[place])}"' if prose else ""
+        return f"<td{_kind(table, place)}{heading}>{escape(text)}</td>"
 
-    caption = f"<caption>{escape(table.title)}</caption>" if captioned else ""
-    rows = "\n".join(row("td", texts) for texts in table.rows)
-    return (
-        f'<div class="scroll"><table class="figures">{caption}<thead>{row("th", table.headings)}</thead>\n'
-        f'<tbody>{rows}</tbody></table></div>\n<p class="note">{escape(table.note)}</p>'
+    title = f"<h3>{escape(table.title)}</h3>\n" if titled else ""
+    head = "".join(
+        f'<th scope="col"{_kind(table, place)}>{escape(heading)}</th>' for place, heading in enumerate(table.headings)
     )
-
-
-def _figure(chart: Chart) -> str:
-    data = b64encode(chart.svg.encode()).decode()
-    caption = escape(chart.caption)
-    note = "Lines are means over the seeds, bands 95 % confidence intervals of the mean."
-    return (
-        f'<figure><img alt="{caption}" src="data:image/svg+xml;base64,{data}"/>'
-        f"<figcaption>{caption} {note}</figcaption></figure>"
+    rows = "\n".join(
+        f"<tr>{''.join(cell(place, text) for place, text in enumerate(texts))}</tr>" for texts in table.rows
     )
+    warning = f'\n<p class="warning">{escape(table.warning)}</p>' if table.warning else ""
+    kind = "figures prose" if prose else "figures"
+    return f"""{title}<div class="scroll"><table class="{kind}" aria-label="{escape(table.title)}">
+<thead><tr>{head}</tr></thead>
+<tbody>{rows}</tbody></table></div>{warning}
+<p class="note">{escape(table.note)}</p>"""
+
+
+def _kind(table: Plain, place: int) -> str:
+    return "" if place < table.words else ' class="number"'

@@ -13,16 +13,20 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from softmax_trick.experiments.analysis import OPTIONS, PAPERS_DATA, PRINTED
 from softmax_trick.experiments.definitions import EXPERIMENTS
 from softmax_trick.measurements.figure import Figure
+from softmax_trick.measurements.results import LONG_ENOUGH
 from softmax_trick.measurements.statistics import CONFIDENCE
 from softmax_trick.proofs.tables import ALPHA, TAU, Printed
+from softmax_trick.report.few_runs import warning
 
 if TYPE_CHECKING:
     from softmax_trick.experiments.analysis import Analysis, Cell, Difference, Disagreement, Group
     from softmax_trick.report.notebook import Shown
 
 LEVEL = 1 - CONFIDENCE
+FEW = 3  # figures of a statement that are written out
 LEAST = 1e-99
 """A probability below it is not written out; far below, it is 0 in floating point."""
 
@@ -37,6 +41,7 @@ class Plain:
         rows: as many texts each as there are headings.
         note: below it: what the figures are.
         words: how many columns, from the left, hold words and not numbers.
+        warning: of figures on which not to rely.
     """
 
     title: str
@@ -44,6 +49,7 @@ class Plain:
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     words: int = 2
+    warning: str = ""
 
 
 def tables(group: Group) -> list[Plain]:
@@ -74,7 +80,9 @@ def statements(analysis: Analysis) -> Plain:
         "reproduced: every figure passes the test that the claim names; contradicted: one fails it; open: neither. "
         f"For {waiting} more there are no runs, or too short ones."
     )
-    return Plain("The paper's statements about experiments", ("claim", "statement", "outcome", "ours"), rows, note, 4)
+    shown = [figure for one in analysis.statements if len(one.figures) <= FEW for figure in one.figures]
+    headings = ("claim", "statement", "outcome", "ours")
+    return Plain("The paper's statements about experiments", headings, rows, note, 4, warning(shown))
 
 
 # --- the tables -------------------------------------------------------------------------------------------------------
@@ -88,10 +96,12 @@ def _cells(title: str, group: Group, cells: Sequence[Cell], printed: Printed) ->
         for network in group.networks
         for row in _rows((network,), [figures.get((network, loss)) for loss in losses])
     ]
-    note = _note([cell.figure for cell in cells], printed)
+    found = [cell.figure for cell in cells]
+    note = _note(found, printed)
     if printed.name == ALPHA.name:
         note += "".join(f" {_level(figure)}" for figure in group.accuracy_levels)
-    return Plain(title, ("network", "", *losses), tuple(rows), note)
+    note += _about_the_paper(group, found, printed)
+    return Plain(title, ("network", "", *losses), tuple(rows), note, warning=warning(found))
 
 
 def _level(figure: Figure) -> str:
@@ -110,12 +120,14 @@ def _differences(title: str, group: Group, differences: Sequence[Difference], pr
         if any(one and one.adjusted is not None for one in of_row):
             rows.append(("", "", "p, Holm", *(_p(one.adjusted if one else None) for one in of_row)))
     tests = sum(one.p is not None and not one.repeats for one in differences)
-    note = _note([one.figure for one in differences], printed)
+    shown = [one.figure for one in differences]
+    note = _note(shown, printed)
     if tests:
         note += f" p: Student's test of the differences by seed, adjusted by Holm over {tests} tests."
     if any(one.repeats for one in differences):
         note += " The runs of ce-sum are those of ce-none, and count once."
-    return Plain(title, ("network", "less", "", *losses), tuple(rows), note, 3)
+    note += _about_the_paper(group, shown, printed)
+    return Plain(title, ("network", "less", "", *losses), tuple(rows), note, 3, warning(shown))
 
 
 def _rows(name: tuple[str, ...], figures: Sequence[Figure | None], signed: bool = False) -> Iterator[tuple[str, ...]]:
@@ -152,6 +164,31 @@ def _note(figures: Sequence[Figure], printed: Printed) -> str:
             f"{inside}, is not ✗ in {outside}, and may be either in {len(figures) - inside - outside} of {len(figures)}"
         )
     return note + "."
+
+
+def _about_the_paper(group: Group, figures: Sequence[Figure], printed: Printed) -> str:
+    """Why the paper's figures are not there, all or some; and what they are not to be held against."""
+    missing = [figure for figure in figures if figure.paper is None]
+    run = group.runs[0]
+    if not missing:
+        return _too_short(run.epochs) if printed.name == ALPHA.name else ""
+    row = "There is no row of the paper's" if len(missing) == len(figures) else "Figures of the paper's are missing"
+    if run.dataset != PAPERS_DATA:
+        return f" {row}: its tables are of {PAPERS_DATA}, and these runs of {run.dataset}."
+    if not run.balanced:
+        return f" {row}: it trained on all images of each class, and these runs have classes of unequal size."
+    others = [name for name in (*group.networks, *group.losses) if name not in {**PRINTED, **OPTIONS}]
+    return f" {row}: its tables have none for {' and '.join(others)}." if others else ""
+
+
+def _too_short(epochs: int) -> str:
+    if epochs >= LONG_ENOUGH:
+        return ""
+    ours = f"{epochs} epoch{'s' if epochs > 1 else ''}"
+    return (
+        f" The paper's networks were trained until their curves settle, from about epoch {LONG_ENOUGH} on, and ours "
+        f"for {ours}: ✗ says that these runs are shorter, not that its figures are wrong."
+    )
 
 
 def _disagreements(group: Group) -> Plain:
@@ -202,7 +239,7 @@ def _in_words(figure: Figure) -> str:
 
 
 def _all_in_words(figures: Sequence[Figure]) -> str:
-    if len(figures) <= 3:
+    if len(figures) <= FEW:
         return "; ".join(map(_in_words, figures))
     return f"{sum(figure.agrees is True for figure in figures)} of {len(figures)} figures pass the test"
 
@@ -233,7 +270,7 @@ def shown(table: Plain) -> Shown:
         aligned,
         *map(row, table.rows),
         "",
-        escaped(table.note),
+        escaped(" ".join(filter(None, (table.warning, table.note)))),
     ]
     return Shown("\n".join(lines), table.title)
 
@@ -276,4 +313,5 @@ def _rendered(table: Plain) -> RenderableType:
     for row in table.rows:
         drawn.add_row(*map(Text, row))
     title = [Text(table.title, style="bold")] if table.title else []
-    return Lines(*title, drawn, Text(table.note, style="dim"))
+    warned = [Text(table.warning, style="yellow")] if table.warning else []
+    return Lines(*title, drawn, *warned, Text(table.note, style="dim"))
