@@ -614,8 +614,9 @@ def test_the_legend_of_a_chart_is_off_its_curves():
     drawn = charts(group)[-1].figure
     drawn.draw_without_rendering()
     [axes] = drawn.axes
-    assert axes.get_legend().get_window_extent().y1 <= axes.get_window_extent().y0
-    assert drawn.bbox.y0 <= axes.get_legend().get_window_extent().y0
+    legend = axes.get_legend()
+    assert legend
+    assert drawn.bbox.y0 <= legend.get_window_extent().y0 < legend.get_window_extent().y1 <= axes.get_window_extent().y0
 
 
 LOOK = """async (page) => {

@@ -5,10 +5,12 @@ The browser opens pages in frames and looks at them from outside; each thing it 
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -23,9 +25,12 @@ from softmax_trick.ledger.paper import Paper
 from softmax_trick.ledger.run import Ledger, Result
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.proofs import CLAIMS
+from softmax_trick.proofs.main_findings import MAIN_FINDINGS, WHAT_HOLDS
 from softmax_trick.report import graph, mathml
 from softmax_trick.report.ledger_page import ledger_page
+from softmax_trick.report.page import target
 from softmax_trick.report.parts import PARTS, by_part, not_run, part
+from softmax_trick.report.worked_example import worked_example
 
 # --- results ----------------------------------------------------------------------------------------------------------
 
@@ -242,6 +247,89 @@ def test_a_page_of_one_claim_has_no_dead_links(real):
 def test_a_stale_verdict_says_so(real):
     page = ledger_page([replace(real[0], stale=("statement", "checker"))])
     assert "since then the statement and the checker changed" in articles(page)[real[0].claim.id]
+
+
+# --- findings, and the example worked out -----------------------------------------------------------------------------
+
+
+def found_by(page: str) -> str:
+    [section] = [one for one in tree(page).iter("section") if one.get("id") == "§findings"]
+    return words(section)
+
+
+def decided(name: str, verdict: Verdict) -> Result:
+    outcome = {Verdict.PROVED: "holds", Verdict.REFUTED: "fails", Verdict.UNDECIDED: "open"}[verdict]
+    witness = {"x": "1"} if outcome == "fails" else None
+    return result(CLAIMS[name], Evidence("e", "exact", "s", outcome, 0.1, witness=witness, complete=True))  # type: ignore[arg-type]
+
+
+def test_findings_are_said_while_their_claims_bear_them_out():
+    """Planted: a sentence that is said whatever the evidence."""
+    false = [decided(name, Verdict.REFUTED) for one in MAIN_FINDINGS for name in one.claims]
+    true = [decided(name, Verdict.PROVED) for name in WHAT_HOLDS.claims]
+    said = found_by(ledger_page([*false, *true]))
+    assert all(f"{one.sentence} ✗ refuted: {one.claims[0]}" in said for one in MAIN_FINDINGS)
+    assert f"{WHAT_HOLDS.sentence} ✓ proved: {WHAT_HOLDS.claims[0]}" in said
+    assert f"{len(false)} statements that are refuted" in said
+    spared = [decided("T1.1", Verdict.UNDECIDED) if one.claim.id == "T1.1" else one for one in false]
+    lost = [one for one in MAIN_FINDINGS if "T1.1" in one.claims]
+    assert [one for one in MAIN_FINDINGS if one.sentence not in found_by(ledger_page([*spared, *true]))] == lost
+    assert WHAT_HOLDS.sentence not in found_by(ledger_page([*false, *true[1:]]))
+
+
+def test_findings_of_another_ledger_are_its_refuted_claims():
+    paper = Paper("A paper", "somebody", {})
+    said = found_by(ledger_page(hand_made(), paper))
+    assert "✗ refuted: S1.false <b>false</b> & so" in said
+    assert "S5.wrong wrong Instead: It is 1 ." in said
+    assert "Nothing here is refuted." in found_by(ledger_page(hand_made()[1:2], paper))
+    many = [decided(name, Verdict.REFUTED) for name in list(CLAIMS)[:13]]
+    assert "3 more that are refuted" in found_by(ledger_page(many, paper))
+
+
+def test_the_numbers_of_the_example_are_those_of_the_formula(real):
+    """By finite differences of the formula that the counterexample names."""
+    shown = {one.claim.id: one for one in real}
+    example = worked_example(shown)
+    [box] = [one for one in tree(ledger_page(real)).iter("section") if one.get("id") == "§example"]
+    rows = {words(row[0]): [words(cell) for cell in row[1:]] for row in box.iter("tr")}
+
+    def numbers(text: str) -> list[float]:
+        return [float(Fraction(one)) for one in re.findall(r"-?\d+(?:/\d+)?", text.replace("−", "-"))]
+
+    def f(x: list[float], slack: int) -> list[float]:
+        whole = slack + sum(map(math.exp, x))
+        return [math.exp(one) / whole for one in x]
+
+    assert (shown["A1.2-1"].witness or {})["F"] == "exp(x_i) / (1 + sum_k exp(x_k))"
+    for slack in (0, 1):
+        y = f([0.0, 0.0], slack)
+        ahead, behind = ([f([h, 0.0], slack), f([0.0, h], slack)] for h in (1e-5, -1e-5))
+        jacobian = [(ahead[j][i] - behind[j][i]) / 2e-5 for i in range(2) for j in range(2)]
+        assert numbers(rows["y = F (0, 0)"][slack]) == pytest.approx(y)
+        assert numbers(rows["sum of y"][slack]) == pytest.approx([sum(y)])
+        assert numbers(rows["Jacobian of F"][slack]) == pytest.approx(jacobian, abs=1e-8)
+        assert numbers(rows["D y − y y ⊤"][slack]) == pytest.approx(jacobian, abs=1e-8)
+        loss = [(math.log(behind[j][0]) - math.log(ahead[j][0])) / 2e-5 for j in range(2)]
+        assert numbers(rows["gradient of cross-entropy for t = (1, 0)"][slack]) == pytest.approx(loss, abs=1e-8)
+        assert numbers(rows["y − t"][slack]) == pytest.approx([y[0] - 1, y[1]])
+    for name in ("A1.2-1", "A1.2-1r"):
+        assert target(name) in example
+
+
+def test_there_is_no_example_without_its_evidence(real):
+    """Planted: an example that stands whatever is found."""
+    shown = {one.claim.id: one for one in real}
+    false = shown["A1.2-1"]
+    other = tuple(replace(one, witness=one.witness and {**one.witness, "sum": "1"}) for one in false.evidence)
+    for changed in (
+        {"A1.2-1": decided("A1.2-1", Verdict.UNDECIDED)},
+        {"A1.2-1r": decided("A1.2-1r", Verdict.UNDECIDED)},
+        {"A1.2-1": replace(false, evidence=other)},
+    ):
+        assert worked_example(shown | changed) == ""
+    assert worked_example({}) == ""
+    assert "§example" not in ledger_page(real, Paper("another", "paper", {}))
 
 
 # --- for everybody ----------------------------------------------------------------------------------------------------

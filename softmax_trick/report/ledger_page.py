@@ -7,14 +7,16 @@ same evidence the page is the same, but for the seconds that the evidence took.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from softmax_trick.ledger.claims import RUNGS, Verdict
 from softmax_trick.ledger.digests import libraries
-from softmax_trick.ledger.paper import Paper
+from softmax_trick.ledger.paper import MainFinding, Paper
 from softmax_trick.ledger.run import Result
+from softmax_trick.proofs.main_findings import MAIN_FINDINGS, WHAT_HOLDS
 from softmax_trick.report.claim_card import Cards, link, marked
+from softmax_trick.report.claims_table import confirmed
 from softmax_trick.report.graph import arrowheads, drawings
 from softmax_trick.report.mathml import text
 from softmax_trick.report.page import OURS, SOURCE, page, section
@@ -41,7 +43,7 @@ def ledger_page(results: Sequence[Result], paper: Paper | None = None) -> str:
     cards = Cards.of(results)
     groups = _groups(results)
     main = [
-        _findings(results),
+        _findings(results, paper),
         worked_example(cards.shown) if paper is None else "",
         _how_to_read(results),
         _graph(results),
@@ -93,17 +95,29 @@ decides a claim again.</p>
 <dl class="counts">{verdicts}</dl>"""
 
 
-def _findings(results: Sequence[Result]) -> str:
-    """What is refuted, by titles; what goes beyond a few is folded."""
-    rows = [
-        f"<li>{link(one, one.claim.heading)}{_instead(one)}</li>" for one in results if one.verdict is Verdict.REFUTED
-    ]
-    if not rows:
-        return section("findings", "What was found", ["<p>Nothing here is refuted.</p>"], "findings")
-    content = [f"<ul>{''.join(rows[:FEW])}</ul>"]
-    if more := rows[FEW:]:
-        content.append(f"<details><summary>{len(more)} more</summary><ul>{''.join(more)}</ul></details>")
-    return section("findings", "What is false", content, "findings")
+def _findings(results: Sequence[Result], paper: Paper | None) -> str:
+    """What was found, in the words that the paper has for it; then what is refuted, by titles."""
+    shown = {result.claim.id: result for result in results}
+    proved = {name for name, result in shown.items() if result.verdict is Verdict.PROVED}
+    said = confirmed(paper.findings if paper else MAIN_FINDINGS, results)
+    if not paper and proved.issuperset(WHAT_HOLDS.claims):
+        said.append(WHAT_HOLDS)
+    sentences = "".join(_sentence(one, shown) for one in said)
+    refuted = [result for result in results if result.verdict is Verdict.REFUTED]
+    titles = [f"<li>{link(one, one.claim.heading)}{_instead(one)}</li>" for one in refuted]
+    at_once = 0 if said else FEW
+    content = [f"<ol>{sentences}</ol>"] if said else []
+    if titles[:at_once]:
+        content.append(f"<ul>{''.join(titles[:at_once])}</ul>")
+    if more := titles[at_once:]:
+        summary = f"{len(more)} {'more' if at_once else 'statements'} that {'are' if len(more) > 1 else 'is'} refuted"
+        content.append(f"<details><summary>{summary}</summary><ul>{''.join(more)}</ul></details>")
+    return section("findings", "What was found", content or ["<p>Nothing here is refuted.</p>"], "findings")
+
+
+def _sentence(finding: MainFinding, shown: Mapping[str, Result]) -> str:
+    links = " ".join(link(shown[name]) for name in finding.claims)
+    return f'<li>{escape(finding.sentence)} <span class="refs">{links}</span></li>'
 
 
 def _instead(result: Result) -> str:
