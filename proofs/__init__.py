@@ -33,7 +33,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from softmax_trick.ledger.claims import Claim
+from softmax_trick.ledger.kernel import Sources
 from softmax_trick.ledger.paper import Paper
+from softmax_trick.ledger.run import Ledger, Result
+from softmax_trick.measurements.results import committed_results
 from softmax_trick.proofs import (
     appendix_b,
     beyond,
@@ -79,3 +82,18 @@ PAPER = Paper(
     RECORD,
     MAIN_FINDINGS,
 )
+
+
+def verify(*ids: str) -> list[Result]:
+    """Decide the claims of these IDs or patterns, or all of them; what is measured, by the project's own results.
+
+    Raises:
+        UnknownClaim: there is no claim of such an ID or pattern.
+    """
+    ledger = Ledger(CLAIMS, results=committed_results())
+    return [ledger.result(name) for name in ledger.select(ids)]
+
+
+def in_coq() -> Sources:
+    """The development in Coq, and which of its theorems decides which claim."""
+    return Sources.read(Path(__file__).with_name("coq"), CLAIMS)

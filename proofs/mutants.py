@@ -14,9 +14,11 @@ from functools import partial
 from importlib.resources import files
 from typing import Protocol, get_args
 
+from softmax_trick.ledger import planted
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.mutants import Kind, Mutant, beside, made_from, of_formulas
+from softmax_trick.ledger.planted import Planted
 
 
 def _of_formulas() -> Iterator[Mutant]:
@@ -38,6 +40,25 @@ def catalogue(claims: Iterable[Claim] | None = None) -> list[Mutant]:
         claims = CLAIMS.values()
     mutants = {mutant.false.says: mutant for mutant in [*made_from(claims), *WRITTEN]}  # one of each
     return list(mutants.values())
+
+
+# Claims that between them use all of the symbolic core: an error planted there is noticed by one of them, or of theirs.
+OF_THE_CORE = (
+    "T1.4a",
+    "A1.1-2",
+    "A1.2-3r",
+    "A1r.targets",
+    "X.blurring",
+    "A1.2-1.fractions",
+    "T1.elementary.log-sum-exp",
+)
+
+
+def noticed(error: Planted) -> str | None:
+    """What notices an error planted in the symbolic core: statements, claims of the paper, or their mutants."""
+    from softmax_trick.proofs import CLAIMS
+
+    return planted.noticed(error, [CLAIMS[name] for name in OF_THE_CORE], catalogue)
 
 
 class Checked(Protocol):

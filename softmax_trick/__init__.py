@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from softmax_trick.certification.certify import certify
     from softmax_trick.derivation.derivation import derive
     from softmax_trick.isbe import ISBELoss, isbe_error, isbe_gradient, isbe_linear
-    from softmax_trick.ledger.run import verify
     from softmax_trick.normalizers import NORMALIZERS, Normalizer, get_normalizer
+    from softmax_trick.proofs import verify
     from softmax_trick.proving.proof import prove_gradient
     from softmax_trick.statements.statement import decide
 
@@ -46,7 +46,7 @@ _HOME = {
     "decide": "softmax_trick.statements.statement",
     "derive": "softmax_trick.derivation.derivation",
     "prove_gradient": "softmax_trick.proving.proof",
-    "verify": "softmax_trick.ledger.run",
+    "verify": "softmax_trick.proofs",
 }
 
 __all__ = [

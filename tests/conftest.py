@@ -31,7 +31,9 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.fixture(scope="session")
 def ledger() -> Ledger:
     """The paper's claims, each run once in a test session."""
-    return Ledger(cache=Cache(), results=committed_results())
+    from softmax_trick.proofs import CLAIMS
+
+    return Ledger(CLAIMS, cache=Cache(), results=committed_results())
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from softmax_trick.ledger import digests
 from softmax_trick.ledger.cache import Cache
 from softmax_trick.ledger.claims import Check, Claim, Verdict
 from softmax_trick.ledger.digests import digest
-from softmax_trick.ledger.run import Ledger, as_json, verify
-from softmax_trick.proofs import CLAIMS, theorem_1
+from softmax_trick.ledger.run import Ledger, as_json
+from softmax_trick.proofs import CLAIMS, theorem_1, verify
 from softmax_trick.report.console import claim_in_full
 from softmax_trick.report.ledger_page import ledger_page
 

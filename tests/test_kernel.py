@@ -26,13 +26,13 @@ from softmax_trick.ledger.claims import RUNGS, Evidence, Judgement, Step, Verdic
 from softmax_trick.ledger.formulas import Formula
 from softmax_trick.ledger.kernel import MODULES, Kernel, KernelError, Printed, Sources, Tie, Ties
 from softmax_trick.ledger.run import Ledger
-from softmax_trick.proofs import CLAIMS, PAPER
+from softmax_trick.proofs import CLAIMS, PAPER, in_coq
 from softmax_trick.readings.coq import proposition
 from softmax_trick.report import renewal, rungs
 from softmax_trick.report.ledger_page import ledger_page
 from softmax_trick.statements.statement import decide_statement
 
-SOURCES = Sources.installed()
+SOURCES = in_coq()
 TIES = SOURCES.ties
 COQC = shutil.which("coqc") or ""
 
@@ -149,7 +149,7 @@ def test_the_sources_have_no_hole():
 )
 def test_ties_that_cannot_be_used_are_refused(text, message):
     with pytest.raises(KernelError, match=message):
-        Ties.read(text)
+        Ties.read(text, CLAIMS)
 
 
 # --- formulas as Coq --------------------------------------------------------------------------------------------------
@@ -404,7 +404,7 @@ def calls(tmp_path: Path) -> list[str]:
 def test_planted_a_coq_that_fails_leaves_every_tied_claim_undecided(stand_in, monkeypatch, then, version, message):
     monkeypatch.setattr(kernel, "SECONDS", 0.5 if "sleep" in then else 60.0)
     coqc = stand_in(then=then, version=f"version {version}" if version else "hello")
-    found = kernel.run(coqc)
+    found = kernel.run(coqc, SOURCES)
     assert message in found.error
     assert {item.outcome for claim in TIES.claims() for item in found.evidence(claim)} == {"crashed"}
     assert judge(tuple(found.evidence("A1c"))).reason.startswith("crashed: coqc: ")
@@ -414,14 +414,14 @@ def test_a_theorem_that_is_not_there_does_not_hide_the_others(stand_in):
     """Coq stops at the first name that it does not know."""
     then = f"if file == 'query.v' and '{C}.' in open(file).read(): sys.exit('Error: The reference {C} was not found')"
     printed, _ = planted()["renamed"]
-    found = kernel.run(stand_in(printed, then))
+    found = kernel.run(stand_in(printed, then), SOURCES)
     assert found.trouble[C] == [f"there is no theorem {C}"]
     assert sum(map(bool, found.trouble.values())) == 1
 
 
 def test_what_coq_printed_is_kept_until_something_changes(stand_in, tmp_path):
     coqc = stand_in()
-    first = kernel.run(coqc)
+    first = kernel.run(coqc, SOURCES)
     assert calls(tmp_path) == [f"{name}.v" for name in MODULES] + ["query.v", "formulas.v"]
     for sources, fresh, again in (
         (SOURCES, False, False),
@@ -433,19 +433,19 @@ def test_what_coq_printed_is_kept_until_something_changes(stand_in, tmp_path):
         assert bool(calls(tmp_path)) == again
         assert (found.error, found.trouble) == ("", first.trouble)
     newer = stand_in(version="The Rocq Prover, version 9.0.0")
-    assert [item.engine for item in kernel.run(newer).evidence("A1c")] == ["coqc 9.0.0"]
+    assert [item.engine for item in kernel.run(newer, SOURCES).evidence("A1c")] == ["coqc 9.0.0"]
     kept = tmp_path / "cache" / "kernel.json"
     for edited in ('{"digest": 1}', json.dumps(json.loads(kept.read_text()) | {"axioms": ["other"]}), "[" * 100_000):
         kept.write_text(edited)
         (tmp_path / "calls").unlink(missing_ok=True)
-        assert kernel.run(newer).printed is not None
+        assert kernel.run(newer, SOURCES).printed is not None
         assert calls(tmp_path), "what was not signed is asked again"
 
 
 def test_nothing_is_written_into_the_sources(stand_in):
     folder = Path(str(files("softmax_trick.proofs").joinpath("coq")))
     before = sorted(folder.rglob("*"))
-    kernel.run(stand_in())
+    kernel.run(stand_in(), SOURCES)
     assert sorted(folder.rglob("*")) == before == sorted(
         folder / name for name in ("_CoqProject", "ties.toml", *(f"{module}.v" for module in MODULES))
     )  # fmt: skip

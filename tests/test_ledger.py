@@ -12,9 +12,9 @@ import pytest
 
 from softmax_trick.ledger.claims import RUNGS, Check, Claim, Evidence, Verdict, judge
 from softmax_trick.ledger.parallel import FEWEST
-from softmax_trick.ledger.run import Ledger, UnknownClaim, differences, verify
+from softmax_trick.ledger.run import Ledger, UnknownClaim, differences
 from softmax_trick.measurements.figure import Figure
-from softmax_trick.proofs import CLAIMS, PAPER
+from softmax_trick.proofs import CLAIMS, PAPER, verify
 
 OF_THE_LITERATURE = {"S4.2.near-95", "S4.2.humans"}
 NEEDED = {"A1r.positivity", "A1r.unity", "A1r.targets"}
@@ -270,11 +270,11 @@ if sys.argv[1] == "dies":
     first = os.getpid()
     gather = Ledger.gather
     Ledger.gather = lambda self, claim: gather(self, claim) if os.getpid() == first else os._exit(1)
-several = Ledger()
+several = Ledger(CLAIMS)
 with several.gathering(names, processes=2):
     assert several._gatherers._futures
     found = [several.result(name) for name in names]
-alone = Ledger()
+alone = Ledger(CLAIMS)
 for one in found:
     expected = alone.result(one.claim.id)
     assert one.judgement == expected.judgement
@@ -294,7 +294,7 @@ def test_several_processes_find_what_one_does(how):
 def test_nothing_is_forked_beside_torchs_threads(monkeypatch):
     """Planted: such a process waits for a thread that it does not have."""
     monkeypatch.setitem(sys.modules, "torch", sys)
-    ledger = Ledger()
+    ledger = Ledger(CLAIMS)
     with ledger.gathering(list(CLAIMS)[:FEWEST], processes=2):
         assert ledger._gatherers is not None
         assert not ledger._gatherers._futures

@@ -15,7 +15,7 @@ from softmax_trick.ledger.claims import Verdict
 from softmax_trick.ledger.proof import Proof
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.ledger.steps import Open, Refuted
-from softmax_trick.proofs import relocations, sampled, theorem_1, theorem_a1, theorem_a1_steps
+from softmax_trick.proofs import CLAIMS, relocations, sampled, theorem_1, theorem_a1, theorem_a1_steps
 from softmax_trick.symbolic import (
     EVERY_K,
     GivenK,
@@ -94,20 +94,20 @@ def test_a_wrong_step_is_caught(monkeypatch, claim, number):
 def test_a_false_counterexample_to_2_1_is_caught(monkeypatch):
     """Planted: no slack. SoftMax is a generalised SoftMax, and the claim must not be called refuted."""
     monkeypatch.setattr(theorem_a1, "SLACK", "softmax(x)")
-    result = Ledger().result("A1.2-1")
+    result = Ledger(CLAIMS).result("A1.2-1")
     assert result.verdict is Verdict.UNDECIDED
 
 
 def test_a_false_counterexample_to_2_3_is_caught(monkeypatch):
     """Planted: both targets on the simplex, where (A3) holds with d = 1."""
     planting.in_steps(monkeypatch, "t = ones(K)", "t = [k:K] delta(k, 2)")
-    assert Ledger().result("A1.2-3").verdict is Verdict.UNDECIDED
+    assert Ledger(CLAIMS).result("A1.2-3").verdict is Verdict.UNDECIDED
 
 
 def test_a_false_counterexample_to_the_range_of_softce_is_caught(monkeypatch):
     """Planted: a temperature of 10, at which SoftCE is below 1 at the point."""
     monkeypatch.setattr(theorem_1, "BEYOND_ONE", theorem_1.BEYOND_ONE.replace("log(8)", "log(8)/10"))
-    assert Ledger().result("T1.4d").verdict is Verdict.UNDECIDED
+    assert Ledger(CLAIMS).result("T1.4d").verdict is Verdict.UNDECIDED
 
 
 # --- ranges: a wrong preimage -----------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_a_false_counterexample_to_the_range_of_softce_is_caught(monkeypatch):
 def test_a_wrong_preimage_is_caught(monkeypatch, name, claim):
     """Planted: predictions and scores at which CE and the gradient do not take the values claimed."""
     monkeypatch.setattr(theorem_1, name, getattr(theorem_1, name).replace("(K - 1)", "K"))
-    assert Ledger().result(claim).verdict is Verdict.UNDECIDED
+    assert Ledger(CLAIMS).result(claim).verdict is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize("classes", BOTH, ids=str)
@@ -142,7 +142,7 @@ def test_an_error_in_the_index_calculus_shows_as_a_disagreement(monkeypatch):
     """Planted: the sum of a term that is free of the index loses its factor K. Explicit algebra does not agree."""
     monkeypatch.setattr(contraction, "K", sp.S.One)
     monkeypatch.setattr(contraction, "_contracted", contraction._contracted.__wrapped__)
-    result = Ledger().result("A1r.targets")
+    result = Ledger(CLAIMS).result("A1r.targets")
     assert result.verdict is Verdict.UNDECIDED
     assert [item.outcome for item in result.evidence[:2]] == ["open", "holds"]
 
@@ -152,7 +152,7 @@ def test_an_error_in_explicit_algebra_shows_as_a_disagreement(monkeypatch):
     monkeypatch.setattr(
         GivenK, "sum", lambda self, term: sp.Add(*(term(sp.Integer(k)) for k in range(1, max(self.classes, 2))))
     )
-    result = Ledger().result("T1.4a")
+    result = Ledger(CLAIMS).result("T1.4a")
     assert result.verdict is Verdict.UNDECIDED
     outcomes = {item.engine: item.outcome for item in result.evidence}
     assert outcomes.pop("explicit algebra") == "open"

@@ -6,7 +6,8 @@ import pytest
 
 from softmax_trick import cli
 from softmax_trick.ledger import planted
-from softmax_trick.ledger.planted import PLANTED, noticed
+from softmax_trick.ledger.planted import PLANTED
+from softmax_trick.proofs import mutants
 
 ISSUE = (
     "zero if the numerator has two terms whose coefficients sum to 0",
@@ -30,13 +31,13 @@ def test_without_an_error_no_statement_is_answered_otherwise():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_planted_error_is_noticed(name):
-    by = noticed(BY_NAME[name])
+    by = mutants.noticed(BY_NAME[name])
     assert by
     assert by == "the replay" or name not in ISSUE
 
 
 def test_the_command_says_what_was_not_noticed(monkeypatch, capsys):
     monkeypatch.setattr(planted, "PLANTED", PLANTED[:2])
-    monkeypatch.setattr(planted, "noticed", lambda error: "the replay" if error == PLANTED[0] else None)
+    monkeypatch.setattr(mutants, "noticed", lambda error: "the replay" if error == PLANTED[0] else None)
     assert cli.main(["mutants", "--core"]) == 1
     assert "2 errors planted in the core: 1 noticed, 1 not" in capsys.readouterr().out

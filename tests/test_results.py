@@ -26,6 +26,7 @@ from softmax_trick.measurements.results import (
     outcome,
     write_results,
 )
+from softmax_trick.proofs import CLAIMS
 from softmax_trick.proofs.section_4_curves import NORMALIZED
 from softmax_trick.proofs.section_4_experiments import EVERY
 
@@ -284,7 +285,7 @@ def test_an_interval_that_leaves_it_open_is_the_reason():
         return Run("n0", loss, "mnist", seed, 40, 9_100, 10_000, train_loss=curve, test_loss=curve, test_accuracy=curve)
 
     runs = tuple(run(loss, seed) for loss in EVERY for seed in range(3))
-    result = Ledger(results=Results("results.json", runs)).result("S4.1.3.stable")
+    result = Ledger(CLAIMS, results=Results("results.json", runs)).result("S4.1.3.stable")
     assert result.verdict is Verdict.UNDECIDED
     assert result.judgement.reason == "experiment: the interval leaves it open"
 
@@ -310,13 +311,13 @@ def test_whether_it_learns_with_normalize_at_the_papers_rate(correct, epochs, ve
     numbered = list(enumerate(correct))
     runs = [Run(net, NORMALIZE, "mnist", seed, epochs, n, 10_000) for net in ("n0", "n1") for seed, n in numbered]
     longtail = Run("n0", NORMALIZE, "mnist", 9, epochs + 1, 9999, 10_000, settings={"imbalance": 100.0})
-    ledger = Ledger(results=Results("results.json", (*runs, longtail)))
+    ledger = Ledger(CLAIMS, results=Results("results.json", (*runs, longtail)))
     result = ledger.result("S3.normalize.diverges")
     assert result.evidence[0].outcome == verdict
     assert result.evidence[0].figures[0].runs == len(correct)
     # Planted: a run at another rate, which learns, does not count against what the paper says of its own.
     slower = [replace(run, settings={"lr": 1e-4}, epochs=epochs + 1, correct=8300 + run.seed) for run in runs]
-    ledger = Ledger(results=Results("results.json", (*slower,)))
+    ledger = Ledger(CLAIMS, results=Results("results.json", (*slower,)))
     assert ledger.result("S3.normalize.diverges").evidence[0].outcome == "open"
     if len(correct) > 1:
         assert ledger.result("S3.normalize.rate").evidence[0].outcome == "holds"

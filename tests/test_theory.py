@@ -82,7 +82,7 @@ def test_the_false_ones_are_all_there():
 
 
 def verdict(name):
-    return Ledger().result(name).verdict
+    return Ledger(CLAIMS).result(name).verdict
 
 
 def test_a_true_print_would_not_be_refuted():
@@ -225,7 +225,7 @@ def test_whether_a_dilation_helps_on_long_tails(tail, outcome):
         for seed, noise in enumerate(row)
     ]
     runs.append(Run("n0", "vs-loss", "mnist", 0, 5, 10_000, 10_000))
-    found = Ledger(results=Results("made-up.json", tuple(runs))).result("S5.dilation")
+    found = Ledger(CLAIMS, results=Results("made-up.json", tuple(runs))).result("S5.dilation")
     assert found.evidence[0].outcome == outcome
     assert len(found.evidence[0].figures) == 2
 
@@ -238,7 +238,7 @@ def test_a_perceptron_among_the_networks_would_be_seen(monkeypatch):
 def test_a_missing_implication_is_seen(monkeypatch):
     """(1) -> (2), (2) -> (3) and (3) -> (2) do not lead back to (1)."""
     monkeypatch.setattr(theorem_a1_steps, "PRINTED_IMPLICATIONS", {(1, 2), (2, 3), (3, 2)})
-    result = Ledger().result("A1.order")
+    result = Ledger(CLAIMS).result("A1.order")
     assert result.verdict is Verdict.REFUTED
     assert "(2, 1)" in str(result.witness)
 

@@ -135,7 +135,7 @@ def test_evidence_gathered_without_torch_is_not_complete_once_it_is_there(
     kept = cache.find(claim)
     assert kept is not None
     assert "libraries" in kept.changed
-    found = Ledger(cache=cache).result(claim.id)
+    found = Ledger(CLAIMS, cache=cache).result(claim.id)
     assert not found.cached
     assert {item.outcome for item in found.evidence} == {"holds"}
     cache.save(claim, kept.evidence)  # as where torch is there and cannot be imported

@@ -34,7 +34,8 @@ def add(commands: Any) -> None:
 
 
 def _planted() -> int:
-    from softmax_trick.ledger.planted import PLANTED, noticed
+    from softmax_trick.ledger.planted import PLANTED
+    from softmax_trick.proofs.mutants import noticed
 
     unnoticed = 0
     for error in PLANTED:

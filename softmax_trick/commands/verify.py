@@ -236,13 +236,14 @@ def _folder(place: Path | None) -> Path | None:
 def _kernel(fresh: bool, errors: Console) -> Kernel | None:
     """What Coq's kernel says; without Coq a line that says what to install, and nothing else is different."""
     from softmax_trick.ledger.kernel import HOW_TO_INSTALL, find_coqc, run
+    from softmax_trick.proofs import in_coq
 
     coqc = find_coqc()
     if not coqc:
         complain(f"softmax-trick: --kernel: there is no coqc on the PATH: {HOW_TO_INSTALL}")
         return None
     with errors.status("Coq checks the theorems of proofs/coq"):
-        return run(coqc, fresh=fresh)
+        return run(coqc, in_coq(), fresh=fresh)
 
 
 def _results(file: Path | None) -> Any:

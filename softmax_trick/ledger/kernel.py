@@ -21,12 +21,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from softmax_trick.ledger.cache import default_folder
-from softmax_trick.ledger.claims import Evidence, Step
+from softmax_trick.ledger.claims import Claim, Evidence, Step
 from softmax_trick.ledger.formulas import Formula
 from softmax_trick.system.files import parse_json, write_whole
 from softmax_trick.system.signature import sign, verified
@@ -81,15 +80,15 @@ class Ties:
     theorems: tuple[Tie, ...]
 
     @classmethod
-    def read(cls, text: str) -> Ties:
-        """The ties that a TOML text describes.
+    def read(cls, text: str, claims: Mapping[str, Claim]) -> Ties:
+        """The ties of claims that a TOML text describes.
 
         Raises:
             KernelError: it is no such text, or names the formula of what is no claim of one formula.
         """
         try:
             content = tomllib.loads(text)
-            theorems = tuple(Tie(**_tuples(entry)) for entry in content.pop("theorem"))
+            theorems = tuple(Tie(**_tuples(entry, claims)) for entry in content.pop("theorem"))
             ties = cls(theorems=theorems, **content)
         except (tomllib.TOMLDecodeError, TypeError, KeyError, AttributeError) as error:
             raise KernelError(f"{TIES} cannot be read: {error}") from error
@@ -107,19 +106,18 @@ class Ties:
         return found
 
 
-def _tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _tuples(entry: Mapping[str, Any], claims: Mapping[str, Claim]) -> dict[str, Any]:
     lists = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     covers = {claim: tuple(steps) for claim, steps in entry.get("covers", {}).items()}
-    return {**lists, "covers": covers, "formulas": {claim: _said(claim) for claim in entry.get("formulas", ())}}
+    formulas = {name: _said(name, claims.get(name)) for name in entry.get("formulas", ())}
+    return {**lists, "covers": covers, "formulas": formulas}
 
 
-def _said(claim: str) -> Formula:
-    """What a claim of the paper's ledger says."""
-    from softmax_trick.proofs import CLAIMS
-
-    if claim not in CLAIMS or len(CLAIMS[claim].stated) != 1:
-        raise KernelError(f"{TIES}: {claim} is no claim of one formula")
-    return CLAIMS[claim].stated[0]
+def _said(name: str, claim: Claim | None) -> Formula:
+    """What a claim says."""
+    if claim is None or len(claim.stated) != 1:
+        raise KernelError(f"{TIES}: {name} is no claim of one formula")
+    return claim.stated[0]
 
 
 def as_coq(claim: str, formula: Formula) -> str:
@@ -145,11 +143,10 @@ class Sources:
     ties: Ties
 
     @classmethod
-    def installed(cls) -> Sources:
-        """Those of this package."""
-        folder = files("softmax_trick.proofs").joinpath("coq")
-        modules = {name: folder.joinpath(f"{name}.v").read_text(encoding="utf-8") for name in MODULES}
-        return cls(modules, Ties.read(folder.joinpath(TIES).read_text(encoding="utf-8")))
+    def read(cls, folder: Path, claims: Mapping[str, Claim]) -> Sources:
+        """Those in a folder, tied to these claims."""
+        modules = {name: (folder / f"{name}.v").read_text(encoding="utf-8") for name in MODULES}
+        return cls(modules, Ties.read((folder / TIES).read_text(encoding="utf-8"), claims))
 
 
 # --- what Coq prints --------------------------------------------------------------------------------------------------
@@ -488,16 +485,15 @@ def find_coqc() -> str | None:
     return shutil.which("coqc")
 
 
-def run(coqc: str, sources: Sources | None = None, folder: Path | None = None, fresh: bool = False) -> Kernel:
+def run(coqc: str, sources: Sources, folder: Path | None = None, fresh: bool = False) -> Kernel:
     """Let the kernel check the proofs; what it printed is kept, and used again while nothing has changed.
 
     Args:
         coqc: the command.
-        sources: the package's own if not given.
+        sources: the proofs, and the ties.
         folder: where the answers are kept; the evidence's folder if not given.
         fresh: whether answers of earlier runs are ignored.
     """
-    sources = sources or Sources.installed()
     kept = (folder or default_folder()) / KEPT
     try:
         digest = _digest(version_of(coqc), sources)

@@ -7,7 +7,7 @@ a true one is not proved; or by verify, if a claim loses its verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -20,7 +20,7 @@ import sympy as sp
 import z3
 
 from softmax_trick.ledger.claims import Claim
-from softmax_trick.ledger.mutants import failures, run
+from softmax_trick.ledger.mutants import Mutant, failures, run
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.symbolic import (
     EVERY_K,
@@ -44,7 +44,6 @@ from softmax_trick.symbolic.normal_form import NormalForm as Form
 from softmax_trick.symbolic.normal_form import _Reduction as Reduction
 from softmax_trick.symbolic.replay import Disagreement
 
-CLAIMS = ("T1.4a", "A1.1-2", "A1.2-3r", "A1r.targets", "X.blurring", "A1.2-1.fractions", "T1.elementary.log-sum-exp")
 CLASSES = (1, 2, 3)  # for which the claims are decided by explicit algebra
 MUTANTS = 6  # made from those claims
 
@@ -419,10 +418,20 @@ def _deltas(value: int) -> tuple[Any, Any]:
 # --- what notices them ------------------------------------------------------------------------------------------------
 
 
-def noticed(error: Planted) -> str | None:
-    """What notices the error: "the replay", "a statement", "the mutants", "verify"; None if nothing does."""
+Catalogue = Callable[[Iterable[Claim]], list[Mutant]]
+
+
+def noticed(error: Planted, claims: Iterable[Claim], catalogue: Catalogue) -> str | None:
+    """What notices the error: "the replay", "a statement", "the mutants", "verify"; None if nothing does.
+
+    Args:
+        error: the error.
+        claims: some that are proved.
+        catalogue: the mutants of claims.
+    """
+    few = [replace(claim, classes=[k for k in claim.classes if k in CLASSES], sample=None) for claim in claims]
     with error.planted():
-        return _by_statements() or _by_mutants() or _by_verify()
+        return _by_statements() or _by_mutants(few, catalogue) or _by_verify(few)
 
 
 def _by_statements() -> str | None:
@@ -465,23 +474,16 @@ def _is_right(witness: decision.Witness, expression: sp.Expr) -> bool:
     return bool(abs(sp.N(value(expression) - witness.value)) < 1e-9)
 
 
-def _claims() -> dict[str, Claim]:
-    from softmax_trick.proofs import CLAIMS as ALL
-
-    return {name: replace(ALL[name], classes=[k for k in ALL[name].classes if k in CLASSES]) for name in CLAIMS}
-
-
-def _by_mutants() -> str | None:
-    from softmax_trick.proofs.mutants import catalogue
-
-    chosen = [mutant for mutant in catalogue(_claims().values()) if mutant.of in CLAIMS][:MUTANTS]
+def _by_mutants(claims: Sequence[Claim], catalogue: Catalogue) -> str | None:
+    names = {claim.id for claim in claims}
+    chosen = [mutant for mutant in catalogue(claims) if mutant.of in names][:MUTANTS]
     failed = failures(list(run(chosen)))
     return f"the mutants ({failed[0]})" if failed else None
 
 
-def _by_verify() -> str | None:
-    ledger = Ledger(_claims())
-    for name in CLAIMS:
+def _by_verify(claims: Sequence[Claim]) -> str | None:
+    ledger = Ledger({claim.id: claim for claim in claims})
+    for name in ledger.claims:
         if (verdict := ledger.result(name).verdict) != "proved":
             return f"verify ({name} is {verdict})"
     return None

@@ -22,7 +22,7 @@ from softmax_trick.ledger.cache import Cache, Entry
 from softmax_trick.ledger.claims import Claim, Evidence, Judgement, Rung, Verdict, judge
 from softmax_trick.ledger.digests import Digest, digest, libraries
 from softmax_trick.ledger.parallel import Gatherers
-from softmax_trick.measurements.results import Results, committed_results
+from softmax_trick.measurements.results import Results
 from softmax_trick.system.extras import remedy
 from softmax_trick.system.shown import Shown
 
@@ -102,7 +102,7 @@ class Ledger:
     """Claims and the results reached so far; each claim is run once, and after those that it rests on.
 
     Args:
-        claims: by ID; the paper's if not given.
+        claims: by ID.
         cache: where evidence of earlier runs is found and evidence of this run is kept; nowhere if not given.
         results: the experiments from which the measured claims take their figures, if there are any.
         run: whether claims are run. If not, the results are those of earlier runs, stale or not.
@@ -112,17 +112,13 @@ class Ledger:
 
     def __init__(
         self,
-        claims: Mapping[str, Claim] | None = None,
+        claims: Mapping[str, Claim],
         cache: Cache | None = None,
         results: Results | None = None,
         run: bool = True,
         fresh: bool = False,
         kernel: Callable[[str, tuple[Evidence, ...]], tuple[Evidence, ...]] | None = None,
     ) -> None:
-        if claims is None:
-            from softmax_trick.proofs import CLAIMS
-
-            claims = CLAIMS
         self.claims = claims
         self.results_of_experiments = results
         self._cache, self._runs, self._fresh, self._kernel = cache, run, fresh, kernel
@@ -236,16 +232,6 @@ class Ledger:
         if name in self._running or name not in self.claims:
             return False
         return self.result(name).verdict is Verdict.PROVED
-
-
-def verify(*ids: str) -> list[Result]:
-    """Decide the claims of these IDs or patterns, or all of them; what is measured, by the project's own results.
-
-    Raises:
-        UnknownClaim: there is no claim of such an ID or pattern.
-    """
-    ledger = Ledger(results=committed_results())
-    return [ledger.result(name) for name in ledger.select(ids)]
 
 
 def differences(results: Sequence[Result], recorded: Mapping[str, str]) -> list[str]:

@@ -21,7 +21,7 @@ from softmax_trick.ledger.kernel import HOW_TO_INSTALL, find_coqc
 from softmax_trick.ledger.kernel import run as ask_coq
 from softmax_trick.ledger.run import Ledger, Result
 from softmax_trick.measurements.results import committed_results
-from softmax_trick.proofs import CLAIMS, PAPER
+from softmax_trick.proofs import CLAIMS, PAPER, in_coq
 from softmax_trick.proofs.mutants import catalogue
 from softmax_trick.report import rungs
 from softmax_trick.report.console import claim_in_full, counts, show, table_of_parts
@@ -40,8 +40,8 @@ def main() -> None:
     coqc = find_coqc()
     if not coqc:
         print(f"README.md's table of rungs is left as it is: it needs coqc ({HOW_TO_INSTALL})", file=sys.stderr)
-    kernels = [None, ask_coq(coqc).add_to] if coqc else [None]
-    ledgers = [Ledger(cache=Cache(), results=committed_results(), kernel=one) for one in kernels]
+    kernels = [None, ask_coq(coqc, in_coq()).add_to] if coqc else [None]
+    ledgers = [Ledger(CLAIMS, cache=Cache(), results=committed_results(), kernel=one) for one in kernels]
     results, *lifted = map(_decided, ledgers)
     readme = renewed((root / "README.md").read_text(encoding="utf-8"), results, lifted[0] if lifted else None)
     pages = {

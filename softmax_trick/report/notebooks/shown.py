@@ -10,11 +10,12 @@ import sympy as sp
 from softmax_trick.deciding.decision import Decision
 from softmax_trick.ledger.cache import Cache
 from softmax_trick.ledger.run import Ledger
+from softmax_trick.proofs import CLAIMS
 from softmax_trick.statements.statement import decide
 from softmax_trick.symbolic import decide as decide_zero
 
 # The claims of the paper: each is decided once, after those that it rests on. Evidence is kept as by `make verify`.
-decided = Ledger(cache=Cache()).result
+decided = Ledger(CLAIMS, cache=Cache()).result
 
 
 class NotAsSaid(Exception):

@@ -24,6 +24,7 @@ with needed():
     from softmax_trick.ledger.cache import Cache
     from softmax_trick.ledger.run import Ledger
     from softmax_trick.measurements.results import LONG_ENOUGH, Results, committed_results
+    from softmax_trick.proofs import CLAIMS
     from softmax_trick.report.charts import charts
     from softmax_trick.report.experiments_tables import shown, statements, tables
     from softmax_trick.report.notebook import in_brief
@@ -35,7 +36,7 @@ make_reproducible()
 results = committed_results()
 if results is None:
     raise SystemExit("results/ holds no results: softmax-trick sweep table3 makes some")
-decided = Ledger(cache=Cache(), results=results).result
+decided = Ledger(CLAIMS, cache=Cache(), results=results).result
 
 __all__ = [
     "COMPARED",
