@@ -80,8 +80,10 @@ def is_installed(package: str) -> bool:
 
 def why_not_imported(package: str, error: BaseException) -> str:
     """Why a package cannot be imported, "is not installed", if it is that of which an error speaks; else ""."""
-    if isinstance(error, ModuleNotFoundError) and error.name == package:
-        return "is not installed"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        of_it = error.name.startswith(f"{package}.") and not is_installed(package)
+        if error.name == package or of_it:
+            return "is not installed"
     try:
         importlib.import_module(package)
     except Exception as again:
