@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 from test_house import imports, the_package
 
+from softmax_trick.cli import main
 from softmax_trick.ledger.cache import Cache
 from softmax_trick.ledger.claims import Evidence, judge
+from softmax_trick.ledger.paper import Paper
 from softmax_trick.ledger.run import Ledger, Result, differences, left_out
 from softmax_trick.proofs import CLAIMS, PAPER
 from softmax_trick.system.extras import MissingExtra, missing_extra, wanted, why_not_imported
@@ -109,7 +111,7 @@ def test_what_needs_torch_says_so_in_one_line(command: tuple[str, ...], said: Sa
 def test_claims_are_decided_and_what_was_not_run_is_said(folder: Path, said: Said, verified: tuple[str, ...]) -> None:
     status, _, errors = said[verified]
     assert status == 0
-    assert errors.strip() == (
+    assert errors.splitlines()[-1] == (
         "softmax-trick: not run: 4 checks by torch, which alone decide 1 claim: torch is not installed: " + REMEDY
     )
     written = json.loads((folder / "claims.json").read_text())
@@ -166,6 +168,20 @@ def test_only_what_was_not_run_is_no_difference_from_the_record():
         result = Result(claim, judge(found), found, (), ())
         assert bool(differences([result], recorded)) is different
         assert left_out([result]).startswith("not run: 1 check by torch")
+
+
+def test_a_verdict_that_was_not_reached_is_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Planted: of two claims only the one that was run is recorded anew."""
+    missing = evidence("not run", engine="torch", reason="torch is not installed")
+    found = {"T1.4a": evidence("holds", complete=True), "S1.separated": missing}
+    monkeypatch.setattr(Ledger, "gather", lambda self, claim: (found[claim.id],))
+    kept: list[dict[str, Any]] = []
+    monkeypatch.setattr(Paper, "keep", lambda self, verdicts: kept.append(dict(verdicts)))
+    assert main(["verify", *found, "--record", "--fresh"]) == 0
+    assert kept == [{"T1.4a": "proved"}]
+    assert "not run: 1 check by torch" in capsys.readouterr().err
 
 
 # --- why a package is not there ---------------------------------------------------------------------------------------

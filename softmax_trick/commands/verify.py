@@ -123,7 +123,8 @@ def run(options: argparse.Namespace) -> int:
     status = OK if all(written) else DIFFERENT
     if options.record:
         try:
-            say(f"recorded in {paper.keep({one.claim.id: one.verdict for one in results})}")
+            reached = {one.claim.id: one.verdict for one in results if not one.judgement.not_run}
+            say(f"recorded in {paper.keep(reached)}")
         except (ValueError, OSError) as error:
             complain(f"softmax-trick: the verdicts could not be recorded: {error}")
             status = DIFFERENT

@@ -19,7 +19,7 @@ from rich.terminal_theme import MONOKAI
 from softmax_trick.ledger.cache import Cache
 from softmax_trick.ledger.kernel import HOW_TO_INSTALL, find_coqc
 from softmax_trick.ledger.kernel import run as ask_coq
-from softmax_trick.ledger.run import Ledger, Result
+from softmax_trick.ledger.run import Ledger, Result, left_out
 from softmax_trick.measurements.results import committed_results
 from softmax_trick.proofs import CLAIMS, PAPER, in_coq
 from softmax_trick.proofs.mutants import catalogue
@@ -43,6 +43,8 @@ def main() -> None:
     kernels = [None, ask_coq(coqc, in_coq()).add_to] if coqc else [None]
     ledgers = [Ledger(CLAIMS, cache=Cache(), results=committed_results(), kernel=one) for one in kernels]
     results, *lifted = map(_decided, ledgers)
+    if missing := left_out(results):
+        sys.exit(f"nothing is renewed: {missing}")
     readme = renewed((root / "README.md").read_text(encoding="utf-8"), results, lifted[0] if lifted else None)
     pages = {
         "docs/errata.md": errata(results),
