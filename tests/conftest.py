@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import softmax_trick
 from softmax_trick.commands import train
 from softmax_trick.ledger.cache import Cache
 from softmax_trick.ledger.run import Ledger
@@ -17,6 +18,10 @@ from softmax_trick.training.data import DataSet, Split
 # Before torch is imported, here and in subprocesses: on tensors this small, OpenMP's threads that wait by spinning take
 # the cores from those that work. As `softmax_trick.train` does for itself.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Where the package is installed and not editable, processes must not import the folder of its source, which has no
+# proofs inside.
+if Path(softmax_trick.__file__).parents[1] != Path(__file__).parents[1]:
+    os.environ["PYTHONSAFEPATH"] = "1"
 # The evidence that tests keep is theirs, and of this session; the workers of pytest-xdist share it.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["SOFTMAX_TRICK_CACHE"] = tempfile.mkdtemp(prefix="softmax-trick-tests-")

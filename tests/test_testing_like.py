@@ -120,9 +120,9 @@ WRONG: dict[str, tuple[str, Loss, str]] = {
         ),
         "value",
     ),
-    "softplus linear above 20": (
+    "softplus linear above 10": (
         "bce",
-        lambda x, t: (torch.where(x > 20, x, F.softplus(x, threshold=100)) - t * x).sum(),
+        lambda x, t: (torch.where(x > 10, x, F.softplus(x, threshold=100)) - t * x).sum(),
         "saturation",
     ),
     "Huber with a quadratic end": ("huber", lambda x, t: ((x - t) ** 2 / 2).sum(), "value"),
