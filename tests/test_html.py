@@ -281,6 +281,7 @@ def test_findings_of_another_ledger_are_its_refuted_claims():
     paper = Paper("A paper", "somebody", {})
     said = found_by(ledger_page(hand_made(), paper))
     assert "✗ refuted: S1.false <b>false</b> & so" in said
+    assert "S1.false <b>false</b> & so Instead: ✓ proved: S1.true true" in said
     assert "S5.wrong wrong Instead: It is 1 ." in said
     assert "Nothing here is refuted." in found_by(ledger_page(hand_made()[1:2], paper))
     many = [decided(name, Verdict.REFUTED) for name in list(CLAIMS)[:13]]

@@ -104,7 +104,7 @@ def _findings(results: Sequence[Result], paper: Paper | None) -> str:
         said.append(WHAT_HOLDS)
     sentences = "".join(_sentence(one, shown) for one in said)
     refuted = [result for result in results if result.verdict is Verdict.REFUTED]
-    titles = [f"<li>{link(one, one.claim.heading)}{_instead(one)}</li>" for one in refuted]
+    titles = [f"<li>{link(one, one.claim.heading)}{_instead(one, shown)}</li>" for one in refuted]
     at_once = 0 if said else FEW
     content = [f"<ol>{sentences}</ol>"] if said else []
     if titles[:at_once]:
@@ -120,8 +120,10 @@ def _sentence(finding: MainFinding, shown: Mapping[str, Result]) -> str:
     return f'<li>{escape(finding.sentence)} <span class="refs">{links}</span></li>'
 
 
-def _instead(result: Result) -> str:
-    return f" <span>Instead: {text(result.claim.correction)}</span>" if result.claim.correction else ""
+def _instead(result: Result, shown: Mapping[str, Result]) -> str:
+    repair = shown.get(result.claim.repaired_by or "")
+    instead = link(repair, repair.claim.heading) if repair else text(result.claim.correction)
+    return f" <span>Instead: {instead}</span>" if instead else ""
 
 
 def _how_to_read(results: Sequence[Result]) -> str:
