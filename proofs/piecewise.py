@@ -17,7 +17,7 @@ from softmax_trick.symbolic import EVERY_K, GivenK, contract, index
 if TYPE_CHECKING:
     import z3
 
-HARD = ("hardtanh", "hardsigmoid", "hardsigmoid_torch")
+HARD = tuple(name for name, entry in NORMALIZERS.items() if entry.kinks)
 SCORE = GivenK(1).vector("x")[1]
 
 

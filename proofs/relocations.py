@@ -88,7 +88,8 @@ def hard_elementwise_has_no_p2(facts: Findings) -> None:
 
     h = z3.Real("h")
     near = z3.And(h > 0, h < 1)
-    for name, kink, slope in zip(piecewise.HARD, (1, 2, 3), ("1", "1/4", "1/6"), strict=True):
+    for name, slope in zip(piecewise.HARD, ("1", "1/4", "1/6"), strict=True):
+        kink = max(NORMALIZERS[name].kinks)
         piecewise.acts_on_each_score(facts, name)
         f, _ = piecewise.of_one_score(name)
         left, middle, right = (piecewise.at(f, score) for score in (kink - h, z3.RealVal(kink), kink + h))

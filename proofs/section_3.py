@@ -107,8 +107,8 @@ def two_have_kinks(facts: Findings) -> None:
     import z3
 
     h = z3.Real("h")
-    kinks = {"hardtanh": (1, Fraction(1)), "hardsigmoid": (2, Fraction(1, 4))}
-    for name, (kink, slope) in kinks.items():
+    for name, slope in (("hardtanh", Fraction(1)), ("hardsigmoid", Fraction(1, 4))):
+        kink = max(NORMALIZERS[name].kinks)
         f, _ = of_one_score(name)
         here = at(f, z3.RealVal(kink))
         left = here - at(f, kink - h) == z3.Q(slope.numerator, slope.denominator) * h

@@ -43,6 +43,7 @@ class Normalizer(Shown):
         torch_potential: P for scores of shape (..., K); a tensor of shape (...).
         relative: whether `torch` gives each soft score to a relative accuracy, however small it is. `check_loss` and
             `check_normalizer` then ask it of others too; if not, an accuracy relative to 1.
+        kinks: of a function of each score alone, the scores at which it has no derivative.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Normalizer(Shown):
     torch: Callable[..., Tensor]
     torch_potential: Callable[[Tensor], Tensor]
     relative: bool = False
+    kinks: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"normalizer {self.title}: {self.source}; targets in {list(self.target_range)}"
@@ -285,6 +287,7 @@ NORMALIZERS: dict[str, Normalizer] = {
             symbolic_potential=lambda x: x.map(_huber).sum(),
             torch=_torch_hardtanh,
             torch_potential=lambda x: _torch_huber(x).sum(-1),
+            kinks=(-1, 1),
         ),
         Normalizer(
             name="hardsigmoid",
@@ -294,6 +297,7 @@ NORMALIZERS: dict[str, Normalizer] = {
             symbolic_potential=lambda x: x.map(lambda s: _huber(s / 2) + s / 2).sum(),
             torch=_torch_hardsigmoid,
             torch_potential=lambda x: (_torch_huber(x / 2) + x / 2).sum(-1),
+            kinks=(-2, 2),
         ),
         Normalizer(
             name="hardsigmoid_torch",
@@ -303,6 +307,7 @@ NORMALIZERS: dict[str, Normalizer] = {
             symbolic_potential=lambda x: x.map(lambda s: 3 * _huber(s / 3) / 2 + s / 2).sum(),
             torch=_torch_hardsigmoid_of_torch,
             torch_potential=lambda x: (1.5 * _torch_huber(x / 3) + x / 2).sum(-1),
+            kinks=(-3, 3),
         ),
     )
 }

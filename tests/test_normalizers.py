@@ -42,6 +42,17 @@ def test_the_gradient_of_a_piecewise_potential_is_the_normalizer_on_each_piece(n
         assert decide(area.diff(x[1]) - value).status == "zero"
 
 
+@pytest.mark.parametrize("name", NORMALIZERS)
+def test_the_kinks_are_where_the_derivative_jumps(name):
+    """And there alone: between the pieces of F for one score."""
+    entry, x = NORMALIZERS[name], GivenK(1).vector("x")
+    soft = sp.piecewise_fold(entry.symbolic(x)[1])
+    borders = sorted(condition.gts for _, condition in soft.args[:-1]) if soft.has(sp.Piecewise) else []
+    slopes = [value.diff(x[1]) for value, _ in soft.args] if borders else []
+    jumps = [at for at, left, right in zip(borders, slopes, slopes[1:], strict=False) if (left - right).subs(x[1], at)]
+    assert tuple(jumps) == entry.kinks
+
+
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(name=st.sampled_from(list(NORMALIZERS)), raw=st.lists(st.integers(-12, 12), min_size=1, max_size=4))
 def test_the_sympy_and_the_torch_form_agree(name, raw):
