@@ -129,6 +129,7 @@ def _plain(value):
     return tuple(value) if isinstance(value, range | tuple) else value
 
 
+@pytest.mark.slow
 def test_the_paper_is_read_with_neither_its_proofs_nor_sympy_nor_torch(tmp_path):
     """In a process of its own: what was kept by the first is what the second lists."""
     script = (

@@ -31,76 +31,6 @@ from softmax_trick.proofs.section_4 import CLAIMS
 SECTION_4 = {claim.id: claim for claim in (*tables.CLAIMS, *CLAIMS)}
 WITH_THEOREMS = SECTION_4 | {claim.id: claim for claim in (*theorem_1.CLAIMS, *theorem_a1.CLAIMS)}
 
-EXPECTED = {
-    "Tab2": "proved",  # 26 cells exact; four of Tanh's six are off by a unit
-    "Tab4": "refuted",  # N0: 99.45 - 99.41 = 0.04, printed 0.00; 99.50 - 99.47 = 0.03, printed 0.13
-    "Tab4r": "proved",
-    "S4.no-worse": "proved",
-    "E7": "proved",
-    "S4.tau": "refuted",  # 10 / (10 + 10) is not 10 / (5 + 10)
-    "S4.tau-r": "proved",
-    "S4.tau-order": "refuted",  # 15/35 < 10/20, and 35 > 20
-    "S4.tau-order-r": "proved",
-    "E8": "proved",
-    "S4.1.options": "proved",
-    "S4.1.reductions": "proved",
-    "S4.1.only-none": "refuted",  # the gradients of sum_n l_n and of ones . l are the same
-    "S4.1.only-none-r": "proved",
-    "S4.1.n0": "proved",
-    "S4.1.n0-features": "refuted",  # 28 -> 13 -> 6: 64 * 36; 28 -> 14 -> 7: 64 * 49
-    "S4.1.dropout": "measured",
-    "S4.1.n1-blocks": "refuted",  # C128 is in no block
-    "S4.1.n1-convolutional": "proved",
-    "S4.1.n1-resolution": "refuted",  # 24 -> 12, 8 -> 4
-    "S4.1.n1-padding": "proved",  # without: 24 -> 11 -> 9 -> 7 -> 3, and 4 x 4 does not fit
-    "S4.1.hardsigmoid": "proved",
-    "S4.1.hardtanh-torch": "proved",
-    "S4.1.hardsigmoid-torch": "refuted",  # at 2: 1, and 5/6
-    "S4.1.hardsigmoid-torch-r": "proved",
-    "S4.1.torch-soft": "measured",
-    "S4.1.none-identical": "refuted",  # N1: 99.58 and 99.62
-    "S4.1.mean-sum": "refuted",  # N1: 99.61 and 99.59, SoftMax 99.62
-    "S4.1.hard": "refuted",  # N1r: Hsigmoid 99.61, none and sum 99.64
-    "S4.1.hard-r": "proved",
-    "S4.1.errors": "proved",
-    "S4.1.dozen": "proved",  # the most is 11: N1r, Htanh against mean
-    "S4.1.1.aggregation": "proved",
-    "S4.1.1.relocation": "proved",
-    "S4.1.1.bias": "proved",
-    "S4.1.1.n1r": "proved",
-    "S4.1.1.pluses": "proved",
-    "S4.1.1.architecture": "proved",
-    "S4.1.1.greatest": "proved",
-    "S4.1.1.smallest": "refuted",  # Tanh -0.50, Hsigmoid -1.25, Htanh -1.35
-    "S4.1.1.relocated": "proved",
-    "S4.1.2.pluses": "proved",  # 24 to 3 as printed, 25 to 3 by Table 3
-    "S4.1.2.soft": "refuted",  # Tanh, N0: 99.45 against mean 99.45 and sum 99.47
-    "S4.1.2.softmax-worse": "proved",
-    "S4.1.2.levels": "proved",
-    "S4.1.2.largest": "refuted",  # the column is -4, 0, -6, 1, 4, 3
-    "S4.1.2.fifteen": "proved",
-    "S4.1.2.margin": "proved",  # 59 against 44 errors: p = 0.17
-    "S4.1.2.relocation": "proved",
-    "S4.1.2.best": "proved",
-    "S4.1.2.same": "proved",  # 45 against 31: p = 0.135
-    "S4.1.3.split": "proved",
-    "S4.1.3.mse": "refuted",  # 4 errors of 1/2: 1 / n_b = 1/2, and 1 / (n_b K) = 1/4
-    "S4.1.3.range": "proved",
-    "S4.1.3.panels": "refuted",  # CE sum is in two sets of the list, and in no panel but the first
-    "S4.1.3.clusters": "proved",
-    "S4.1.3.final-values": "proved",
-    "S4.1.3.figure-4": "proved",
-    "S4.1.3.n1-better": "proved",
-    "S4.2.vgg-shape": "proved",
-    "S4.2.parameters": "proved",  # 14,714,688 and 8,448 for batch normalization
-    "S4.2.ten-times": "proved",  # 14.7 M and 243,648
-    "S4.2.vgg16": "refuted",  # 13 + 1
-    "S4.2.range-gap": "proved",
-    "S4.2.near-95": "undecided",
-    "S4.2.humans": "undecided",
-    "S4.2.fewer-operations": "refuted",  # 13 and 5
-    "S4.2.savings": "refuted",  # 3.23, 3.16, 3.14
-}
 MEASURED = {name for name, claim in SECTION_4.items() if claim.measure}
 
 
@@ -109,15 +39,10 @@ def verdict(name: str) -> Verdict:
     return Ledger(WITH_THEOREMS).result(name).verdict
 
 
-def test_every_claim_is_expected_here():
-    assert set(SECTION_4) == set(EXPECTED) | MEASURED
-    assert len(SECTION_4) == len(tables.CLAIMS) + len(CLAIMS)
-
-
-@pytest.mark.parametrize("name", EXPECTED)
-def test_verdict(ledger, name):
+@pytest.mark.parametrize("name", [name for name in SECTION_4 if name not in MEASURED])
+def test_what_is_refuted_has_a_witness(ledger, name):
+    """Beside what test_ledger asks of every claim."""
     result = ledger.result(name)
-    assert result.verdict == EXPECTED[name], result.judgement.reason
     if result.verdict is Verdict.REFUTED:
         assert result.witness
         assert {item.outcome for item in result.evidence} - {"gave up"} == {"fails"}
