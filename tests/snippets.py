@@ -73,7 +73,7 @@ def run_page(page: str, folder: Path) -> int:
         Wrong: one fails, or does not print what is shown.
     """
     for name in ("examples", "results"):
-        if not (folder / name).exists():
+        if name in page and not (folder / name).exists():
             shutil.copytree(ROOT / name, folder / name)
     (folder / "docs").mkdir(exist_ok=True)  # where some pages write
     reader = Reader(folder)

