@@ -182,7 +182,8 @@ CLAIMS = (
     Claim(
         id="X.elementwise-no-p2",
         title="Sigmoid, Tanh and the hard forms have no property (P2), K >= 2",
-        statement=rf"$\neg {P2}$ for F the vector of Sigmoid or of Tanh; HardTanh and both HardSigmoids are not even "
+        statement=rf"$\formula{{not {P2}}}$ for F the vector of Sigmoid or of Tanh; HardTanh and both HardSigmoids are "
+        "not even "
         "differentiable",
         let=NAMES,
         source=COROLLARY,

@@ -15,7 +15,7 @@ from softmax_trick.ledger.proof import Proof
 from softmax_trick.proofs.operations import fewer_by_loop
 from softmax_trick.proofs.section_4_networks import N0, N1, VGG
 from softmax_trick.proofs.tables import ALPHA, CROSS_ENTROPY, ISBE, TABLE_3
-from softmax_trick.proofs.theorem_a1 import NAMES
+from softmax_trick.proofs.theorem_a1 import BY_SLACK, NAMES
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
 
 if TYPE_CHECKING:
@@ -125,7 +125,9 @@ SINGLE_RUNS = (
 )
 
 BY = {
-    "S0.only-generalised": by(statement=ONLY_GENERALISED_SOFTMAX, let=NAMES, counterexample=slack_has_the_trick),
+    "S0.only-generalised": by(
+        formulas=(ONLY_GENERALISED_SOFTMAX,), putting=BY_SLACK, let=NAMES, counterexample=slack_has_the_trick
+    ),
     "S0.not-degraded": by(
         Check("rational arithmetic", not_lower, "all pairs of cells in the rows of Table 3"),
         statement=f"in Table 3, no option of ISBE is {ALPHA.margin} points or more below an option of cross-entropy "
@@ -147,7 +149,9 @@ BY = {
     "S1.integrated": by(Check("torch", integrated_works, "two scores, 104 apart")),
     "S1.only-integration": by(Check("torch", separated_cannot_know, "two pairs of scores")),
     "S1.maximizing": by(counterexample=maximizing),
-    "S1.characterization": by(statement=ONLY_GENERALISED_SOFTMAX, let=NAMES, counterexample=slack_has_the_trick),
+    "S1.characterization": by(
+        formulas=(ONLY_GENERALISED_SOFTMAX,), putting=BY_SLACK, let=NAMES, counterexample=slack_has_the_trick
+    ),
 }
 
 CLAIMS = claims_of(Path(__file__).with_suffix(".toml"), BY)

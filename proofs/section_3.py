@@ -23,7 +23,10 @@ from softmax_trick.proofs.printed import LISTS, number
 from softmax_trick.proofs.tables import ISBE, TABLE_3
 from softmax_trick.proofs.theorem_1 import GRADIENT_OF_CE, TRICK
 from softmax_trick.proofs.theorem_a1 import (
-    DIFFERENTIABLE,
+    AT_EVERY_X,
+    BY_SLACK,
+    BY_SLACK_ALONE,
+    BY_SOFTMAX,
     NAMES,
     P2,
     P3,
@@ -311,8 +314,9 @@ CLAIMS = (
     Claim(
         id="S3.sufficient-and-necessary",
         title="(A2) is sufficient and necessary for (A3), as printed",
-        statement=rf"${P2} \iff {P3}$",
+        formulas=(f"{P2} iff {P3}",),
         let=NAMES,
+        putting=BY_SOFTMAX,
         source="section 3, on Theorem A1",
         quote="is both a sufficient and necessary condition for its combination with the cross-entropy unit",
         counterexample=p2_implies_p3_counterexample,
@@ -321,9 +325,11 @@ CLAIMS = (
     Claim(
         id="S3.only-relocated",
         title="a SoftMax-type Jacobian makes F a SoftMax with relocation",
-        statement=r"every $F$ with $\formula{J == diag(y) - outer(y, y)}$ is $\formula{softmax(x - c)}$",
+        formulas=(
+            f"({AT_EVERY_X} J == diag(y) - outer(y, y)) implies exists c: for all x, y = F(x): y == softmax(x - c)",
+        ),
         let=NAMES,
-        hypotheses=(DIFFERENTIABLE,),
+        putting=BY_SLACK_ALONE,
         source="section 3, on Theorem A1",
         quote="is a *SoftMax* function with optional relocation",
         counterexample=p2_implies_p1_counterexample,
@@ -332,7 +338,8 @@ CLAIMS = (
     Claim(
         id="S3.no-other-activation",
         title="no other activation has the SoftMax trick",
-        statement=ONLY_GENERALISED_SOFTMAX,
+        formulas=(ONLY_GENERALISED_SOFTMAX,),
+        putting=BY_SLACK,
         let=NAMES,
         source="section 3, on Theorem A1",
         quote="it is not possible to seek further improvements by changing the activation",
@@ -342,8 +349,8 @@ CLAIMS = (
     Claim(
         id="S3.monotonic",
         title="condition 2: SoftMax, Sigmoid, Tanh keep the order of the scores",
-        statement=r"$\formula{x[i] > x[j]} \implies \formula{softmax(x)[i] > softmax(x)[j]}, \ "
-        r"\formula{sigmoid(x[i]) > sigmoid(x[j])}, \ \formula{tanh(x[i]) > tanh(x[j])}$",
+        statement=r"$\formula{x[i] > x[j] implies softmax(x)[i] > softmax(x)[j] and sigmoid(x[i]) > sigmoid(x[j]) and "
+        r"tanh(x[i]) > tanh(x[j])}$",
         let="x: K; i: index K; j: index K",
         source="section 3, condition 2, and the sentence on the five functions",
         quote="Activations should be monotonic",

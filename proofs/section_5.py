@@ -19,7 +19,15 @@ from softmax_trick.proofs.printed import number
 from softmax_trick.proofs.section_1 import SINGLE_RUNS, not_lower
 from softmax_trick.proofs.tables import ALPHA, ISBE, TABLE_1, TABLE_2
 from softmax_trick.proofs.theorem_1 import TRICK
-from softmax_trick.proofs.theorem_a1 import DIFFERENTIABLE, GENERALISED, JACOBIAN, NAMES, p2_implies_p1_counterexample
+from softmax_trick.proofs.theorem_a1 import (
+    AT_EVERY_X,
+    BY_SLACK,
+    BY_SLACK_ALONE,
+    NAMES,
+    P1,
+    P2,
+    p2_implies_p1_counterexample,
+)
 from softmax_trick.proofs.theorem_a1_steps import ONLY_GENERALISED_SOFTMAX, slack_has_the_trick
 
 WITH_SLACK = "x: K; t: K distribution; y = softmax(x, slack=1)"
@@ -45,16 +53,6 @@ def needs_the_activation(p: Proof) -> None:
     p.shows("softmax(0*t) == sigmoid(0*t)", words="where all scores are 0, the two agree", let=SCORES)
     p.refuted(
         "Y - Y° depends on the activation", x="(log 3, 0)", t="(1, 0)", SoftMax="(-1/4, 1/4)", Sigmoid="(-1/4, 1/2)"
-    )
-
-
-def only_that_jacobian(p: Proof) -> None:
-    """The linear value y - t at each vertex t = e_j fixes the Jacobian: off from it, the trick is off by as much."""
-    vertex = "([k:K] delta(k, j))"
-    p.shows(
-        f"J[j, i] - (diag(y) - outer(y, y))[j, i] == -y[j]*(J.T @ (-{vertex}/y) - (y - {vertex}))[i]",
-        words="where the trick at t = e_j sets the right side to zero",
-        let="i: index K; j: index K",
     )
 
 
@@ -101,15 +99,24 @@ def share_is_not_time(p: Proof) -> None:
 
 
 BY = {
-    "S5.only-softmax-prevents": by(hypotheses=(DIFFERENTIABLE,), counterexample=slack_linearizes_too),
-    "S5.same-jacobian": by(hypotheses=(DIFFERENTIABLE,), proof=only_that_jacobian),
-    "S5.only-dilated": by(
-        statement=rf"every $F$ with $\formula{{{JACOBIAN}}}$ is $\formula{{{GENERALISED}}}$",
-        let=NAMES,
-        hypotheses=(DIFFERENTIABLE,),
-        counterexample=p2_implies_p1_counterexample,
+    "S5.only-softmax-prevents": by(
+        formulas=(f"(for all t: {AT_EVERY_X} J.T @ (-t/y) == y - t) implies for all x, y = F(x): y == softmax(x)",),
+        putting=BY_SLACK_ALONE,
+        counterexample=slack_linearizes_too,
     ),
-    "S5.only-trick": by(statement=ONLY_GENERALISED_SOFTMAX, let=NAMES, counterexample=slack_has_the_trick),
+    "S5.same-jacobian": by(
+        formulas=(
+            f"(for all l: {AT_EVERY_X} J.T @ (-onehot(l)/y) == y - onehot(l)) implies "
+            f"{AT_EVERY_X} J == diag(y) - outer(y, y)",
+        ),
+        let=NAMES,
+    ),
+    "S5.only-dilated": by(
+        formulas=(f"{P2} implies {P1}",), let=NAMES, putting=BY_SLACK, counterexample=p2_implies_p1_counterexample
+    ),
+    "S5.only-trick": by(
+        formulas=(ONLY_GENERALISED_SOFTMAX,), let=NAMES, putting=BY_SLACK, counterexample=slack_has_the_trick
+    ),
     "S5.without-participation": by(counterexample=needs_the_activation),
     "S5.no-worse": by(
         Check("rational arithmetic", four_others_not_lower, "all pairs of cells in the rows of Table 3"),

@@ -23,18 +23,19 @@ GENERALISED = "softmax(d*x - c)"
 DILATED = "(diag(y) - outer(y, y)) @ diag(d)"
 JACOBIAN = f"J == {DILATED}"
 TRICK = "J.T @ (-t/y) == d*(y - t)"
-NAMES = "x: K; y: K; t: K; c: K; d: K; J: K,K'"
+NAMES = "x: K; y: K; t: K unit; c: K; d: K; J: K,K'; l: label K"
 
-P1 = rf"\left[\exists c, d \in \mathbb{{R}}^K \ \forall x: \formula{{y == {GENERALISED}}}\right]"
-P2 = rf"\left[\exists d \in \mathbb{{R}}^K \ \forall x: \formula{{{JACOBIAN}}}\right]"
-P3 = rf"\left[\exists d \in \mathbb{{R}}^K \ \forall y^\circ \in [0,1]^K \ \forall x: \formula{{{TRICK}}}\right]"
-P3_SIMPLEX = P3.replace(r"[0,1]^K", r"[0,1]^K, \sum_k y^\circ_k = 1,")
-P3_VERTICES = P3.replace(r"[0,1]^K", r"\{e_1, \dots, e_K\}")
+AT_EVERY_X = "for all x, y = F(x), J = F'(x):"
+P1 = f"(exists c, d: for all x, y = F(x): y == {GENERALISED})"
+P2 = f"(exists d: {AT_EVERY_X} {JACOBIAN})"
+P3 = f"(exists d: for all t: {AT_EVERY_X} {TRICK})"
+P3_SIMPLEX = f"(exists d: for all t: sum(t) == 1 implies {AT_EVERY_X} {TRICK})"
+P3_VERTICES = f"(exists d: for all l: {AT_EVERY_X} J.T @ (-onehot(l)/y) == d*(y - onehot(l)))"
+NOWHERE_ZERO = "(for all x, y = F(x): y != 0)"
+ONE_POINT = "(exists x, y = F(x): y > 0 and sum(y) == 1)"
 DIFFERENTIABLE = (
     r"$F: \mathbb{R}^K \to \mathbb{R}^K \text{ differentiable}, \ y = F(x), \ J = \frac{\partial F(x)}{\partial x}$"
 )
-NOWHERE_ZERO = r"$y_i \ne 0 \text{ wherever } (A3) \text{ divides by it}$"
-ONE_POINT = r"$\exists x_0: F(x_0) \in (0,1)^K, \ \sum_i F_i(x_0) = 1$"
 
 # Any values y of F with (A2); the solution J of (A3) at the vertices; the family of the classification.
 WITH_JACOBIAN = f"y: K; d: K; J = {DILATED}"
@@ -42,6 +43,9 @@ SOLVED = "J = [j:K, i:K] d[i]*(delta(i, j) - y[i])*y[j]"
 FAMILY = "w = C + sum(a*exp(d*x)); y = a*exp(d*x)/w"
 UNITY = "1 - sum(y) == C/w"
 SLACK = "softmax(x, slack=1)"
+BY_SLACK_ALONE = f"F(x) = {SLACK}"
+BY_SLACK = f"{BY_SLACK_ALONE}; d = ones(K)"
+BY_SOFTMAX = "F(x) = softmax(x); d = ones(K)"
 
 
 # --- the implications as printed --------------------------------------------------------------------------------------
@@ -70,7 +74,7 @@ def p2_implies_p3_counterexample(p: Proof) -> None:
 
 def p2_implies_p3_repaired(p: Proof) -> None:
     """The paper's proof, with the hypothesis that it uses: 1^T t = 1."""
-    p.shows("J.T @ (-u/y) == d*(sum(u)*y - u)", words="for any u", let="u: K")
+    p.shows("J.T @ (-u/y) == d*(sum(u)*y - u)", words="for any u", let=f"{WITH_JACOBIAN}; u: K", where=("y != 0",))
     p.concludes()
 
 
@@ -82,11 +86,8 @@ def p3_implies_p2(p: Proof) -> None:
     p.shows(
         "[j:K, i:K] (A.T @ (-onehot(j)/y))[i] == [j:K, i:K] -A[j,i]/y[j]",
         words="for any A: (A3) at t = e_j tells row j of the Jacobian",
-        let="A: K,K'",
-    )
-    p.shows(
-        "[j:K, i:K] (J.T @ (-onehot(j)/y))[i] == [j:K, i:K] (d*(y - onehot(j)))[i]",
-        words="(A3) at t = e_j for every j: so J is the Jacobian",
+        let="y: K; A: K,K'",
+        where=("y != 0",),
     )
     p.concludes()
 
@@ -120,7 +121,7 @@ def p2_implies_p1_repaired(p: Proof) -> None:
     p.cites("sum y(x0) = 1 gives C = 0, hence sum y = 1 everywhere")
     p.cites("y_i(x0) > 0 gives a_i / w(x0) > 0; w is continuous and nowhere 0, so y_i > 0 everywhere")
     p.cites("y does not change if a and w change sign together: let every a_i > 0, and c_i = -log a_i")
-    p.concludes()
+    p.concludes(putting="F(x) = exp(D*x - C)/sum(exp(D*x - C)); c = C; d = D")
 
 
 # --- the classification and the repaired theorem ----------------------------------------------------------------------
@@ -158,13 +159,6 @@ def classification(p: Proof) -> None:
     p.concludes()
 
 
-def jacobian_is_trick(p: Proof) -> None:
-    """(P2) -> (P3 on the simplex) -> (P3 at its vertices) -> (P2): no positivity and no unity of y."""
-    p.rests_on("A1.2-3r", "(P2) -> (P3) for targets that sum to one, where no y_i vanishes")
-    p.shows("[j:K] sum(onehot(j)) == ones(K)", words="(P3) on the simplex contains (P3) at the vertices")
-    p3_implies_p2(p)
-
-
 def repaired_theorem(p: Proof) -> None:
     """(P1) -> (P2) -> (P3 on the simplex) -> (P3 at its vertices) -> (P2) -> (P1)."""
     p.rests_on("A1.1-2", "(P1) -> (P2)")
@@ -187,14 +181,6 @@ def positivity_is_needed(p: Proof) -> None:
     p.exists(F="constant (2, -1/(K-1), ..., -1/(K-1)); or SoftMax over the classes 2..K", K=">= 2")
 
 
-def unity_is_needed(p: Proof) -> None:
-    """SoftMax with slack: positive, (P2), (P3) on the simplex, and not (P1)."""
-    p.shows("y > 0", "sum(y) < 1", words="at every x")
-    p.shows(f"sum({GENERALISED}) == 1", words="every generalised SoftMax sums to 1", let="c: K")
-    p.concludes()
-    p.exists(F="exp(d_i x_i) / (1 + sum_k exp(d_k x_k))", K="every K")
-
-
 def sum_of_targets_is_needed(p: Proof) -> None:
     """SoftMax: at x = 0 the target (1, ..., 1) forces d = 0, the target e_1 forbids it, for every K >= 2."""
     p.shows("J.T @ (-ones(K)/y) == K*y - 1", words="the left side of (A3) at t = (1, ..., 1), for SoftMax")
@@ -215,59 +201,52 @@ CLAIMS = (
     Claim(
         id="A1.2-3",
         title="(P2) -> (P3), as printed: the trick for every t in [0,1]^K",
-        statement=rf"${P2} \implies {P3}$",
+        formulas=(f"{P2} implies {P3}",),
         let=NAMES,
+        putting=BY_SOFTMAX,
         source="Appendix A, Theorem A1, (2) -> (3); equations (A2) and (A3)",
-        hypotheses=(DIFFERENTIABLE,),
         counterexample=p2_implies_p3_counterexample,
         repaired_by="A1.2-3r",
     ),
     Claim(
         id="A1.2-3r",
         title="(P2) -> (P3) for targets that sum to one",
-        formulas=(TRICK,),
-        let=f"{WITH_JACOBIAN}; t: K distribution",
-        where=("y != 0",),
+        formulas=(f"{NOWHERE_ZERO} and {P2} implies {P3_SIMPLEX}",),
+        let=NAMES,
         source="repair of Theorem A1, (2) -> (3)",
-        hypotheses=(DIFFERENTIABLE,),
         proof=p2_implies_p3_repaired,
     ),
     Claim(
         id="A1.3-2",
         title="(P3) -> (P2): the trick forces the Jacobian",
-        statement=rf"${P3} \implies {P2}$",
-        formulas=(JACOBIAN,),
-        let=f"y: K; t: K; d: K; {SOLVED}",
-        where=("y != 0",),
+        formulas=(f"{P3} implies {P2}",),
+        let=NAMES,
+        putting="t = onehot(l)",
         source="Appendix A, Theorem A1, (3) -> (2); equations (A3) and (A2)",
-        hypotheses=(DIFFERENTIABLE, NOWHERE_ZERO),
         proof=p3_implies_p2,
     ),
     Claim(
         id="A1.2-1",
         title="(P2) -> (P1), as printed: nothing else has that Jacobian",
-        statement=rf"${P2} \implies {P1}$",
+        formulas=(f"{P2} implies {P1}",),
         let=NAMES,
+        putting=BY_SLACK,
         source="Appendix A, Theorem A1, (2) -> (1); equations (A2) and (A1)",
-        hypotheses=(DIFFERENTIABLE,),
         counterexample=p2_implies_p1_counterexample,
         repaired_by="A1.2-1r",
     ),
     Claim(
         id="A1.2-1r",
         title="(P2) -> (P1) if F is a positive distribution at one point",
-        statement=rf"${P2}$ implies ${P1}$",
-        formulas=(f"y == {GENERALISED}",),
-        let=f"x: K; c: K; d: K; a = exp(-c); C = 0; {FAMILY}",
+        formulas=(f"{ONE_POINT} and {P2} implies {P1}",),
+        let=f"{NAMES}; C: K; D: K",
         source="repair of Theorem A1, (2) -> (1)",
-        hypotheses=(DIFFERENTIABLE, ONE_POINT),
         proof=p2_implies_p1_repaired,
     ),
     Claim(
         id="A1c",
         title="all F with (P2): y_i is a_i e^(d_i x_i), over one w",
-        statement=rf"${P2} \iff [\exists a, d \in \mathbb{{R}}^K, C \in \mathbb{{R}} \ \forall x: "
-        r"\formula{y == a*exp(d*x)/w}, \ \formula{w == C + sum(a*exp(d*x))}, \ \formula{w != 0}]$",
+        statement=rf"$\formula{{{P2} iff exists a, d, C: for all x, y = F(x): w != 0 and y == a*exp(d*x)/w}}$",
         formulas=(f"jacobian(y, x) == {DILATED}",),
         let=f"x: K; a: K; d: K; C: real; {FAMILY}",
         where=("w != 0",),
@@ -278,30 +257,27 @@ CLAIMS = (
     Claim(
         id="A1r.trick",
         title="(P2) <=> (P3) on the simplex <=> (P3) at its vertices",
-        statement=rf"${P2} \iff {P3_SIMPLEX} \iff {P3_VERTICES}$",
-        formulas=(JACOBIAN,),
-        let=f"y: K; t: K; d: K; {SOLVED}",
-        where=("y != 0",),
+        formulas=(f"{NOWHERE_ZERO} implies ({P2} iff {P3_SIMPLEX} iff {P3_VERTICES})",),
+        let=NAMES,
+        putting="t = onehot(l)",
         source="repair of section 3, on Theorem A1; of Theorem A1, (2) and (3)",
-        hypotheses=(DIFFERENTIABLE, NOWHERE_ZERO),
-        proof=jacobian_is_trick,
         remark="Neither positivity nor unity of F is needed: both are for (P1).",
     ),
     Claim(
         id="A1r",
         title="(P1) <=> (P2) <=> (P3) on the simplex <=> at its vertices",
-        statement=rf"${P1} \iff {P2} \iff {P3_SIMPLEX} \iff {P3_VERTICES}$",
+        statement=rf"$\formula{{{ONE_POINT} and {NOWHERE_ZERO} implies ({P1} iff {P2} iff {P3_SIMPLEX} iff "
+        rf"{P3_VERTICES})}}$",
         let=NAMES,
         source="repair of Appendix A, Theorem A1",
-        hypotheses=(DIFFERENTIABLE, ONE_POINT, NOWHERE_ZERO),
         proof=repaired_theorem,
     ),
     Claim(
         id="A1r.positivity",
         title="A1r fails without positivity of F, K >= 2",
-        statement=rf"$\exists F: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \formula{{sum(y) == 1}} \ \wedge \ \neg {P1}$",
+        statement=rf"$\formula{{exists F: {P2} and {P3_SIMPLEX} and (for all x, y = F(x): sum(y) == 1) and not {P1}}}$",
         formulas=(JACOBIAN, TRICK, "sum(y) == 1"),
-        let="x: K; t: K; c: K; d = 0*x; y = [k:K] 2*delta(k, 1) - (1 - delta(k, 1))/(K - 1); J = jacobian(y, x)",
+        let="x: K; t: K unit; c: K; d = 0*x; y = [k:K] 2*delta(k, 1) - (1 - delta(k, 1))/(K - 1); J = jacobian(y, x)",
         where=("K >= 2", "y != 0"),
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
         proof=positivity_is_needed,
@@ -309,17 +285,17 @@ CLAIMS = (
     Claim(
         id="A1r.unity",
         title="A1r fails without unity of F",
-        statement=rf"$\exists F > 0: {P2} \ \wedge \ {P3_SIMPLEX} \ \wedge \ \neg {P1}$",
-        formulas=(JACOBIAN, TRICK),
-        let="x: K; c: K; d: K; t: K distribution; y = softmax(d*x, slack=1); J = jacobian(y, x)",
+        formulas=(f"exists F: (for all x, y = F(x): y > 0) and {P2} and {P3_SIMPLEX} and not {P1}",),
+        let=f"{NAMES}; D: K",
+        putting="F(x) = softmax(D*x, slack=1); d = D",
+        proof=Proof.concludes,
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
-        proof=unity_is_needed,
     ),
     Claim(
         id="A1r.targets",
         title="A1r fails without targets that sum to one, K >= 2",
-        statement=rf"$\exists F: {P1} \ \wedge \ \neg {P3}$",
-        let="x: K; t: K; c: K; d: K; y = softmax(x); z = softmax(0*x); J = jacobian(y, x); e = [k:K] delta(k, 1)",
+        statement=rf"$\formula{{exists F: {P1} and not {P3}}}$",
+        let="x: K; t: K unit; c: K; d: K; y = softmax(x); z = softmax(0*x); J = jacobian(y, x); e = [k:K] delta(k, 1)",
         where=("K >= 2",),
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
         proof=sum_of_targets_is_needed,

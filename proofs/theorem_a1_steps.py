@@ -13,6 +13,8 @@ from softmax_trick.ledger.proof import Proof
 from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs.piecewise import acts_on_each_score, at, of_one_score
 from softmax_trick.proofs.theorem_a1 import (
+    BY_SLACK,
+    BY_SOFTMAX,
     DIFFERENTIABLE,
     DILATED,
     GENERALISED,
@@ -163,10 +165,7 @@ def dilation_reorders(p: Proof) -> None:
     p.exists(F="SoftMax(d * x)", d="(1, 3)", x="(2, 1)", y="(1/(1+e), e/(1+e))")
 
 
-ONLY_GENERALISED_SOFTMAX = (
-    r"every $F$ with the dilated trick for all distributions $y^\circ$ is "
-    rf"$\formula{{y == {GENERALISED}}}$ for some $c, d$"
-)
+ONLY_GENERALISED_SOFTMAX = f"{P3_SIMPLEX} implies {P1}"  # of every F
 ENTRIES = f"x: K; c: K; d: K; y = {GENERALISED}; i: index K; j: index K"
 VALUES = "y: K; d: K; i: index K; j: index K"
 # Along y = F(x), l = log z has the derivative S by x.
@@ -195,7 +194,8 @@ CLAIMS = (
     Claim(
         id="A1.characterizes",
         title="Theorem A1 fully characterizes the functions with the dilated trick",
-        statement=ONLY_GENERALISED_SOFTMAX,
+        formulas=(ONLY_GENERALISED_SOFTMAX,),
+        putting=BY_SLACK,
         let=NAMES,
         source="Appendix A, before Theorem A1; section 1, third contribution",
         quote="The following theorem fully characterizes functions that have the *dilated SoftMax trick* property",
@@ -205,21 +205,21 @@ CLAIMS = (
     Claim(
         id="A1",
         title="Theorem A1, as printed: (1), (2) and (3) are equivalent",
-        statement=rf"${P1} \iff {P2} \iff {P3}$",
+        formulas=(f"{P1} iff {P2} iff {P3}",),
         let=NAMES,
+        putting=BY_SLACK,
         source="Appendix A, Theorem A1",
         quote="For a differentiable function",
-        hypotheses=(DIFFERENTIABLE,),
         counterexample=p2_implies_p1_counterexample,
         repaired_by="A1r",
     ),
     Claim(
         id="A1.1-3",
         title="(P1) -> (P3), as printed: SoftMax has the trick for every t",
-        statement=rf"${P1} \implies {P3}$",
+        formulas=(f"{P1} implies {P3}",),
         let=NAMES,
+        putting=f"{BY_SOFTMAX}; c = 0",
         source="Appendix A, Theorem A1, (1) -> (3) by way of (2)",
-        hypotheses=(DIFFERENTIABLE,),
         counterexample=p2_implies_p3_counterexample,
         repaired_by="A1r",
     ),
@@ -379,11 +379,11 @@ CLAIMS = (
     Claim(
         id="A1.2-1.unity",
         title="(2) -> (1): unity, which is not among the hypotheses",
-        statement=rf"${P2} \implies \formula{{sum(y) == 1}}$",
+        formulas=(f"{P2} implies for all x, y = F(x): sum(y) == 1",),
         let=NAMES,
+        putting=BY_SLACK,
         source="Appendix A, (2) -> (1), last step",
         quote="From the *unity* condition, we can now determine the value of",
-        hypotheses=(DIFFERENTIABLE,),
         counterexample=p2_implies_p1_counterexample,
         repaired_by="A1.2-1r",
     ),
@@ -420,7 +420,7 @@ CLAIMS = (
         id="A1.excluded.trick",
         title="the trick does not apply to Sigmoid, Tanh, HardSigmoid, HardTanh, K >= 2",
         statement=rf"none of $\text{{Sigmoid}}, \text{{Tanh}}, \text{{HardSigmoid}}, \text{{HardTanh}}$, in the vector "
-        rf"version, has ${P3_SIMPLEX}$",
+        rf"version, has $\formula{{{P3_SIMPLEX}}}$",
         where=("K >= 2",),
         let=NAMES,
         source="Appendix A, after the proof of Theorem A1",

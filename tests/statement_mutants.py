@@ -24,6 +24,9 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.language.functions import exp, mean, total
 from softmax_trick.language.grammar import Statement, read_equation
+from softmax_trick.language.proposition import And, Exists, ForAll, Iff, Implies, Proposition, Quantified, Related
+from softmax_trick.language.text import bare
+from softmax_trick.statements.nearest import slips, usual_factors
 
 DATA = Path(__file__).parent / "data"
 
@@ -126,3 +129,38 @@ def false_or_equal(statement: Statement) -> Iterator[tuple[Expression, Expressio
         yield left, one
     for one in mutants(left):
         yield one, right
+
+
+def with_a_slip(said: Proposition) -> Iterator[Proposition]:
+    """Every statement with words that differs from this one by one slip: in a formula, or in its logic."""
+    match said:
+        case Related("==", (left, right)):
+            left, right = bare(left), bare(right)
+            found = [*slips(right, left, list(usual_factors(left, right)))]
+            yield from (Related("==", (left, one.formula)) for one in found)
+            yield Related("==", (left, right + 1))
+        case Related(relation, sides) if relation in TURNED:
+            yield Related(TURNED[relation], sides)
+        case Implies(premise, conclusion):
+            yield conclusion
+            yield Implies(conclusion, premise)
+        case And((first, *rest)):
+            yield from (first, *rest)
+        case Exists(binds, ForAll(inner, body)):
+            yield ForAll(binds, Exists(inner, body))
+    for place, part in enumerate(said.parts):
+        for changed in with_a_slip(part):
+            yield _with_part(said, place, changed)
+
+
+TURNED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+
+
+def _with_part(said: Proposition, place: int, part: Proposition) -> Proposition:
+    parts = (*said.parts[:place], part, *said.parts[place + 1 :])
+    match said:
+        case And() | Iff():
+            return type(said)(parts)
+        case Quantified(binds, _):
+            return type(said)(binds, part)
+    return type(said)(*parts)

@@ -211,8 +211,10 @@ def test_equal_errors_need_no_participation(monkeypatch):
 
 
 def test_without_slack_only_softmax_linearizes(monkeypatch):
+    """Planted: no slack in the steps, and none in the function that the statement is false of."""
     monkeypatch.setattr(section_5, "WITH_SLACK", section_5.WITH_SLACK.replace(", slack=1", ""))
-    assert verdict("S5.only-softmax-prevents") is Verdict.UNDECIDED
+    claim = replace(CLAIMS["S5.only-softmax-prevents"], putting="F(x) = softmax(x)")
+    assert Ledger({claim.id: claim}).result(claim.id).verdict is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize(("tail", "outcome"), [((2.0, 3.0), "holds"), ((2.0, 1.0), "fails"), ((0.0, 0.0), "open")])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ from softmax_trick.language.proposition import (
     Proposition,
     Quantified,
     Related,
+    functions_in,
 )
 from softmax_trick.language.text import bare
 
@@ -212,6 +214,16 @@ def declaration_to_latex(declared: Variable | Definition) -> str:
                 "unit": "[0, 1]",
             }
             return rf"{name} \in {domains[kind]}{power}"
+
+
+def function_to_latex(name: str, proposition: Proposition) -> str:
+    r"""What an unknown function of a statement is: F: \mathbb{R}^K \to \mathbb{R}^K \text{ differentiable}."""
+    image = functions_in(proposition)[name]
+    own, values = image.at, image.variable
+    if image.slope:
+        values = replace(values, axes=values.axes[: len(values.axes) - len(own.axes)])
+    sets = [declaration_to_latex(one).partition(r" \in ")[2] for one in (own, values)]
+    return rf"{_name(name)}: {sets[0]} \to {sets[1]} \text{{ differentiable}}"
 
 
 class _Writer:

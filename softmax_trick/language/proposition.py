@@ -274,6 +274,17 @@ class Exists(Quantified):
     """For some values of what is bound, in its domain."""
 
 
+def functions_in(proposition: Proposition) -> dict[str, Image]:
+    """The unknown functions that are free, each with one of its values."""
+    images = [
+        one
+        for node in proposition.nodes()
+        for one in (node.binds if isinstance(node, Quantified) else ())
+        if isinstance(one, Image) and one.function.name in proposition.free
+    ]
+    return {one.function.name: one for one in reversed(images)}
+
+
 def checked(proposition: Proposition) -> Proposition:
     """The proposition, if every name has one meaning in it.
 

@@ -160,6 +160,8 @@ class Claim(Shown):
         formulas: what is claimed, in the language: each is decided, and the claim holds if all do.
         let: declarations of the names in them, "x: K; t: K distribution; y = softmax(x)".
         where: the conditions under which they are claimed: "K >= 2", "y != 0"; see `softmax_trick.ledger.formulas`.
+        putting: of formulas that say that something exists, what does; or an unknown function for which one is false:
+            "d = ones(K); F(x) = softmax(x)".
         part: the heading under which it is shown; that of its section of the paper if not given.
     """
 
@@ -182,6 +184,7 @@ class Claim(Shown):
     formulas: tuple[str, ...] = ()
     let: str = ""
     where: tuple[str, ...] = ()
+    putting: str = ""
     part: str = ""
 
     def __post_init__(self) -> None:
@@ -194,7 +197,7 @@ class Claim(Shown):
     @cached_property
     def stated(self) -> tuple[Formula, ...]:
         """The formulas, read."""
-        return tuple(Formula(text, self.let, self.where) for text in self.formulas)
+        return tuple(Formula(text, self.let, self.where, self.putting) for text in self.formulas)
 
     @property
     def is_over_classes(self) -> bool:

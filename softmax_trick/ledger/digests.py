@@ -74,7 +74,7 @@ def libraries() -> dict[str, str]:
 
 
 def _statement(claim: Claim) -> tuple[Any, ...]:
-    said = claim.statement, *claim.formulas, claim.let, *claim.where
+    said = claim.statement, *claim.formulas, claim.let, *claim.where, claim.putting
     return claim.id, *said, claim.quote, claim.hypotheses, tuple(claim.classes)
 
 

@@ -16,7 +16,7 @@ from softmax_trick.language.expression import Apply, Expression, LanguageError, 
 from softmax_trick.language.grammar import Statement, parse
 from softmax_trick.language.text import to_text
 from softmax_trick.ledger.claims import Claim, Evidence, Outcome, Step
-from softmax_trick.ledger.formulas import Formula, fewest
+from softmax_trick.ledger.formulas import Formula, Part, fewest
 from softmax_trick.ledger.steps import broken_off
 from softmax_trick.readings.pointwise import Point
 
@@ -54,8 +54,11 @@ def by_canonical_form(claim: Claim) -> Evidence:
         decision = _decision(formula)
         steps.append(Step(str(formula), "checked", decision.steps))
         conditions |= {one: _is_said(one, formula) for one in decision.conditions}
-        if decision.witness is not None:
-            witness = _as_text(decision.witness)
+        if decision.verdict == "refuted":
+            witness = _as_text(decision.witness) if decision.witness else {}
+            if formula.has_words:
+                witness |= {"put in": "; ".join(decision.put)} if decision.put else {}
+                witness |= {"why": decision.reason} if decision.reason else {}
             evidence = replace(evidence, outcome="fails", rung="exact", witness=witness, reason=str(formula))
             steps.pop()
             break
@@ -80,6 +83,8 @@ def _decision(formula: Formula) -> Decision:
     """The decision on the domain that the formula's conditions leave: a counterexample outside of it says nothing."""
     from softmax_trick.statements.statement import decide_statement
 
+    if formula.has_words:
+        return _decision_on_words(formula)
     try:
         decision = decide_statement(formula.decided, repair=False)
         if decision.witness is None or not (excluded := formula.excluded_at(_point(decision.witness))):
@@ -91,6 +96,17 @@ def _decision(formula: Formula) -> Decision:
     except LanguageError as error:
         return _undecided(str(error))
     return _undecided(f"false, but no counterexample was found where {excluded}")
+
+
+def _decision_on_words(formula: Formula) -> Decision:
+    """The decision on a statement with words: its conditions are hypotheses."""
+    from softmax_trick.statements.obligations import Putting
+    from softmax_trick.statements.proposition import decide_proposition
+
+    try:
+        return decide_proposition(formula.whole, Putting.of(formula.putting, formula.let), formula.statement.sizes)
+    except LanguageError as error:
+        return _undecided(str(error))
 
 
 def _point(witness: Witness) -> Point:
@@ -157,9 +173,11 @@ def sampled(claim: Claim) -> Evidence:
     scope = f"{EXAMPLES} random examples for each K <= {max(SIZES)}, float64"
     evidence = Evidence("torch reading", "sampled", scope, "holds", 0.0)
     try:
-        for formula in claim.stated:
+        for formula in (part for one in claim.stated for part in one.parts):
             if reason := _disagreement(formula, sizes):
-                evidence = replace(evidence, outcome="fails", reason=f"{formula}: {reason}")
+                only_sufficient = isinstance(formula, Part) and formula.is_only_sufficient
+                outcome: Outcome = "gave up" if only_sufficient else "fails"
+                evidence = replace(evidence, outcome=outcome, reason=f"{formula}: {reason}")
                 break
     except LanguageError as error:
         evidence = replace(evidence, outcome="gave up", reason=str(error))
@@ -197,6 +215,9 @@ def _fails_at(formula: Formula, size: int, chance: Random) -> str:
         return "" if apart <= TOLERANCE else f"the Jacobian differs from its transpose by {apart:.3g}"
     left, right = (tensors.value(one).detach() for one in statement.expressions)
     scale = max(1.0, float(left.abs().max()), float(right.abs().max()))
+    if statement.relation == "!=":
+        least = float((left - right).abs().min())
+        return "" if least > TOLERANCE * scale else "the two sides are equal"
     worst = float(_excess(statement.relation, left, right).max())
     return "" if worst <= TOLERANCE * scale else f"the sides differ by {worst:.3g}"
 

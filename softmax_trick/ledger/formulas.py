@@ -1,7 +1,9 @@
 """The formulas of a claim: texts of the language, read once, shown by its printers and decided by its readings.
 
-A formula is an equation, an inequality, psd(M) or conservative(F, x); docs/language.md has the grammar. Beside it stand
-declarations of its names, `let`, and conditions, `where`, under which it is claimed:
+A formula is an equation, an inequality, psd(M) or conservative(F, x), or a statement with words, "H implies exists d:
+..."; docs/language.md has the grammar. What is decided of a statement with words are its parts: the relations that are
+left by logic alone, once something is put in for what exists, `putting`. Beside a formula stand declarations of its
+names, `let`, and conditions, `where`, under which it is claimed:
 
     "K >= 2"         from how many classes on
     "y != 0"         no entry of y vanishes; also "y > 0", "y >= 0", "u - v > 0": any inequality, in every entry
@@ -28,16 +30,21 @@ from softmax_trick.language.expression import (
     Index,
     LanguageError,
     Number,
+    Size,
     Variable,
     entrywise,
     size_of,
 )
-from softmax_trick.language.grammar import Statement, read, read_equation
-from softmax_trick.language.latex import declaration_to_latex, statement_to_latex
-from softmax_trick.language.text import statement_to_text
+from softmax_trick.language.grammar import Statement, proposition, read, read_equation
+from softmax_trick.language.latex import declaration_to_latex, function_to_latex, statement_to_latex
+from softmax_trick.language.proposition import Implies, Proposition, Related, functions_in
+from softmax_trick.language.scanner import Source
+from softmax_trick.language.syntax import Parser
+from softmax_trick.language.text import declarations, statement_to_text
 
 if TYPE_CHECKING:
     from softmax_trick.readings.pointwise import Point
+    from softmax_trick.statements.obligations import Obligation, Putting
 
 _FEWEST = re.compile(r"\s*K\s*>=\s*(\d+)\s*")
 _DIFFERENT = re.compile(r"\s*(\w+)\s*!=\s*(\w+)\s*")
@@ -59,11 +66,40 @@ class Formula:
     text: str
     let: str = ""
     where: tuple[str, ...] = ()
+    putting: str = ""
 
     @cached_property
     def statement(self) -> Statement:
         """What it says."""
         return read_equation(self.text, let=self.let)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether it is a statement with words."""
+        return self.statement.says is not None and not self.statement.relation
+
+    @cached_property
+    def whole(self) -> Proposition:
+        """A statement with words, under its conditions."""
+        text = f"({' and '.join(self.where)}) implies ({self.text})" if self.where else self.text
+        return proposition(text, self.let)
+
+    @cached_property
+    def parts(self) -> tuple[Formula, ...]:
+        """What is decided: itself; of a statement with words the relations that are left of it by logic alone.
+
+        There are none where logic alone leads nowhere.
+        """
+        if not self.has_words:
+            return (self,)
+        from softmax_trick.statements.obligations import Putting, Stuck, obligations, with_functions
+
+        putting = Putting.of(self.putting, self.let)
+        try:
+            found = obligations(with_functions(self.whole, putting), putting)
+        except Stuck:
+            return ()
+        return tuple(Part.of(one) for one in found if one.says not in one.conditions)
 
     @cached_property
     def conditions(self) -> tuple[Statement, ...]:
@@ -125,9 +161,23 @@ class Formula:
             sides = tuple(entrywise("multiply", apart, side) for side in sides)
         return replace(self.statement, expressions=sides)
 
+    @property
+    def premise_with_functions(self) -> tuple[Proposition, Putting] | None:
+        """What an implication supposes, with the functions put in, and what is put in for names; else None."""
+        from softmax_trick.statements.obligations import Putting, with_functions
+
+        putting = Putting.of(self.putting, self.let)
+        match with_functions(self.whole, putting):
+            case Implies(premise, _) if putting.functions:
+                names = {name: text for name, text in putting.names.items() if name in premise.bound}
+                return premise, Putting(names, {}, self.let)
+        return None
+
     @cached_property
     def is_over_classes(self) -> bool:
         """Whether it is an equation over the classes alone, the one axis of SymPy's core."""
+        if self.has_words:
+            return all(part.is_over_classes for part in self.parts)
         nodes = [node for side in self.statement.expressions for node in side.nodes()]
         return self.statement.relation == "==" and all(size_of(axis) == "K" for node in nodes for axis in node.axes)
 
@@ -161,9 +211,13 @@ class Formula:
     def declared(self) -> dict[str, str]:
         """By name, what each of its variables is, and each of its definitions, as LaTeX."""
         found: dict[str, str] = {}
+        says = self.statement.says
+        if says is not None:
+            found |= {name: function_to_latex(name, says) for name in sorted(functions_in(says))}
         for side in self.statement.expressions:
             for node in _used(side):
-                found.setdefault(node.name, declaration_to_latex(node))
+                if says is None or node.name not in says.bound:
+                    found.setdefault(node.name, declaration_to_latex(node))
         return found
 
     def excluded_at(self, point: Point) -> str:
@@ -190,6 +244,75 @@ class Formula:
         return ""
 
 
+@dataclass(frozen=True)
+class Part(Formula):
+    """A relation that is left of a statement with words, and the hypotheses that are left beside it.
+
+    Attributes:
+        obligation: both.
+    """
+
+    obligation: Obligation | None = None
+
+    @classmethod
+    def of(cls, obligation: Obligation) -> Part:
+        """The part that an obligation is."""
+        conditions = tuple(map(repr, obligation.conditions))
+        return cls(
+            repr(obligation.says), declarations(obligation.says, *obligation.conditions), conditions, "", obligation
+        )
+
+    @cached_property
+    def statement(self) -> Statement:
+        """What it says."""
+        return _as_statement(self._left.says)
+
+    @property
+    def _left(self) -> Obligation:
+        if self.obligation is None:
+            raise LanguageError(f"{self.text} is no part of a statement")
+        return self.obligation
+
+    @property
+    def is_only_sufficient(self) -> bool:
+        """Whether the statement may hold where this does not: something else may do for what exists, or a hypothesis
+        that no engine can evaluate fails.
+        """
+        return bool(self._left.weaker) or len(self.conditions) < len(self._on_values)
+
+    @property
+    def _on_values(self) -> list[Related]:
+        """The hypotheses that are left, but for those on sizes and on indices."""
+        return [one for one in self._left.conditions if not (_is_of_size(one) or _is_of_indices(one))]
+
+    @cached_property
+    def conditions(self) -> tuple[Statement, ...]:
+        """The inequalities among the hypotheses that are left, but for those on sizes."""
+        return tuple(_as_statement(one) for one in self._on_values if one.relation in ("!=", "<", "<=", ">", ">="))
+
+    @cached_property
+    def unequal(self) -> tuple[tuple[Index, Index], ...]:
+        """The pairs of indices that are different."""
+        found = []
+        for one in self._left.conditions:
+            match one:
+                case Related("==", (Delta(Index() as i, Index() as j), Number(value))) if not value:
+                    found.append((i, j))
+        return tuple(found)
+
+
+def _as_statement(said: Related) -> Statement:
+    return Statement(said.sides, said.relation, says=said)
+
+
+def _is_of_size(said: Related) -> bool:
+    return any(isinstance(side, Size) for side in said.sides)
+
+
+def _is_of_indices(said: Related) -> bool:
+    return isinstance(said.sides[0], Delta)
+
+
 def _is_of_the_simplex(equation: Statement) -> bool:
     vectors = [one for one in equation.expressions[0].variables if len(one.axes) == 1]
     return statement_to_text(equation) in [f"sum({one.name}) == 1" for one in vectors]
@@ -204,15 +327,25 @@ def _of_ones(variable: Variable, sizes: Mapping[str, int]) -> Any:
 
 
 class SpokenOf(Formula):
-    """A formula that prose speaks of without claiming it: a statement, or an expression."""
+    """A formula that prose speaks of without claiming it: a statement, or an expression.
+
+    What it binds is no name of the claim's definitions.
+    """
 
     @cached_property
     def statement(self) -> Statement:
         """What it says; the expression, if it says nothing."""
         try:
-            return super().statement
+            phrase = Parser(Source("", self.text)).statement()
         except LanguageError:
             return read(self.text, let=self.let)
+        bound = {binder.node.text for part in phrase.phrases() for binder in part.binders}
+        return read_equation(self.text, let="; ".join(one for one in self.let.split(";") if not _defines(one, bound)))
+
+
+def _defines(declaration: str, names: set[str]) -> bool:
+    name, sign, _ = declaration.partition("=")
+    return bool(sign) and name.strip() in names
 
 
 def _used(side: Expression) -> list[Variable | Definition]:

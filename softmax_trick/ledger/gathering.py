@@ -30,11 +30,11 @@ def gather(claim: Claim, results: Results | None = None) -> Iterator[Evidence]:
     elif claim.formulas and claim.is_over_classes and not (claim.counterexample or claim.statement):
         for evidence in _proofs(claim, concludes, complete):
             yield replace(evidence, outcome="gave up") if evidence.outcome == "open" else evidence
-    if canonical:
-        yield canonical
     if claim.counterexample:
         two = [GivenK(2)]
         yield _symbolic(claim, claim.counterexample, "explicit algebra", "exact", "a counterexample", two)
+    if canonical:
+        yield canonical
     for check in claim.checks:
         evidence = _check(check)
         yield replace(evidence, complete=evidence.complete and decided)

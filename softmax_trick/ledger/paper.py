@@ -32,7 +32,7 @@ from softmax_trick.language.expression import LanguageError
 from softmax_trick.ledger.claims import Check, Claim, Verdict
 from softmax_trick.system.files import parse_json, write_whole
 
-TEXTS = ("id", "title", "statement", "let", "source", "quote", "remark", "repaired_by", "correction", "part")
+TEXTS = ("id", "title", "statement", "let", "source", "quote", "remark", "repaired_by", "correction", "putting", "part")
 LISTS = ("formulas", "where", "hypotheses")
 
 
@@ -90,7 +90,7 @@ class Paper:
                 raise LedgerError(f"{claim.id} is repaired by {claim.repaired_by}, and there is no such claim")
             try:
                 _ = claim.says, claim.given
-                _ = [(formula.conditions, formula.decided) for formula in claim.stated]
+                _ = [(one.conditions, one.decided) for one in claim.stated if not one.has_words]
             except LanguageError as error:
                 raise LedgerError(f"{claim.id}: {error}") from error
             except IndexError:

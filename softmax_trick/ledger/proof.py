@@ -12,16 +12,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
 from softmax_trick.language.expression import LanguageError, Number, Variable
 from softmax_trick.language.text import bare
-from softmax_trick.ledger.formulas import Formula
+from softmax_trick.ledger.formulas import Formula, Part
 from softmax_trick.ledger.steps import Open, Refuted, Steps
 from softmax_trick.readings.pointwise import Point
+from softmax_trick.statements.proposition import decide_proposition
 from softmax_trick.symbolic import (
     EVERY_K,
     Classes,
@@ -41,6 +42,7 @@ from softmax_trick.symbolic.reading import side, told_apart
 from softmax_trick.symbolic.sign import Sign
 
 if TYPE_CHECKING:
+    from softmax_trick.deciding.decision import Decision as Verdict
     from softmax_trick.language.grammar import Statement
     from softmax_trick.ledger.claims import Claim
 
@@ -125,11 +127,15 @@ class Proof(Steps):
         differences = (difference for _, difference in self._differences(left, right))
         self._sign(text, wanted, *(-one if turned else one for one in differences))
 
-    def concludes(self, *numbers: int) -> None:
+    def concludes(self, *numbers: int, putting: str = "") -> None:
         """The end of a proof: the claim's own equations, by number from 1; all of them if none is named.
 
         Its inequalities, and equations over other axes than the classes, are no business of SymPy's core: the canonical
-        form decides them, or nothing does.
+        form decides them, or nothing does. Of a statement with words these are the relations that logic alone leaves.
+
+        Args:
+            numbers: see above.
+            putting: of a statement with words, what the steps have shown an unknown function, or what exists, to be.
 
         Raises:
             Refuted: one is false, with the witness.
@@ -139,9 +145,29 @@ class Proof(Steps):
         for number in numbers or range(1, len(stated) + 1):
             formula = stated[number - 1]
             self.concluded.add(number)
-            if not formula.is_over_classes:
-                continue
-            self.statement(str(formula), *self._read(formula), partial(_in_domain, formula))
+            if putting:
+                formula = replace(formula, putting=putting)
+                self._fulfils(formula)
+            if not formula.parts:
+                raise Undecided(f"no rule of logic alone leads on: {formula}")
+            for part in formula.parts:
+                if not part.is_over_classes:
+                    if putting:
+                        self._ordered(str(part), part)
+                    continue
+                if isinstance(part, Part) and part.is_only_sufficient:
+                    self.equal(str(part), *self._read(part))
+                else:
+                    self.statement(str(part), *self._read(part), partial(_in_domain, part))
+
+    def _fulfils(self, formula: Formula) -> None:
+        """A step: the function that the steps have found fulfils the hypotheses of a statement with words."""
+        decision = _of_the_premise(formula)
+        if decision is None:
+            return
+        if decision.verdict != "proved" or decision.conditions:
+            raise Undecided(f"what is put in is not seen to fulfil the hypotheses of {formula}: {decision.reason}")
+        self.established(f"the hypotheses, of {formula.putting}", *decision.steps)
 
     def _claim(self) -> Claim:
         if self.claim is None:
@@ -291,6 +317,13 @@ def declarations(claims: str, own: str) -> str:
     names = {_DECLARED.split(one)[0].strip() for one in own.split(";")}
     kept = (one for one in claims.split(";") if _DECLARED.split(one)[0].strip() not in names)
     return "; ".join(filter(str.strip, (*kept, own)))
+
+
+@cache
+def _of_the_premise(formula: Formula) -> Verdict | None:
+    """Whether a function that is put in fulfils what a statement supposes; None if it supposes nothing, or none is."""
+    premise = formula.premise_with_functions
+    return None if premise is None else decide_proposition(*premise)
 
 
 def _in_domain(formula: Formula, witness: Witness) -> bool:

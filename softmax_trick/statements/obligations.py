@@ -52,7 +52,7 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import total
-from softmax_trick.language.grammar import parse
+from softmax_trick.language.grammar import parse, proposition
 from softmax_trick.language.interpreter import Reading
 from softmax_trick.language.proposition import (
     And,
@@ -70,6 +70,7 @@ from softmax_trick.language.proposition import (
     checked,
     name_of,
     names_in,
+    variables_in,
 )
 from softmax_trick.language.substitution import Captured, substituted
 from softmax_trick.language.text import bare, declarations, to_text
@@ -169,7 +170,7 @@ class _Context:
     weaker: str = ""
 
 
-def obligations(proposition: Proposition, putting: Putting | None = None) -> list[Obligation]:
+def obligations(said: Proposition, putting: Putting | None = None) -> list[Obligation]:
     """What has to be shown for a proposition to hold.
 
     Raises:
@@ -177,7 +178,7 @@ def obligations(proposition: Proposition, putting: Putting | None = None) -> lis
         LanguageError: what is put in cannot be read.
     """
     putting = putting or Putting()
-    return list(_Obliged(checked(proposition), putting).of(proposition, _Context(names=proposition.free)))
+    return list(_Obliged(checked(said), putting).of(said, _Context(names=said.free)))
 
 
 def together(known: str, more: str) -> str:
@@ -190,14 +191,14 @@ def together(known: str, more: str) -> str:
 # --- unknown functions that are put in --------------------------------------------------------------------------------
 
 
-def with_functions(proposition: Proposition, putting: Putting) -> Proposition:
+def with_functions(said: Proposition, putting: Putting) -> Proposition:
     """The proposition with the functions that are put in.
 
     Raises:
         LanguageError: a function cannot be read, or does not fit.
     """
     for name, (argument, text) in putting.functions.items():
-        if not any(name_of(one) == name or _is_of(one, name) for one in _all_bound(proposition)):
+        if not any(name_of(one) == name or _is_of(one, name) for one in _all_bound(said)):
             raise LanguageError(f"{name} is put in, and the statement speaks of no function {name}")
 
         def value(image: Image, argument: str = argument, text: str = text) -> Expression:
@@ -205,12 +206,12 @@ def with_functions(proposition: Proposition, putting: Putting) -> Proposition:
             given = parse(text, together(declarations(own), putting.let))
             return substituted(given, {argument: image.at})
 
-        proposition = _with_function(proposition, name, value)
-    return checked(proposition)
+        said = _with_function(said, name, value)
+    return checked(said)
 
 
-def _all_bound(proposition: Proposition) -> Iterator[Bound]:
-    for node in proposition.nodes():
+def _all_bound(said: Proposition) -> Iterator[Bound]:
+    for node in said.nodes():
         if isinstance(node, Quantified):
             yield from node.binds
 
@@ -516,7 +517,10 @@ class _Obliged:
             return bound if bound in points else points[0]
         if bound.name in self._putting.names:
             value = self._asked_for(bound.name, bound)
-            if names_in(value) <= context.names:
+            labels = [one for one in variables_in(value) if one.kind == "label" and one.name not in context.names]
+            every: dict[str, Expression | Index] = {one.name: self._any_index(one.name, one.into) for one in labels}
+            value = substituted(value, every)
+            if names_in(value) - {index.name for index in self._every} <= context.names:
                 return value
         return bound if bound.name in context.names else None
 
@@ -702,12 +706,13 @@ class _State:
 
     def _put_for(self, name: Variable, value: Expression, hypothesis: Related) -> bool:
         value = ones(*name.axes) * value if not value.axes and name.axes else value
+        defined = list(_where_defined(hypothesis))
         try:
             asked = list(_domain(name, value))
             self._replace({name.name: value}, hypothesis)
         except LanguageError:
             return False
-        self.hypotheses += asked
+        self.hypotheses += [one for one in (*asked, *defined) if one not in self.hypotheses]
         self.put.append(f"{name.name} = {to_text(value)}")
         return True
 
@@ -729,6 +734,18 @@ class _State:
                     self.granted.append(factor)
                     return True
         return False
+
+
+def _where_defined(hypothesis: Related) -> Iterator[Related]:
+    """Where a hypothesis is defined, as it is where it holds."""
+    let = declarations(hypothesis)
+    for text in where_defined(*hypothesis.sides):
+        try:
+            said = proposition(text, let)
+        except LanguageError:  # in words
+            continue
+        if isinstance(said, Related):
+            yield said
 
 
 def _both_ways(related: Related) -> Iterator[tuple[str, Expression, Expression]]:
