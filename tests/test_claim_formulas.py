@@ -214,3 +214,39 @@ def test_a_check_of_something_else_proves_no_formula():
     alone = _result(formula, "x: K")
     assert alone.verdict == "undecided"
     assert _result(formula, "x: K", checks=(nothing,)).verdict == "undecided"
+
+
+ONE_FUNCTION = {"let": "x: K; y: K", "putting": "F(x) = softmax(x)"}
+
+
+@pytest.mark.parametrize(
+    ("formula", "verdict"),
+    [
+        ("for all x, y = F(x): sum(y) == 1", "undecided"),  # false, and true of SoftMax
+        ("exists F: for all x, y = F(x): sum(y) == 1", "proved"),
+        ("not exists F: for all x, y = F(x): sum(y) == 2", "undecided"),  # false, and true of SoftMax
+        ("for all x, y = F(x): sum(y) == 2", "refuted"),
+        ("exists F: for all x, y = F(x): sum(y) == 2", "undecided"),  # true, and false of SoftMax
+    ],
+)
+def test_one_function_proves_nothing_of_every_one(formula, verdict):
+    result = _result(formula, ONE_FUNCTION["let"], putting=ONE_FUNCTION["putting"])
+    assert result.verdict == verdict, [(one.engine, one.outcome, one.reason) for one in result.evidence]
+
+
+@pytest.mark.parametrize(
+    ("formula", "let", "putting", "verdict"),
+    [
+        ("sum(t) == 1 implies grad(softce(t, x), x) == softmax(x) - t", "x: K; t: K", "", "proved"),
+        ("sum(t) == 1 implies grad(softce(t, x), x) == softmax(x) + t", "x: K; t: K", "", "refuted"),
+        ("x != 0 implies exists d: d*x == 1", "x: K; d: K", "d = 1/x", "proved"),
+        ("exists d: d*x == 1", "x: K; d: K", "d = 1/x", "undecided"),  # false at x = 0
+        ("x > 0 and x < 0 implies x == x + 1", "x: K", "", "undecided"),  # vacuous
+        ("exists d: for all x: d == x", "x: K; d: K", "d = x", "refuted"),
+        ("K >= 2 implies sum(softmax(x)) == 1", "x: K", "", "proved"),
+        ("i != j implies jacobian(softmax(x), x)[i,j] < 0", "x: K; i: index K; j: index K", "", "undecided"),
+    ],
+)
+def test_claims_with_words(formula, let, putting, verdict):
+    result = _result(formula, let, putting=putting)
+    assert result.verdict == verdict, [(one.engine, one.outcome, one.reason) for one in result.evidence]

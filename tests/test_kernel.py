@@ -143,7 +143,7 @@ def test_the_sources_have_no_hole():
         ("[axioms]\n[definitions]\n" + '[[theorem]]\nname = "a.b"\nstatement = "True"\n' * 2, "a.b more than once"),
         *(
             (f'[axioms]\n[definitions]\n[[theorem]]\nname = "a.b"\nstatement = "True"\nformulas = ["{name}"]', name)
-            for name in ("T1.9", "A1", "A1.1-2.diagonal")  # no claim, none with a formula, none with one formula
+            for name in ("T1.9", "A1r", "A1.1-2.diagonal")  # no claim, none with a formula, none with one formula
         ),
     ],
 )

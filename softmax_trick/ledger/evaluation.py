@@ -59,7 +59,8 @@ def by_canonical_form(claim: Claim) -> Evidence:
             if formula.has_words:
                 witness |= {"put in": "; ".join(decision.put)} if decision.put else {}
                 witness |= {"why": decision.reason} if decision.reason else {}
-            evidence = replace(evidence, outcome="fails", rung="exact", witness=witness, reason=str(formula))
+            said = ": ".join(filter(None, [str(formula), decision.reason]))
+            evidence = replace(evidence, outcome="fails", rung="exact", witness=witness, reason=said)
             steps.pop()
             break
         if decision.verdict != "proved":
@@ -173,6 +174,9 @@ def sampled(claim: Claim) -> Evidence:
     scope = f"{EXAMPLES} random examples for each K <= {max(SIZES)}, float64"
     evidence = Evidence("torch reading", "sampled", scope, "holds", 0.0)
     try:
+        for formula in claim.stated:
+            if not formula.parts:
+                raise LanguageError(f"logic alone leaves no formula of {formula}")
         for formula in (part for one in claim.stated for part in one.parts):
             if reason := _disagreement(formula, sizes):
                 only_sufficient = isinstance(formula, Part) and formula.is_only_sufficient

@@ -67,6 +67,7 @@ class Formula:
     let: str = ""
     where: tuple[str, ...] = ()
     putting: str = ""
+    is_found: bool = False  # by a proof: the functions that are put in are all that there are
 
     @cached_property
     def statement(self) -> Statement:
@@ -88,17 +89,25 @@ class Formula:
     def parts(self) -> tuple[Formula, ...]:
         """What is decided: itself; of a statement with words the relations that are left of it by logic alone.
 
-        There are none where logic alone leads nowhere.
+        There are none where logic alone leads nowhere, where one function is put in for every one, and where what is
+        put in is not defined throughout.
         """
         if not self.has_words:
             return (self,)
-        from softmax_trick.statements.obligations import Putting, Stuck, obligations, with_functions
+        from softmax_trick.statements.obligations import Putting, obligations, with_functions
+        from softmax_trick.statements.proposition import roles_of, where_not_defined
 
-        putting = Putting.of(self.putting, self.let)
         try:
+            putting = Putting.of(self.putting, self.let)
+            if not self.is_found and any(roles_of(self.whole, name) != {"some"} for name in putting.functions):
+                return ()
             found = obligations(with_functions(self.whole, putting), putting)
-        except Stuck:
+        except LanguageError:  # the decision says why
             return ()
+        if any(map(where_not_defined, found)):
+            return ()
+        if putting.functions:
+            found = [replace(one, weaker=one.weaker or "another function may do") for one in found]
         return tuple(Part.of(one) for one in found if one.says not in one.conditions)
 
     @cached_property
@@ -257,10 +266,8 @@ class Part(Formula):
     @classmethod
     def of(cls, obligation: Obligation) -> Part:
         """The part that an obligation is."""
-        conditions = tuple(map(repr, obligation.conditions))
-        return cls(
-            repr(obligation.says), declarations(obligation.says, *obligation.conditions), conditions, "", obligation
-        )
+        let = declarations(obligation.says, *obligation.conditions)
+        return cls(repr(obligation.says), let, tuple(map(repr, obligation.conditions)), obligation=obligation)
 
     @cached_property
     def statement(self) -> Statement:

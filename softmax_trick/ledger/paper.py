@@ -90,7 +90,7 @@ class Paper:
                 raise LedgerError(f"{claim.id} is repaired by {claim.repaired_by}, and there is no such claim")
             try:
                 _ = claim.says, claim.given
-                _ = [(one.conditions, one.decided) for one in claim.stated if not one.has_words]
+                _ = [one.whole if one.has_words else (one.conditions, one.decided) for one in claim.stated]
             except LanguageError as error:
                 raise LedgerError(f"{claim.id}: {error}") from error
             except IndexError:

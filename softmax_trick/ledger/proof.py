@@ -146,7 +146,7 @@ class Proof(Steps):
             formula = stated[number - 1]
             self.concluded.add(number)
             if putting:
-                formula = replace(formula, putting=putting)
+                formula = replace(formula, putting=putting, is_found=True)
                 self._fulfils(formula)
             if not formula.parts:
                 raise Undecided(f"no rule of logic alone leads on: {formula}")

@@ -77,12 +77,17 @@ def _check_names(proposition: Proposition, putting: Putting) -> None:
 
 def _for_one_function(found: Decision, name: str, proposition: Proposition) -> Decision:
     """What one function F shows: that some F exists, or that a statement about every F is false; nothing else."""
-    roles = set(_roles(proposition, Function(name), True)) or {"every"}
+    roles = roles_of(proposition, name)
     if found.verdict == "proved" and roles != {"some"}:
         return _undecided(f"it holds for this {name}; of others nothing is said")
     if found.verdict == "refuted" and roles != {"every"}:
         return _undecided(f"this {name} does not do; another one may")
     return found
+
+
+def roles_of(proposition: Proposition, name: str) -> set[str]:
+    """What a statement says of an unknown function: that "some" does, or that "every" one does, or both."""
+    return set(_roles(proposition, Function(name), True)) or {"every"}
 
 
 def _roles(node: Proposition, function: Function, positive: bool) -> Iterator[str]:
@@ -249,8 +254,7 @@ def decide_obligation(one: Obligation, sizes: Mapping[str, int]) -> Decision:
     except LanguageError as error:
         return _undecided(str(error))
     if found.verdict == "proved":
-        open_ones = [text for text in where_defined(*one.values) if text not in one.own]
-        open_ones = [text for text in open_ones if not said_by(text, one.conditions)]
+        open_ones = where_not_defined(one)
         if open_ones:
             return _undecided(
                 f"what is put in is defined only where {' and '.join(open_ones)}: say so in the statement"
@@ -265,6 +269,12 @@ def decide_obligation(one: Obligation, sizes: Mapping[str, int]) -> Decision:
     if one.weaker:  # then no counterexample says anything
         return _undecided(f"it does not hold without its hypotheses; {one.weaker}")
     return _elsewhere(one, says, sizes)
+
+
+def where_not_defined(one: Obligation) -> list[str]:
+    """What has to hold for what is put in to be defined, and is said nowhere."""
+    open_ones = [text for text in where_defined(*one.values) if text not in one.own]
+    return [text for text in open_ones if not said_by(text, one.conditions)]
 
 
 def _decided_relation(says: Related, sizes: Mapping[str, int]) -> Decision:
