@@ -2,60 +2,45 @@
 
 from __future__ import annotations
 
+import io
 import re
-import shlex
-import sys
-import types
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
+from rich.console import Console
+from snippets import Wrong, agree, run_page, snippets
 
-from softmax_trick.cli import main
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.proofs import CLAIMS
-from softmax_trick.report.console import counts
+from softmax_trick.proofs.main_findings import MAIN_FINDINGS
+from softmax_trick.report.claims_table import summary
+from softmax_trick.report.console import counts, show
 from softmax_trick.report.renewal import renewed
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TESTING, LANGUAGE, ISBE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FIRST = README[: README.index("**Prove a loss**")]
 
 
-def test_the_language_example():
-    imports, statements = LANGUAGE.split("\n\n", 1)
-    names: dict[str, object] = {}
-    exec(imports, names)
-    proved, refuted, _, variables, derived = statements.strip().split("\n")
-    exec(variables, names)
-    assert eval(proved, names) == "proved"
-    assert eval(refuted, names).sizes == {"K": 2}
-    assert repr(eval(derived, names)) == derived.partition("# ")[2]
+def test_the_first_command_prints_what_is_shown(tmp_path: Path) -> None:
+    """Planted: a line that is not printed."""
+    assert run_page(FIRST, tmp_path) == 1
+    with pytest.raises(Wrong):
+        run_page(FIRST.replace("tau = 2\n", "tau = 3\n"), tmp_path)
 
 
-def test_the_decide_and_derive_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    block = README.partition("## Derive and decide")[2].partition("```console\n")[2].partition("```")[0]
-    printed = ""
-    for command in re.findall(r"^\$ softmax-trick (.*)$", block, re.MULTILINE):
-        main(shlex.split(command))
-        printed += f"$ softmax-trick {command}\n{capsys.readouterr().out}"
-    assert printed == block
+@pytest.mark.slow
+def test_every_command_and_snippet_does_what_it_shows(tmp_path: Path) -> None:
+    assert run_page(README, tmp_path) == len(snippets(README)) >= 8
 
 
-def test_the_testing_example(check_loss: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("my_package")
-    module.__dict__["my_loss"] = torch.nn.functional.cross_entropy
-    monkeypatch.setitem(sys.modules, "my_package", module)
-    names: dict[str, Callable[..., object]] = {}
-    exec(TESTING, names)
-    names["test_my_loss"](check_loss)
-
-
-def test_the_isbe_example():
-    net = torch.nn.Linear(3, 4)
-    exec(ISBE, {"net": net, "images": torch.randn(5, 3), "labels": torch.tensor([0, 1, 2, 3, 0])})
-    assert net.weight.grad is not None
+def test_make_verify_ends_as_shown(ledger: Ledger) -> None:
+    """What a terminal gets of all claims, which make passes on."""
+    results = [ledger.result(name) for name in CLAIMS]
+    console = Console(file=io.StringIO(), width=120)
+    show(console, summary(results, MAIN_FINDINGS, console))
+    shown = README.partition("$ make verify\n")[2].partition("$ make test")[0]
+    agree(console.file.getvalue(), shown)  # type: ignore[attr-defined]
 
 
 def lasting(text: str) -> list[str]:
@@ -64,18 +49,14 @@ def lasting(text: str) -> list[str]:
     return [re.sub(r", [\d.]+ s$|\b[0-9a-f]{16}\b", "", line) for line in lines]
 
 
-def test_the_certify_example(capsys: pytest.CaptureFixture[str]) -> None:
-    command, shown = README.partition("$ softmax-trick certify ")[2].partition("\n```")[0].split("\n", 1)
-    main(["certify", *shlex.split(command)])
-    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == shown.splitlines()
-
-
 def test_what_follows_from_the_ledger_is_what_make_record_writes(ledger: Ledger) -> None:
     """The counts, and the example of a claim; planted: a count that is off by one, and a step that is missing."""
     results = [ledger.result(name) for name in CLAIMS]
     assert lasting(renewed(README, results, None)) == lasting(README)
     wrong = README.replace(counts(results), "1 proved").replace("every generalised SoftMax sums to 1", "")
+    wrong = wrong.replace("is false as printed", "is right as printed")
     assert lasting(wrong) != lasting(README) == lasting(renewed(wrong, results, None))
+    assert all(f"({', '.join(one.claims)})" in README for one in MAIN_FINDINGS)
     assert counts(results) in (ROOT / "docs" / "ledger.svg").read_text(encoding="utf-8").replace("&#160;", " ")
 
 

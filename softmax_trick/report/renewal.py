@@ -19,17 +19,24 @@ from rich.terminal_theme import MONOKAI
 from softmax_trick.ledger.cache import Cache
 from softmax_trick.ledger.kernel import HOW_TO_INSTALL, find_coqc
 from softmax_trick.ledger.kernel import run as ask_coq
+from softmax_trick.ledger.paper import MainFinding
 from softmax_trick.ledger.run import Ledger, Result, left_out
 from softmax_trick.measurements.results import committed_results
 from softmax_trick.proofs import CLAIMS, PAPER, in_coq
+from softmax_trick.proofs.main_findings import MAIN_FINDINGS
 from softmax_trick.proofs.mutants import catalogue
 from softmax_trick.report import rungs
+from softmax_trick.report.claims_table import confirmed
 from softmax_trick.report.console import claim_in_full, counts, show, table_of_parts
 from softmax_trick.report.errata import errata, supplement
 from softmax_trick.system.files import write_whole
 
 WIDTH = 112  # characters of the picture
 EXAMPLE = "A1.2-1"
+FINDINGS = (
+    "<!-- Made by make record, from proofs/main_findings.py -->",
+    "<!-- end of the main findings -->",
+)
 
 
 def main() -> None:
@@ -80,6 +87,7 @@ def renewed(readme: str, results: Sequence[Result], lifted: Sequence[Result] | N
     ]
     for pattern, text in changes:
         readme = re.sub(pattern, text, readme, flags=re.MULTILINE)
+    readme = _between(readme, FINDINGS, "\n".join(_finding(one) for one in confirmed(MAIN_FINDINGS, results)))
     head, command, rest = readme.partition(f"$ softmax-trick verify {EXAMPLE}\n")
     [example] = [result for result in results if result.claim.id == EXAMPLE]
     output = io.StringIO()
@@ -87,6 +95,17 @@ def renewed(readme: str, results: Sequence[Result], lifted: Sequence[Result] | N
     shown = "\n".join(line.rstrip() for line in output.getvalue().splitlines() if "of an earlier run" not in line)
     readme = head + command + shown.rstrip() + "\n```" + rest.partition("\n```")[2]
     return rungs.placed(readme, rungs.markdown(results, lifted)) if lifted else readme
+
+
+def _between(text: str, marks: tuple[str, str], content: str) -> str:
+    """The text with the content between two lines that mark its place."""
+    head, begin, rest = text.partition(marks[0])
+    return f"{head}{begin}\n{content}\n{marks[1]}{rest.partition(marks[1])[2]}"
+
+
+def _finding(one: MainFinding) -> str:
+    sentence = one.sentence.replace("_", r"\_").replace("[0, 1]", r"\[0, 1\]")
+    return f"1. {sentence} ({', '.join(one.claims)})"
 
 
 if __name__ == "__main__":
