@@ -541,6 +541,7 @@ def test_jax() -> None:
 
 def test_accuracy_tells_noise_from_a_bug() -> None:
     right = accuracy(RIGHT["focal"][0], "focal", cases=40)
+    assert str(right).startswith("x: vector over K; c: label into K")
     assert not any(right.rejected.values())
     assert right.cases["float64"] == 40
     assert {(one["dtype"], one["scores"]) for one in right.rows()} >= {("bfloat16", "generic"), ("float64", "huge")}

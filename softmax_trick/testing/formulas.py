@@ -13,6 +13,7 @@ from fractions import Fraction
 from softmax_trick.emission.stable_forms import stable
 from softmax_trick.language.expression import Expression, Number, Variable, size_of
 from softmax_trick.language.grammar import read
+from softmax_trick.language.inference import described
 
 Parameters = Mapping[str, float | int | Fraction]
 
@@ -186,6 +187,12 @@ class Formula:
     target: Variable | None
     others: tuple[Variable, ...]
     sizes: Mapping[str, int]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """How each name was read that is no constant: {"x": "vector over K"}."""
+        given = (self.scores, *(() if self.target is None else (self.target,)), *self.others)
+        return {one.name: described(one.axes, one.kind, one.along) for one in given}
 
     @property
     def by_batch(self) -> bool:

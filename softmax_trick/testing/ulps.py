@@ -20,6 +20,7 @@ import torch
 from hypothesis.errors import UnsatisfiedAssumption
 from torch import Tensor
 
+from softmax_trick.language.inference import names_in_words
 from softmax_trick.system.shown import Shown
 from softmax_trick.testing.formulas import Parameters, formula
 from softmax_trick.testing.frameworks import FRAMEWORKS, Framework
@@ -85,6 +86,7 @@ class Accuracy(Shown):
         cases: how many rows there were in each dtype.
         rejected: in how many of them an entry is outside.
         refused: dtypes that the loss refused.
+        names: how each name of the formula was read.
     """
 
     formula: str
@@ -92,6 +94,7 @@ class Accuracy(Shown):
     cases: Mapping[str, int]
     rejected: Mapping[str, int]
     refused: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """The table, as JSON has it."""
@@ -136,7 +139,7 @@ class Accuracy(Shown):
             counts = [str(one[name]) for name in ("outside", "overflows", "unjudged")]
             lines.append((one["dtype"], one["scores"], one["of"], str(one["entries"]), *numbers, *counts))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        text = [self.formula]
+        text = [*([names_in_words(self.names)] if self.names else []), self.formula]
         text += [
             "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
         ]
@@ -208,7 +211,7 @@ def accuracy(
     ordered = dict(
         sorted(cells.items(), key=lambda pair: (order[pair[0][0]], order[pair[0][1]], pair[0][2] != "value"))
     )
-    return Accuracy(wanted.text, ordered, counted, rejected, refused)
+    return Accuracy(wanted.text, ordered, counted, rejected, refused, wanted.names)
 
 
 def _measured(
