@@ -225,6 +225,7 @@ NEED_TORCH = (
     "training.",
     "experiments.sweep",
     "report.figures",
+    "report.notebooks.",
     "system.eager",
 )
 
