@@ -314,6 +314,18 @@ def test_a_scheduler_lost_in_the_middle_is_named(tmp_path, monkeypatch):
             sweep([SETTINGS], tmp_path, 1, address, progress=lambda *_: cluster.close())
 
 
+def test_workers_that_all_died_are_noticed(tmp_path, monkeypatch):
+    """Planted: a sweep that waits for its run, which nobody is left to do."""
+    monkeypatch.setattr(module, "NOBODY", 0.5)
+    monkeypatch.setattr(module, "INTERVAL", 0.1)
+    monkeypatch.setattr(module, "_check_workers", lambda *_: None)
+    with (
+        LocalCluster(n_workers=0, processes=False, protocol="tcp://", dashboard_address=":0") as cluster,
+        pytest.raises(SweepError, match=r"all workers of tcp.* have died .*the same command goes on, with fewer --jobs"),
+    ):
+        sweep([SETTINGS], tmp_path, 1, cluster.scheduler_address)
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere", "ftp://x:1"])
 def test_a_dead_or_wrong_scheduler_address_is_named_soon(tmp_path, monkeypatch, address):
     monkeypatch.setattr(module, "PATIENCE", 0.5)

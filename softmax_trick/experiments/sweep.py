@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,7 @@ from softmax_trick.training.settings import Settings
 RESULTS = "results.json"
 PATIENCE = 10  # seconds for a scheduler to answer, and for its first worker
 INTERVAL = 1.0  # seconds between two looks at the folders
+NOBODY = 60.0  # seconds for which there may be no worker at all: one that dies is replaced within a few
 
 Progress = Callable[[int, int], None]
 
@@ -59,7 +61,7 @@ def sweep(
         how each run ended, in the order given.
 
     Raises:
-        SweepError: the scheduler does not answer, or its workers cannot do the work.
+        SweepError: the scheduler does not answer, its workers cannot do the work, or all of them have died.
         TrainingError: the data cannot be had.
         MissingExtra: dask.distributed is not installed.
         OSError: the folder cannot be written.
@@ -79,10 +81,19 @@ def sweep(
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         threads = max(1, (os.cpu_count() or 1) // workers) if scheduler is None else 1
         futures: dict[Settings, Any] = {}
+        seen = time.monotonic()
         while True:
             if any(future.status in ("cancelled", "lost") for future in futures.values()):
                 place = scheduler or "on this machine"
                 raise SweepError(f"the scheduler {place} was lost; complete epochs are kept: the same command goes on")
+            if _has_workers(client):
+                seen = time.monotonic()
+            elif time.monotonic() - seen > NOBODY:
+                place = f"of {scheduler}" if scheduler else "on this machine"
+                raise SweepError(
+                    f"all workers {place} have died (too little memory?), and for {NOBODY:g} s none has come back; "
+                    "complete epochs are kept: the same command goes on, with fewer --jobs if memory is short"
+                )
             pending = [future for future in futures.values() if future.status == "pending"]
             waiting = missing[len(futures) :]
             if not pending and not waiting:
@@ -109,6 +120,14 @@ def collect(out: Path) -> list[Run]:
     runs = load_results(*results_of(run_folders(out))).runs
     write_whole(out / RESULTS, write_results(runs))
     return list(runs)
+
+
+def _has_workers(client: Any) -> bool:
+    """Whether the scheduler has a worker now; True where it does not say so, for then it is the scheduler that fails."""
+    try:
+        return bool(client.scheduler_info(n_workers=-1)["workers"])
+    except (OSError, TimeoutError, RuntimeError):
+        return True
 
 
 def _progress(runs: Sequence[Settings], out: Path) -> tuple[int, int]:
