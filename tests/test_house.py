@@ -37,6 +37,7 @@ ORDER = (
     "proofs",
     "certification",
     "training",
+    "neighbours",
     "experiments",
     "report",
     "commands",

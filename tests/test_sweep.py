@@ -321,7 +321,9 @@ def test_workers_that_all_died_are_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_check_workers", lambda *_: None)
     with (
         LocalCluster(n_workers=0, processes=False, protocol="tcp://", dashboard_address=":0") as cluster,
-        pytest.raises(SweepError, match=r"all workers of tcp.* have died .*the same command goes on, with fewer --jobs"),
+        pytest.raises(
+            SweepError, match=r"all workers of tcp.* have died .*the same command goes on, with fewer --jobs"
+        ),
     ):
         sweep([SETTINGS], tmp_path, 1, cluster.scheduler_address)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ def add(commands: Any) -> None:
         help="set the runs of a sweep beside the paper's tables and figures",
         description="The paper's tables and figures of training, from runs of one's own: the paper's figures beside "
         "ours, intervals over seeds, paired tests, and on how many test images two models differ.",
-        epilog="A folder is that of a sweep, complete or not, or holds results files. Exit status: 0 if there is a "
-        "report; 1 if something could not be written; 2 for wrong usage.",
+        epilog="A folder is that of a sweep, complete or not, or holds results files, of runs or of studies. Exit "
+        "status: 0 if there is a report; 1 if something could not be written; 2 for wrong usage.",
     )
     sources = report.add_argument("sources", nargs="+", metavar="DIR", type=Path, help="folders, or results files")
     sources.complete = FILES
@@ -45,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
 
     outputs = {name: vars(options)[name] for name in ("html", "json") if vars(options)[name]}
     check_outputs(outputs.values())
+    if files := _of_studies(options.sources):
+        return _report_studies(files, outputs, options.sources)
     try:
         found = find(options.sources)
         results = replace(load_results(*found.files), source=printable(", ".join(map(str, options.sources))))
@@ -59,4 +62,49 @@ def run(options: argparse.Namespace) -> int:
         complain(f"softmax-trick: not complete and left out: {found.unfinished} runs")
     written = [write(text, file) for file, text in rendered.items()]
     show(Console(width=width_of(sys.stdout), stderr="-" in outputs.values()), in_full(analysis))
+    return OK if all(written) else DIFFERENT
+
+
+def _of_studies(sources: Sequence[Path]) -> list[Path]:
+    """The files of studies that are meant, where all that is meant are such files."""
+    from softmax_trick.measurements.trials import holds_trials
+
+    files = [file for place in sources for file in ([place] if place.is_file() else sorted(place.glob("*.json")))]
+    of_studies = [file for file in files if holds_trials(file)]
+    if of_studies and len(of_studies) < len(files):
+        other = next(file for file in files if file not in of_studies)
+        raise WrongUsage(
+            f"{of_studies[0]} holds trials of a study and {other} does not: report them one after the other"
+        )
+    return of_studies
+
+
+def _report_studies(files: Sequence[Path], outputs: dict[str, str], sources: Sequence[Path]) -> int:
+    from rich.console import Console
+
+    from softmax_trick.experiments.studies import STUDIES
+    from softmax_trick.measurements.results import ResultsError
+    from softmax_trick.measurements.trials import load_trials, write_trials
+    from softmax_trick.report.console import show
+    from softmax_trick.report.studies_page import study_page
+    from softmax_trick.report.studies_tables import in_full
+    from softmax_trick.system.extras import MissingExtra
+
+    try:
+        trials = load_trials(*files)
+        if unknown := sorted({trial.study for trial in trials} - set(STUDIES)):
+            raise WrongUsage(f"there is no study {unknown[0]!r}: this version has {', '.join(STUDIES)}")
+        found = {study: [one for one in trials if one.study == name] for name, study in STUDIES.items()}
+        found = {study: of for study, of in found.items() if of}
+        source = printable(", ".join(map(str, sources)))
+        rendered = {
+            file: study_page(found, source) if kind == "html" else write_trials(trials)
+            for kind, file in outputs.items()
+        }
+    except (ResultsError, MissingExtra) as error:
+        raise WrongUsage(str(error)) from error
+    written = [write(text, file) for file, text in rendered.items()]
+    console = Console(width=width_of(sys.stdout), stderr="-" in outputs.values())
+    for study, of in found.items():
+        show(console, in_full(study, of))
     return OK if all(written) else DIFFERENT

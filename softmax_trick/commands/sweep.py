@@ -17,23 +17,30 @@ from softmax_trick.system.terminal import complain, say
 
 if TYPE_CHECKING:
     from softmax_trick.experiments.definitions import Experiment
+    from softmax_trick.experiments.study import Study
+    from softmax_trick.measurements.trials import Trial
+
+SEEDS = 5
+REPORT = "report.html"
 
 
 def add(commands: Any) -> None:
     """Add the command to those of the command line."""
     sweep = commands.add_parser(
         "sweep",
-        help="run an experiment of the paper anew",
-        description="Train all runs of an experiment, on processes of this machine or on a dask cluster. What is "
-        "complete is skipped, what was interrupted goes on from its last epoch, so that the same command can be "
-        "repeated until all is done. At the end DIR/results.json has what `softmax-trick report` and "
-        "`softmax-trick verify --results` read.",
+        help="run an experiment of the paper anew, or a study of a neighbouring work",
+        description="Train all runs of an experiment, or make all trials of a study, on processes of this machine or "
+        "on a dask cluster. What is complete is skipped, what was interrupted goes on from its last epoch, so that the "
+        "same command can be repeated until all is done. At the end DIR/results.json has what `softmax-trick report` "
+        "and `softmax-trick verify --results` read; of a study also DIR/report.html.",
         epilog="A run's folder, below DIR, is that of `python -m softmax_trick.train`. Exit status: 0 if all runs are "
         "complete; 1 if one failed; 2 for wrong usage; 130 after Ctrl-C.",
     )
     sweep.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="its name, such as table3 (--list)")
     sweep.add_argument("--list", action="store_true", help="list the experiments; run nothing")
-    sweep.add_argument("--seeds", type=count, default=5, metavar="S", help="seeds 0 to S - 1 (default: 5)")
+    sweep.add_argument("--seeds", type=count, metavar="S", help="seeds 0 to S - 1 (default: 5; of a study, as listed)")
+    looks = "of a study: 3 seeds, then 5, then 8, until no statement is open"
+    sweep.add_argument("--looks", action="store_true", help=looks)
     jobs = "runs at a time (default: as many as there are cores; on a GPU, or for time shares, 1)"
     sweep.add_argument("--jobs", type=count, metavar="J", help=jobs)
     only = "train this network only; repeat it for more (default: all of the experiment)"
@@ -55,18 +62,25 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from softmax_trick.experiments.definitions import EXPERIMENTS
+    from softmax_trick.experiments.studies import STUDIES
     from softmax_trick.report.console import show
     from softmax_trick.report.experiments_tables import list_of_experiments
+    from softmax_trick.report.studies_tables import list_of_studies
 
     if options.list:
-        show(Console(width=width_of(sys.stdout)), list_of_experiments(options.seeds))
+        show(Console(width=width_of(sys.stdout)), list_of_experiments(options.seeds or SEEDS))
+        show(Console(width=width_of(sys.stdout)), list_of_studies(options.seeds))
         return OK
     name = options.experiment
+    if name in STUDIES:
+        return _measure(STUDIES[name], options)
     if name not in EXPERIMENTS:
-        near = difflib.get_close_matches(name or "", EXPERIMENTS, n=2, cutoff=0.5)
+        near = difflib.get_close_matches(name or "", [*EXPERIMENTS, *STUDIES], n=2, cutoff=0.5)
         hint = f": did you mean {' or '.join(near)}?" if near else ""
         what = f"there is no experiment {name!r}{hint}" if name else "name an experiment, such as table3"
         raise WrongUsage(f"{what} (softmax-trick sweep --list shows all)")
+    if options.looks:
+        raise WrongUsage(f"--looks is for the studies; {name} takes --seeds")
     return _train(EXPERIMENTS[name], options)
 
 
@@ -84,7 +98,7 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
         raise WrongUsage(str(error)) from error
     jobs = options.jobs or (1 if experiment.alone or device == "cuda" else os.cpu_count() or 1)
     try:
-        runs = experiment.settings(options.seeds, device, options.epochs, options.data, options.net)
+        runs = experiment.settings(options.seeds or SEEDS, device, options.epochs, options.data, options.net)
     except ValueError as error:
         raise WrongUsage(f"--net: {error}") from error
     say(f"{experiment.name}, {experiment.title}: {len(runs)} runs of {runs[0].epochs} epochs, in {out}")
@@ -108,3 +122,70 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
         return DIFFERENT
     say(f"{out / RESULTS}: {len(kept)} runs; softmax-trick report {out} shows what they say")
     return DIFFERENT if ended["failed"] else OK
+
+
+def _measure(study: Study, options: argparse.Namespace) -> int:
+    """All trials of a study, its results file, its report, and what the report says of the statements."""
+    from rich.console import Console
+
+    from softmax_trick.experiments.sweep import RESULTS, SweepError
+    from softmax_trick.experiments.trial import trials_in
+    from softmax_trick.measurements.findings import LOOKS, undecided
+    from softmax_trick.measurements.results import ResultsError
+    from softmax_trick.measurements.trials import write_trials
+    from softmax_trick.report.console import show
+    from softmax_trick.report.studies_page import study_page
+    from softmax_trick.report.studies_tables import in_full
+    from softmax_trick.system.extras import MissingExtra
+    from softmax_trick.system.files import write_whole
+    from softmax_trick.training import TrainingError
+
+    for option in ("net", "epochs", "data"):
+        if vars(options)[option]:
+            raise WrongUsage(f"--{option} is not for a study: {study.name} says itself what it trains")
+    if options.looks and options.seeds:
+        raise WrongUsage("--looks chooses the number of seeds: leave --seeds out")
+    out, failed = options.out or Path("runs") / study.name, 0
+    trials: list[Trial] = []
+    try:
+        for seeds in LOOKS if options.looks else (options.seeds or study.seeds,):
+            failed = _trials(study, seeds, out, options)
+            trials = trials_in(out, study, seeds)
+            if failed or not undecided(study.statements, trials):
+                break
+        if not trials:
+            return DIFFERENT
+        write_whole(out / RESULTS, write_trials(trials))
+        write_whole(out / REPORT, study_page({study: trials}, str(out)))
+    except (SweepError, TrainingError, MissingExtra) as error:
+        raise WrongUsage(str(error)) from error
+    except (ResultsError, OSError) as error:
+        complain(f"softmax-trick: {error}")
+        return DIFFERENT
+    show(Console(width=width_of(sys.stdout)), in_full(study, trials))
+    say(f"{out / RESULTS}: {len(trials)} trials; {out / REPORT} has figures")
+    return DIFFERENT if failed else OK
+
+
+def _trials(study: Study, seeds: int, out: Path, options: argparse.Namespace) -> int:
+    """Make what is missing of so many seeds; how many failed."""
+    from rich.console import Console
+
+    from softmax_trick.experiments.sweep import sweep
+    from softmax_trick.experiments.trial import trial_runs
+
+    runs = trial_runs(study, seeds)
+    say(f"{study.name}, {study.title}: {len(runs)} trials, {seeds} seeds, in {out}")
+    with progress_bar(Console(stderr=True, width=width_of(sys.stderr))) as progress:
+        task = progress.add_task("trials", total=len(runs))
+        jobs = options.jobs or os.cpu_count() or 1
+        outcomes = sweep(
+            *(runs, out, jobs, options.scheduler, options.data_dir),
+            lambda _, complete: progress.update(task, completed=complete),
+        )
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            complain(f"softmax-trick: {outcome.run} failed: {outcome.reason}")
+    ended = Counter(outcome.status for outcome in outcomes)
+    say(f"{ended['done']} done, {ended['complete before']} complete before, {ended['failed']} failed")
+    return ended["failed"]

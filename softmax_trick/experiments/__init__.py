@@ -3,6 +3,8 @@
     definitions  the experiments, as data
     work         one run, as a worker of the sweep does it
     sweep        all runs of an experiment, on dask.distributed
+    studies      the neighbouring works' methods beside each other; `study` says what one is
+    trial        one trial of a study, as a worker of the sweep does it
     sources      where the runs of a report are
     analysis     from training runs to figures beside the paper's, and to statements about differences
 

@@ -1,8 +1,9 @@
 """All runs of an experiment, independent of each other, on dask.distributed: a cluster on this machine, or any other.
 
-A task is one run (`softmax_trick.experiments.work`). It can be repeated at any time: what is complete is skipped, what
-was interrupted goes on from its last checkpoint. So a worker that dies loses its unfinished epoch and nothing else: the
-scheduler gives its run to another. Progress is read from the run folders, which is right whoever wrote there.
+A task is one run (`softmax_trick.experiments.work`), or one trial of a study (`softmax_trick.experiments.trial`). It
+can be repeated at any time: what is complete is skipped, what was interrupted goes on from its last checkpoint. So a
+worker that dies loses its unfinished epoch, or trial, and nothing else: the scheduler gives its run to another.
+Progress is read from the run folders, which is right whoever wrote there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 
 import softmax_trick
 from softmax_trick.experiments.sources import RESULT, results_of, run_folders
-from softmax_trick.experiments.work import Outcome, finished, folder_name, run_one
+from softmax_trick.experiments.trial import TrialRun
+from softmax_trick.experiments.work import Outcome, finished, folder_name, run_one, run_trial
 from softmax_trick.measurements.results import Run, load_results, write_results
 from softmax_trick.system.extras import require
 from softmax_trick.system.files import write_whole
@@ -33,6 +35,7 @@ INTERVAL = 1.0  # seconds between two looks at the folders
 NOBODY = 60.0  # seconds for which there may be no worker at all: one that dies is replaced within a few
 
 Progress = Callable[[int, int], None]
+Task = Settings | TrialRun
 
 
 class SweepError(Exception):
@@ -40,7 +43,7 @@ class SweepError(Exception):
 
 
 def sweep(
-    runs: Sequence[Settings],
+    runs: Sequence[Task],
     out: Path,
     jobs: int,
     scheduler: str | None = None,
@@ -50,7 +53,7 @@ def sweep(
     """Bring all runs to their end.
 
     Args:
-        runs: their settings.
+        runs: their settings, or the trials.
         out: where their folders are, or are to be; on a file system that all workers see.
         jobs: workers of the cluster on this machine, each a process with one run at a time.
         scheduler: the address of a running scheduler; its workers then do the work, and `jobs` says nothing.
@@ -68,7 +71,7 @@ def sweep(
     """
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
-    before = {one: Outcome(folder_name(one), "complete before") for one in runs if finished(one, out)}
+    before = {one: Outcome(_name(one), "complete before") for one in runs if _finished(one, out)}
     missing = [one for one in runs if one not in before]
     if not missing:
         return list(before.values())
@@ -76,11 +79,12 @@ def sweep(
     from distributed import CancelledError, wait
 
     if scheduler is None:
-        load(missing[0].data, data_dir)  # what is wrong with the data is known at once, and downloaded but once
+        for data in dict.fromkeys(name for one in missing for name in _data(one)):
+            load(data, data_dir)  # what is wrong with the data is known at once, and downloaded but once
     with _client(scheduler, min(jobs, len(missing)), out) as client:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         threads = max(1, (os.cpu_count() or 1) // workers) if scheduler is None else 1
-        futures: dict[Settings, Any] = {}
+        futures: dict[Task, Any] = {}
         seen = time.monotonic()
         while True:
             if any(future.status in ("cancelled", "lost") for future in futures.values()):
@@ -100,8 +104,8 @@ def sweep(
                 break
             # No more than can be begun: what it has too much of, dask begins in an order of its own.
             for one in waiting[: max(1, workers) - len(pending)]:
-                key = f"{folder_name(one)}-{uuid.uuid4()}"
-                futures[one] = client.submit(run_one, one, out, data_dir, workers, threads, key=key)
+                key, work = f"{_name(one)}-{uuid.uuid4()}", run_one if isinstance(one, Settings) else run_trial
+                futures[one] = client.submit(work, one, out, data_dir, workers, threads, key=key)
                 pending.append(futures[one])
             progress(*_progress(runs, out))
             with suppress(TimeoutError, CancelledError), client.as_current():
@@ -123,18 +127,35 @@ def collect(out: Path) -> list[Run]:
 
 
 def _has_workers(client: Any) -> bool:
-    """Whether the scheduler has a worker now; True where it does not say so, for then it is the scheduler that fails."""
+    """Whether the scheduler has a worker now; True where it does not say, for then it is the scheduler that fails."""
     try:
         return bool(client.scheduler_info(n_workers=-1)["workers"])
     except (OSError, TimeoutError, RuntimeError):
         return True
 
 
-def _progress(runs: Sequence[Settings], out: Path) -> tuple[int, int]:
+def _name(task: Task) -> str:
+    return folder_name(task) if isinstance(task, Settings) else task.folder_name
+
+
+def _finished(task: Task, out: Path) -> bool:
+    return finished(task, out) if isinstance(task, Settings) else task.finished(out)
+
+
+def _data(task: Task) -> tuple[str, ...]:
+    return (task.data,) if isinstance(task, Settings) else task.of.data
+
+
+def epochs_of(task: Task) -> int:
+    """How many epochs a run has; a trial counts as one."""
+    return task.epochs if isinstance(task, Settings) else 1
+
+
+def _progress(runs: Sequence[Task], out: Path) -> tuple[int, int]:
     """How many epochs and how many runs are complete, by the folders."""
-    complete = [one for one in runs if (out / folder_name(one) / RESULT).exists()]
-    epochs = sum(one.epochs for one in complete)
-    return epochs + sum(_epochs(out / folder_name(one)) for one in runs if one not in complete), len(complete)
+    complete = [one for one in runs if (out / _name(one) / RESULT).exists()]
+    epochs = sum(map(epochs_of, complete))
+    return epochs + sum(_epochs(out / _name(one)) for one in runs if one not in complete), len(complete)
 
 
 def _epochs(folder: Path) -> int:
@@ -144,7 +165,7 @@ def _epochs(folder: Path) -> int:
         return 0
 
 
-def _outcome(settings: Settings, future: Any) -> Outcome:
+def _outcome(task: Task, future: Any) -> Outcome:
     from distributed import KilledWorker
 
     if future.status == "finished":
@@ -155,7 +176,7 @@ def _outcome(settings: Settings, future: Any) -> Outcome:
         reason = f"{error.allowed_failures + 1} workers died while they trained it (too little memory?): run again"
     else:
         reason = f"{type(error).__name__}: {error}"
-    return Outcome(folder_name(settings), "failed", reason)
+    return Outcome(_name(task), "failed", reason)
 
 
 # --- clusters ---------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from softmax_trick.training import TrainingError
 from softmax_trick.training.process import prepare_process
 
 if TYPE_CHECKING:
+    from softmax_trick.experiments.trial import TrialRun
     from softmax_trick.training.data import DataSet
     from softmax_trick.training.folder import RunFolder
     from softmax_trick.training.settings import Settings
@@ -78,6 +79,25 @@ def run_one(settings: Settings, out: Path, data_dir: Path | None, workers: int, 
     prepare_process()
     with _ONE_AT_A_TIME:
         return _attempt(settings, out / name, data_dir, workers, threads)
+
+
+def run_trial(trial: TrialRun, out: Path, data_dir: Path | None, workers: int, threads: int) -> Outcome:
+    """Make one trial of a study; a failure is an outcome, too. The arguments are those of `run_one`."""
+    if trial.finished(out):
+        return Outcome(trial.folder_name, "complete before")
+    prepare_process()
+    with _ONE_AT_A_TIME:
+        import torch
+
+        from softmax_trick.training.loop import make_reproducible
+
+        torch.set_num_threads(threads)
+        make_reproducible()
+        try:
+            trial.make(out, data_dir)
+        except (TrainingError, MissingExtra, OSError, ValueError) as error:
+            return Outcome(trial.folder_name, "failed", str(error))
+    return Outcome(trial.folder_name, "done")
 
 
 def _attempt(settings: Settings, path: Path, data_dir: Path | None, workers: int, threads: int) -> Outcome:

@@ -55,15 +55,17 @@ class Estimate:
         half = _quantile(self.freedom, tests) * self.error
         return Interval(self.mean, self.mean - half, self.mean + half)
 
-    def lies_in(self, low: float, high: float, tests: int = 1) -> bool | None:
+    def lies_in(self, low: float, high: float, tests: int = 1, looks: int = 1) -> bool | None:
         """Whether the quantity is in a range, by the rule above; None if the interval leaves it open.
 
         Args:
             low: the lower end of the range.
             high: its upper end.
             tests: the number of figures of which the statement consists.
+            looks: how often the question may be asked of more and more runs, until one answers it; each time spends
+                that part of the 5 %, so that all together are wrong no more often than one (Bonferroni).
         """
-        inside, all_together = self.interval(), self.interval(tests)
+        inside, all_together = self.interval(looks), self.interval(tests * looks)
         if inside.low is None or inside.high is None or all_together.low is None or all_together.high is None:
             return None
         if low <= inside.low and inside.high <= high:

@@ -18,7 +18,7 @@ def experiments_page(analysis: Analysis) -> str:
     found = statements(analysis)
     sections = [_section(f"group-{number}", group) for number, group in enumerate(analysis.groups, start=1)]
     if found.rows:
-        sections.insert(0, section("statements", escape(found.title), [_table(found, titled=False)]))
+        sections.insert(0, section("statements", escape(found.title), [table_html(found, titled=False)]))
     top = f"""<p>The tables and figures of section 4 of {SOURCE}, from runs of
 our own: the paper's figures beside ours, with 95 % intervals over seeds where there are several. A table compares runs
 with the same data and settings.</p>"""
@@ -41,10 +41,11 @@ def _section(key: str, group: Group) -> str:
         figure(caption, panels, f"{key}-figure-{number}")
         for number, (caption, panels, _) in enumerate(figures(group), start=1)
     ]
-    return section(key, escape(group.title), [*map(_table, tables(group)), *drawn])
+    return section(key, escape(group.title), [*map(table_html, tables(group)), *drawn])
 
 
-def _table(table: Plain, titled: bool = True) -> str:
+def table_html(table: Plain, titled: bool = True) -> str:
+    """A table, with its title above it and its note below."""
     prose = table.words == len(table.headings)
 
     def cell(place: int, text: str) -> str:

@@ -284,22 +284,23 @@ def in_full(analysis: Analysis) -> RenderableType:
     for group in analysis.groups:
         lines += [Text(f"{group.title}: {_count(group)}", style="bold italic"), Text("")]
         for table in tables(group):
-            lines += [_rendered(table), Text("")]
+            lines += [rendered(table), Text("")]
     if (found := statements(analysis)).rows:
-        lines += [_rendered(found)]
+        lines += [rendered(found)]
     return Lines(*lines)
 
 
 def list_of_experiments(seeds: int) -> RenderableType:
     """The experiments, each with its number of runs."""
-    return _rendered(experiments(seeds))
+    return rendered(experiments(seeds))
 
 
 def _count(group: Group) -> str:
     return f"{len(group.runs)} run{'s' if len(group.runs) > 1 else ''}"
 
 
-def _rendered(table: Plain) -> RenderableType:
+def rendered(table: Plain) -> RenderableType:
+    """The table as the console shows it."""
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for number, heading in enumerate(table.headings):
         long = ":" in heading  # a function of one's own: its name is broken before any figure is

@@ -145,10 +145,11 @@ def _label_only() -> Loss:
     )
 
 
-def _relocated(dilation: Tensor, relocation: Tensor) -> Loss:
-    """ISBE with SoftMax(d * x - c): the error d * (y - t) of the dilated trick, property (P3).
+def relocated(dilation: Tensor, relocation: Tensor) -> Loss:
+    """ISBE with SoftMax(d * x - c), d and c of shape (K,): the error d * (y - t) of the dilated trick, property (P3).
 
-    y - t alone would be the gradient of no loss where the dilations differ. The values are cross-entropies of y.
+    y - t alone would be the gradient of no loss where the dilations differ. The values are cross-entropies of y. Where
+    c is infinite y is 0, and so is the error of a class that is not the label.
     """
 
     def start(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,20 +163,20 @@ def _relocated(dilation: Tensor, relocation: Tensor) -> Loss:
     return Loss(start, values, cross_entropy=True)
 
 
-def _balanced_softmax(counts: Tensor) -> Loss:
+def balanced_softmax(counts: Tensor) -> Loss:
     """c = -log n for class counts n: y_i = n_i exp(x_i) / sum_k n_k exp(x_k) (Ren et al., NeurIPS 2020)."""
     import torch
 
-    return _relocated(torch.ones_like(counts), -counts.log())
+    return relocated(torch.ones_like(counts), -counts.log())
 
 
 VS_GAMMA, VS_TAU = 0.15, 1.25
 """The exponents that Kini et al. publish for the long-tailed CIFAR-10."""
 
 
-def _vs_loss(counts: Tensor) -> Loss:
+def vs_loss(counts: Tensor) -> Loss:
     """d = (n / max n)^gamma and c = -tau log(n / sum n) (Kini et al., NeurIPS 2021), without weights of the labels."""
-    return _relocated((counts / counts.max()) ** VS_GAMMA, -VS_TAU * (counts / counts.sum()).log())
+    return relocated((counts / counts.max()) ** VS_GAMMA, -VS_TAU * (counts / counts.sum()).log())
 
 
 def _own(name: str) -> Loss:
@@ -215,7 +216,7 @@ LOSSES: dict[str, Loss] = {
     **{f"implicit-{name}": _implicit(entry) for name, entry in NORMALIZERS.items()},
     "label-only": _label_only(),
 }
-FROM_COUNTS: dict[str, Callable[[Tensor], Loss]] = {"balanced-softmax": _balanced_softmax, "vs-loss": _vs_loss}
+FROM_COUNTS: dict[str, Callable[[Tensor], Loss]] = {"balanced-softmax": balanced_softmax, "vs-loss": vs_loss}
 NAMES = (*LOSSES, *FROM_COUNTS)
 
 
