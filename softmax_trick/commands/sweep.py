@@ -169,19 +169,16 @@ def _measure(study: Study, options: argparse.Namespace) -> int:
 
 def _trials(study: Study, seeds: int, out: Path, options: argparse.Namespace) -> int:
     """Make what is missing of so many seeds; how many failed."""
-    from rich.console import Console
-
     from softmax_trick.experiments.sweep import sweep
     from softmax_trick.experiments.trial import trial_runs
 
     runs = trial_runs(study, seeds)
     say(f"{study.name}, {study.title}: {len(runs)} trials, {seeds} seeds, in {out}")
-    with progress_bar(Console(stderr=True, width=width_of(sys.stderr))) as progress:
-        task = progress.add_task("trials", total=len(runs))
+    with progress_of(study.name, len(runs), "trials") as advance:
         jobs = options.jobs or os.cpu_count() or 1
         outcomes = sweep(
             *(runs, out, jobs, options.scheduler, options.data_dir),
-            lambda _, complete: progress.update(task, completed=complete),
+            lambda _, complete: advance(f"{complete} trials complete", complete),
         )
     for outcome in outcomes:
         if outcome.status == "failed":
