@@ -96,9 +96,13 @@ def test_a_run_is_put_down(tmp_path, run):
     assert dict(found.wrong) == {i: predicted[i] for i in range(64) if predicted[i] != labels[i]}
     backward, forward = (sum(record["seconds"][phase] for record in metrics) for phase in ("backward", "forward"))
     assert found.tau == pytest.approx(100 * backward / (backward + forward), rel=1e-5)
-    assert {**found.settings, "net": "linear", "loss": "softmax", "data": "mnist-5k", "seed": 0, "epochs": 2} == asdict(
-        SETTINGS
-    )
+    assert {**found.settings, "net": "linear", "loss": "softmax", "data": "mnist-5k", "seed": 0, "epochs": 2} == {
+        name: value for name, value in asdict(SETTINGS).items() if name != "blurring"
+    }
+    blurred = replace(SETTINGS, blurring=1e-6)
+    run(blurred)
+    assert result_of(tmp_path, blurred).settings["blurring"] == 1e-6
+    assert finished(blurred, tmp_path)
 
 
 def test_of_isbe_the_squared_error_is_drawn_and_of_cross_entropy_the_loss():

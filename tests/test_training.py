@@ -16,13 +16,15 @@ from torch.nn.functional import one_hot
 
 from softmax_trick.commands import train
 from softmax_trick.isbe import isbe_error
-from softmax_trick.training import loop
+from softmax_trick.training import TrainingError, loop
 from softmax_trick.training.batches import Examples, seed_generators
 from softmax_trick.training.check import rounding_bound
-from softmax_trick.training.data import load
+from softmax_trick.training.data import DataSet, load
+from softmax_trick.training.folder import RunFolder
 from softmax_trick.training.losses import FROM_COUNTS, LOSSES, NAMES, get_loss
 from softmax_trick.training.measures import Tally, evaluate
 from softmax_trick.training.networks import build
+from softmax_trick.training.settings import Settings
 from softmax_trick.training.split import Split
 from softmax_trick.training.step import Stopwatch, backward_share, training_step
 
@@ -220,6 +222,7 @@ def test_a_run_on_genuine_images_learns_and_reports(tmp_path: Path, capsys: pyte
         "lr_decay": 0.9,
         "imbalance": 1.0,
         "augment": False,
+        "blurring": 0.0,
     }
     assert config["data_reason"] == "as asked"
     assert config["environment"] == f"torch {torch.__version__}, {torch.get_num_threads()} threads"
@@ -347,3 +350,67 @@ def test_faulty_data_stop_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {tmp_path / 'train-images-idx3-ubyte.gz'}: truncated or corrupt gzip file")
     assert not (tmp_path / "out").exists()
+
+
+# --- other numbers of classes, decays and blurring --------------------------------------------------------------------
+
+
+def letters(size: int, classes: int = 47) -> Split:
+    """Like EMNIST: more classes than ten, the last one among the labels."""
+    random = np.random.RandomState(1)
+    labels = np.append(random.randint(0, classes, size - 1), classes - 1).astype(np.uint8)
+    return Split(random.randint(0, 256, (size, 28, 28)).astype(np.uint8), labels, classes)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "ce-mean", "balanced-softmax"])
+def test_ten_classes_are_not_hard_wired(tmp_path, loss):
+    """Planted: the last label is 46, which a network or a count of ten would not hold."""
+    enough = letters(470)
+    enough.labels[:470] = np.arange(470) % 47
+    data = DataSet("mnist-5k", "as the test asked", enough, letters(64), letters(64))
+    settings = Settings("linear", loss, "mnist-5k", 1, 64, 0.01, 0, "cpu", imbalance=5.0)
+    [record] = loop.train(settings, data, RunFolder(tmp_path / "run"), progress=False)
+    assert math.isfinite(record["test"]["loss"])
+    assert np.load(tmp_path / "run" / "predictions.npy").max() < 47
+    assert data.train.long_tailed(5.0).counts.tolist()[::46] == [10, 2]
+    for name in ("n0", "n1", "n1r", "linear"):
+        assert build(name, classes=47)(torch.zeros(2, 1, 28, 28)).shape == (2, 47)
+    with pytest.raises(ValueError, match=r"label 46 at index .* is not one of the classes 0\.\.45"):
+        Split(enough.images, enough.labels, 46)
+
+
+@pytest.mark.parametrize("name", ["softmax", "implicit-softmax", "ce-sum", "ce-none"])
+def test_blurred_targets_are_those_of_section_3(name):
+    """The same for ISBE and for cross-entropy, whose smoothing is another number. Planted: that number itself."""
+    mu, x, t = 0.2, torch.randn(6, 4, dtype=torch.float64, requires_grad=True), torch.arange(6) % 4
+    start, gradient = get_loss(name, torch.ones(4), mu).start(x, t)
+    start.backward(gradient)
+    one_hot = torch.eye(4, dtype=torch.float64)[t]
+    target = (1 - mu) * one_hot + mu / 3 * (1 - one_hot)
+    assert x.grad is not None
+    assert torch.allclose(x.grad, x.detach().softmax(-1) - target)
+    assert not torch.allclose(x.grad, x.detach().softmax(-1) - ((1 - mu) * one_hot + mu / 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "blurring", "message"),
+    [
+        ("label-only", 0.1, "label-only has no blurring"),
+        ("vs-loss", 0.1, "vs-loss has no blurring"),
+        ("torch.nn.functional:normalize", 0.1, "has no blurring"),
+        ("softmax", 0.75, r"no longer the largest target: below 0\.75"),
+    ],
+)
+def test_a_blurring_that_cannot_be_is_named(name, blurring, message):
+    with pytest.raises(TrainingError, match=message):
+        get_loss(name, torch.ones(4), blurring)
+
+
+def test_the_decay_and_the_blurring_are_options(trainer, tmp_path):
+    assert trainer("--net", "linear", "--epochs", "2", "--lr-decay", "0.5", "--blurring", "1e-6") == 0
+    settings = json.loads((tmp_path / "out" / "config.json").read_text())["settings"]
+    assert (settings["lr_decay"], settings["blurring"]) == (0.5, 1e-6)
+    assert [record["lr"] for record in records(tmp_path / "out")] == [0.01, 0.005]
+    for wrong in (("--lr-decay", "1.5"), ("--blurring", "1"), ("--lr-decay", "0")):
+        with pytest.raises(SystemExit):
+            trainer("--net", "linear", *wrong)

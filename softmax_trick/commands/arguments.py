@@ -42,3 +42,22 @@ def positive(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return number
+
+
+def decay_factor(text: str) -> float:
+    """A number above 0, at most 1."""
+    factor = positive(text)
+    if factor > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than 1: the rate would grow")
+    return factor
+
+
+def share(text: str) -> float:
+    """A number from 0, less than 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0, less than 1")
+    return number

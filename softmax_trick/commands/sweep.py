@@ -10,10 +10,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.commands.arguments import count
+from softmax_trick.commands.arguments import count, decay_factor, share
 from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, width_of
 from softmax_trick.system.progress import progress_of
 from softmax_trick.system.terminal import complain, say
+from softmax_trick.training.settings import LR_DECAY
 
 if TYPE_CHECKING:
     from softmax_trick.experiments.definitions import Experiment
@@ -46,6 +47,9 @@ def add(commands: Any) -> None:
     only = "train this network only; repeat it for more (default: all of the experiment)"
     sweep.add_argument("--net", action="append", metavar="NAME", help=only)
     sweep.add_argument("--epochs", type=count, metavar="N", help="train so many (default: as listed)")
+    decay = f"the learning rate of an epoch is D times that of the epoch before (default: {LR_DECAY})"
+    sweep.add_argument("--lr-decay", type=decay_factor, metavar="D", help=decay)
+    sweep.add_argument("--blurring", type=share, metavar="MU", help="of the targets (section 3; default: 0)")
     sweep.add_argument("--data", metavar="NAME", help="train on these data, such as mnist-5k (default: as listed)")
     data_dir = sweep.add_argument("--data-dir", type=Path, metavar="DIR", help="where the data lie")
     devices = ("auto", "cpu", "cuda")
@@ -97,8 +101,9 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
     except TrainingError as error:
         raise WrongUsage(str(error)) from error
     jobs = options.jobs or (1 if experiment.alone or device == "cuda" else os.cpu_count() or 1)
+    others = {name: vars(options)[name] for name in ("lr_decay", "blurring") if vars(options)[name] is not None}
     try:
-        runs = experiment.settings(options.seeds or SEEDS, device, options.epochs, options.data, options.net)
+        runs = experiment.settings(options.seeds or SEEDS, device, options.epochs, options.data, options.net, **others)
     except ValueError as error:
         raise WrongUsage(f"--net: {error}") from error
     say(f"{experiment.name}, {experiment.title}: {len(runs)} runs of {runs[0].epochs} epochs, in {out}")
@@ -140,9 +145,11 @@ def _measure(study: Study, options: argparse.Namespace) -> int:
     from softmax_trick.system.files import write_whole
     from softmax_trick.training import TrainingError
 
-    for option in ("net", "epochs", "data"):
-        if vars(options)[option]:
-            raise WrongUsage(f"--{option} is not for a study: {study.name} says itself what it trains")
+    for option in ("net", "epochs", "data", "lr_decay", "blurring"):
+        if vars(options)[option] is not None:
+            raise WrongUsage(
+                f"--{option.replace('_', '-')} is not for a study: {study.name} says itself what it trains"
+            )
     if options.looks and options.seeds:
         raise WrongUsage("--looks chooses the number of seeds: leave --seeds out")
     out, failed = options.out or Path("runs") / study.name, 0

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from softmax_trick.commands.arguments import count, one_of, positive, seed
+from softmax_trick.commands.arguments import count, decay_factor, one_of, positive, seed, share
 from softmax_trick.system.extras import missing_extra
 from softmax_trick.system.terminal import Parser, complain, guarded, say
 from softmax_trick.training import TrainingError
@@ -20,6 +20,7 @@ from softmax_trick.training.data import SOURCES, DataSet, load
 from softmax_trick.training.losses import NAMES
 from softmax_trick.training.networks import COLOUR, NETWORKS, describe
 from softmax_trick.training.process import available_device, prepare_process
+from softmax_trick.training.settings import LR_DECAY
 
 if TYPE_CHECKING:
     from softmax_trick.training.folder import RunFolder
@@ -81,14 +82,15 @@ def _begin(options: argparse.Namespace, folder: RunFolder, part: Part) -> int:
     data = _load(options, folder)
     settings = _settings(options, data.name)
     split = data.train.long_tailed(settings.imbalance)
-    get_loss(options.loss, torch.tensor(split.counts, dtype=torch.float32))
+    get_loss(options.loss, torch.tensor(split.counts, dtype=torch.float32), settings.blurring)
     build_for(settings.net, data)
     if part.rank == 0:
         say(str(data))
         if settings.imbalance != 1:
             sizes = ", ".join(f"{count:,}" for count in split.counts)
-            say(f"imbalance {settings.imbalance:g}: {len(split.labels):,} training images, {sizes} of the classes 0..9")
-        say(f"net: {describe(settings.net, data.train.image)}")
+            of_them = f"{len(split.labels):,} training images, {sizes} of the classes 0..{split.classes - 1}"
+            say(f"imbalance {settings.imbalance:g}: {of_them}")
+        say(f"net: {describe(settings.net, data.train.image, data.train.classes)}")
     details = {"data_reason": data.reason, "environment": environment(part)}
     with folder.alone():
         if part.rank == 0:
@@ -152,8 +154,10 @@ def _settings(options: argparse.Namespace, data: str) -> Settings:
         lr=options.lr,
         seed=options.seed,
         device=options.device,
+        lr_decay=options.lr_decay,
         imbalance=options.imbalance,
         augment=options.augment,
+        blurring=options.blurring,
     )
 
 
@@ -181,6 +185,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         complain("note: --check trains ce-none, ce-sum and softmax, whatever --loss says")
     if options.check and options.resume:
         complain("note: --check is made in one go, from the beginning, whatever --resume says")
+    if options.check and options.blurring:
+        complain("note: --check does not blur its targets, whatever --blurring says")
+        options.blurring = 0.0
     network = NETWORKS[options.net]
     options.loss = options.loss or LOSS
     options.lr = options.lr or network.lr
@@ -212,6 +219,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch-size", type=count, default=256, metavar="B", help="images a step (default: %(default)s)")
     rate = "learning rate of the first epoch (default: as in the paper, 0.01, and 0.1 for vgg16)"
     add("--lr", type=positive, help=rate)
+    decay = "the learning rate of an epoch is D times that of the epoch before (default: %(default)s)"
+    add("--lr-decay", type=decay_factor, default=LR_DECAY, metavar="D", help=decay)
+    blurred = "of the targets: 1 - MU for the class, MU shared by the others (section 3, e.g. 1e-6; default: 0)"
+    add("--blurring", type=share, default=0.0, metavar="MU", help=blurred)
     drawn = "of initial parameters, order, augmentation and dropout, a whole number from 0 (default: %(default)s)"
     add("--seed", type=seed, default=0, metavar="S", help=drawn)
 
@@ -244,6 +255,8 @@ def _name(options: argparse.Namespace) -> str:
     parts = [options.net, "check" if options.check else options.loss.replace(":", ".")]
     parts += [f"imbalance{options.imbalance:g}"] if options.imbalance != 1 else []
     parts += ["augmented"] if options.augment else []
+    parts += [f"decay{options.lr_decay:g}"] if options.lr_decay != LR_DECAY else []
+    parts += [f"blurring{options.blurring:g}"] if options.blurring else []
     return "-".join((*parts, f"seed{options.seed}"))
 
 

@@ -60,8 +60,17 @@ class Experiment:
         epochs: int | None = None,
         data: str | None = None,
         networks: Sequence[str] | None = None,
+        **others: Any,
     ) -> list[Settings]:
         """The settings of all runs, seed by seed, so that what is done first can be compared first.
+
+        Args:
+            seeds: how many.
+            device: of all runs.
+            epochs: those of the experiment by default.
+            data: those of the experiment by default.
+            networks: those of the experiment by default.
+            others: further settings, such as `lr_decay` and `blurring`.
 
         Raises:
             ValueError: the experiment has no network of that name.
@@ -80,6 +89,7 @@ class Experiment:
                 seed=seed,
                 device=device,
                 **self.options,
+                **others,
             )
             for seed, network, loss in product(range(seeds), networks or self.networks, self.losses)
         ]

@@ -21,6 +21,7 @@ from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.system.extras import MissingExtra
 from softmax_trick.training import TrainingError
 from softmax_trick.training.process import prepare_process
+from softmax_trick.training.settings import LR_DECAY
 
 if TYPE_CHECKING:
     from softmax_trick.experiments.trial import TrialRun
@@ -44,21 +45,24 @@ class Outcome:
 
 
 def folder_name(settings: Settings) -> str:
-    """NET-LOSS-DATA[-augmented][-imbalanceR]-Eepochs-seedS: runs of all experiments can share a folder."""
+    """NET-LOSS-DATA[-augmented][-imbalanceR][-decayD][-blurringMU]-Eepochs-seedS: experiments can share a folder."""
     loss = settings.loss.replace(":", ".")
     extras = ["augmented"] if settings.augment else []
     extras += [f"imbalance{settings.imbalance:g}"] if settings.imbalance != 1 else []
+    extras += [f"decay{settings.lr_decay:g}"] if settings.lr_decay != LR_DECAY else []
+    extras += [f"blurring{settings.blurring:g}"] if settings.blurring else []
     return "-".join([settings.net, loss, settings.data, *extras, f"{settings.epochs}epochs", f"seed{settings.seed}"])
 
 
 def finished(settings: Settings, out: Path) -> bool:
     """Whether the folder of the run holds its result, readable by this version, for these settings."""
+    from softmax_trick.training.settings import Settings
+
     try:
         [run] = load_results(out / folder_name(settings) / RESULT, validate=False).runs
+        return Settings(**run.settings, **{old: getattr(run, new) for old, new in FIELDS.items()}) == settings
     except (ResultsError, ValueError, TypeError, LookupError):
         return False
-    named = {old: getattr(run, new) for old, new in FIELDS.items()}
-    return {**run.settings, **named} == asdict(settings)
 
 
 def run_one(settings: Settings, out: Path, data_dir: Path | None, workers: int, threads: int) -> Outcome:
@@ -160,13 +164,14 @@ def _keep_most_workers(folder: RunFolder, workers: int) -> None:
 def _run(settings: Settings, data: DataSet, folder: RunFolder, metrics: Sequence[dict[str, Any]]) -> Run:
     """What is kept of a run that is complete."""
     from softmax_trick.training.folder import PREDICTIONS
-    from softmax_trick.training.split import CLASSES
 
     predicted = folder.predictions
-    if predicted.shape != data.test.labels.shape or not ((predicted >= 0) & (predicted < CLASSES)).all():
+    if predicted.shape != data.test.labels.shape or not ((predicted >= 0) & (predicted < data.test.classes)).all():
         raise TrainingError(f"{folder.path / PREDICTIONS} is not of these test images: remove it, and run again")
     wrong = (predicted != data.test.labels).nonzero()[0]
     others = asdict(settings)
+    if not settings.blurring:  # as in results from before there was one: runs without it can be compared
+        del others["blurring"]
     named = {new: others.pop(old) for old, new in FIELDS.items()}
     return Run(
         **named,

@@ -26,6 +26,7 @@ from scipy.special import logsumexp, softmax
 
 Array = NDArray[np.float64]
 SLOPE, HALVINGS = 1e-4, 30  # of Armijo's rule
+ROUNDING = 1e-12  # by which a value may rise: near the minimum it is a difference of larger numbers
 BALANCE, FACTOR = 10.0, 2.0  # residuals that differ by more than this ratio change rho by this factor
 
 
@@ -78,9 +79,14 @@ class Problem:
         error[self.labels, np.arange(len(self.labels))] -= 1
         return self.value(w, z), error @ self.features.T / len(self.labels) + self.alpha * w
 
-    def hessian_product(self, w: Array, direction: Array) -> Array:
-        """The Hessian at W times a direction, shape (K, D): two passes, one of them for the soft scores at W."""
-        y, moved = softmax(w @ self.features, axis=0), direction @ self.features
+    def soft_scores(self, w: Array) -> Array:
+        """Y = SoftMax(W H), shape (K, N)."""
+        y: Array = softmax(w @ self.features, axis=0)
+        return y
+
+    def hessian_product(self, y: Array, direction: Array) -> Array:
+        """The Hessian at weights with the soft scores Y, times a direction, shape (K, D): one pass."""
+        moved = direction @ self.features
         curved = y * (moved - (y * moved).sum(0))
         return curved @ self.features.T / len(self.labels) + self.alpha * direction
 
@@ -155,7 +161,9 @@ def z_step(start: Array, v: Array, targets: Array, rho: float, steps: int = 20, 
         size = moving.astype(np.float64)
         before = _z_value(z, v, targets, rho)
         for _ in range(HALVINGS):
-            worse = _z_value(z - size * step, v, targets, rho) > before - size * slope + 1e-12 * np.abs(before)
+            worse = _z_value(z - size * step, v, targets, rho) > before - size * slope + ROUNDING * np.maximum(
+                1, np.abs(before)
+            )
             if not worse.any():
                 break
             size[worse] /= 2
@@ -211,7 +219,7 @@ def lbfgs(problem: Problem, iterations: int, tolerance: float = 0.0) -> Path:
 
 
 def newton_cg(problem: Problem, iterations: int) -> Path:
-    """Newton's method with conjugate gradients from W = 0: a product with the Hessian is two passes."""
+    """Newton's method with conjugate gradients from W = 0: a product with the Hessian is one pass, too."""
     return _by_scipy(problem, "Newton-CG", {"maxiter": iterations, "xtol": 1e-12})
 
 
@@ -230,9 +238,13 @@ def _by_scipy(problem: Problem, method: str, options: dict[str, float]) -> Path:
         path.seconds.append(time.perf_counter() - begun)
         return found, gradient.ravel()
 
+    last: list[tuple[Array, Array]] = []  # the weights of the last product, and their soft scores
+
     def product(flat: Array, direction: Array) -> Array:
-        passes[0] += 2
-        return problem.hessian_product(flat.reshape(shape), direction.reshape(shape)).ravel()
+        passes[0] += 1
+        if not last or not np.array_equal(last[0][0], flat):
+            last[:] = [(flat.copy(), problem.soft_scores(flat.reshape(shape)))]
+        return problem.hessian_product(last[0][1], direction.reshape(shape)).ravel()
 
     second: dict[str, Callable[..., Array]] = {"hessp": product} if method == "Newton-CG" else {}
     found = minimize(value, np.zeros(shape).ravel(), jac=True, method=method, options=options, **second)

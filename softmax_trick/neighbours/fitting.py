@@ -37,7 +37,7 @@ def first_of_each(split: Split, per_class: int) -> Split:
         raise ValueError(f"class {short[0]} has {split.counts[short[0]]:,} images, and {per_class:,} are asked for")
     places = [np.flatnonzero(split.labels == k)[:per_class] for k in range(len(split.counts))]
     chosen = np.sort(np.concatenate(places))
-    return Split(split.images[chosen], split.labels[chosen])
+    return Split(split.images[chosen], split.labels[chosen], split.classes)
 
 
 def perceptron(inputs: int, classes: int, hidden: int = 128) -> nn.Sequential:

@@ -109,7 +109,7 @@ class RunFolder:
             if found := [name for name in (METRICS, CHECKPOINT) if (self.path / name).exists()]:
                 raise TrainingError(f"{self.path} holds {found[0]} but no {CONFIG}: choose another --out")
             config = dict(details)
-        elif differences := _differences(config["settings"], settings):
+        elif differences := _differences({"blurring": 0.0, **config["settings"]}, settings):
             raise TrainingError(f"{self.path} holds another run ({', '.join(differences)}): choose another --out")
         elif not resume:
             raise TrainingError(f"{self.path} already holds this run: add --resume to go on, or choose another --out")

@@ -131,7 +131,8 @@ class _Run:
             raise TrainingError(
                 f"a batch has fewer than {part.processes} images, one a process: choose another --batch-size"
             )
-        loss = get_loss(settings.loss, torch.tensor(split.counts, dtype=torch.float32, device=device))
+        counts = torch.tensor(split.counts, dtype=torch.float32, device=device)
+        loss = get_loss(settings.loss, counts, settings.blurring)
         examples = Examples.of(split, device)
         held_out = {
             name: (Examples.of(of, device), of.entropy)
@@ -196,6 +197,6 @@ def build_for(name: str, data: DataSet) -> nn.Sequential:
         TrainingError: it does not take such images.
     """
     try:
-        return build(name, data.train.image)
+        return build(name, data.train.image, data.train.classes)
     except ValueError as error:
         raise TrainingError(f"--data {data.name}: {error}") from error

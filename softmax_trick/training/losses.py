@@ -62,61 +62,73 @@ class Loss:
 
 
 @cache
-def _direct(normalizer: Normalizer) -> Loss:
+def _direct(normalizer: Normalizer, blurring: float = 0.0) -> Loss:
     """ISBE in the direct form: no loss, the error goes straight back (section 3, second loop)."""
 
-    error = _isbe_error(normalizer)
+    error = _isbe_error(normalizer, blurring)
     return Loss(
         start=lambda scores, labels: (scores, error(scores, labels)),
-        values=_implicit_values(normalizer),
+        values=_implicit_values(normalizer, blurring),
         error=error,
-        cross_entropy=normalizer is SOFTMAX,
+        cross_entropy=normalizer is SOFTMAX and not blurring,
         soft_scores=normalizer.torch,
     )
 
 
 @cache
-def _implicit(normalizer: Normalizer) -> Loss:
+def _implicit(normalizer: Normalizer, blurring: float = 0.0) -> Loss:
     """ISBE as a loss: autograd finds the same error as the gradient of the sum (Appendix B.2 is after this)."""
 
     def start(scores: Tensor, labels: Tensor) -> tuple[Tensor, None]:
         from softmax_trick.isbe import ISBELoss
 
-        return ISBELoss(normalizer, reduction="sum")(scores, labels), None
+        return ISBELoss(normalizer, "sum", blurring)(scores, labels), None
 
-    return replace(_direct(normalizer), start=start)
+    return replace(_direct(normalizer, blurring), start=start)
 
 
-def _isbe_error(normalizer: Normalizer) -> Callable[[Tensor, Tensor], Tensor]:
+def _isbe_error(normalizer: Normalizer, blurring: float) -> Callable[[Tensor, Tensor], Tensor]:
     def error(scores: Tensor, labels: Tensor) -> Tensor:
         from softmax_trick.isbe import isbe_error
 
-        return isbe_error(scores, labels, normalizer)
+        return isbe_error(scores, labels, normalizer, blurring)
 
     return error
 
 
-def _implicit_values(normalizer: Normalizer) -> Callable[[Tensor, Tensor], Tensor]:
+def _implicit_values(normalizer: Normalizer, blurring: float) -> Callable[[Tensor, Tensor], Tensor]:
     def values(scores: Tensor, labels: Tensor) -> Tensor:
         from softmax_trick.isbe import ISBELoss
 
-        value: Tensor = ISBELoss(normalizer, reduction="none")(scores, labels)
+        value: Tensor = ISBELoss(normalizer, "none", blurring)(scores, labels)
         return value
 
     return values
 
 
-def _cross_entropy(reduction: Reduction) -> Loss:
-    """Cross-entropy after SoftMax (section 3, first loop); "none" sends a one back to every example's loss."""
+def _cross_entropy(reduction: Reduction, blurring: float = 0.0) -> Loss:
+    """Cross-entropy after SoftMax (section 3, first loop); "none" sends a one back to every example's loss.
+
+    A blurring mu of the targets is torch's label smoothing by mu K / (K - 1) (claim X.blurring).
+    """
+
+    def smoothing(scores: Tensor) -> float:
+        k = scores.shape[-1]
+        return blurring * k / (k - 1) if blurring else 0.0
 
     def start(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
         import torch
         from torch.nn.functional import cross_entropy
 
-        loss = cross_entropy(scores, labels, reduction=reduction)
+        loss = cross_entropy(scores, labels, reduction=reduction, label_smoothing=smoothing(scores))
         return loss, torch.ones_like(loss) if reduction == "none" else None
 
-    return Loss(start, _cross_entropies, cross_entropy=True, mean=reduction == "mean")
+    def values(scores: Tensor, labels: Tensor) -> Tensor:
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(scores, labels, reduction="none", label_smoothing=smoothing(scores))
+
+    return Loss(start, values, cross_entropy=not blurring, mean=reduction == "mean")
 
 
 def _cross_entropies(scores: Tensor, labels: Tensor) -> Tensor:
@@ -208,11 +220,10 @@ def _own(name: str) -> Loss:
     )
 
 
+REDUCTIONS: dict[str, Reduction] = {"ce-mean": "mean", "ce-none": "none", "ce-sum": "sum"}
 LOSSES: dict[str, Loss] = {
     **{name: _direct(entry) for name, entry in NORMALIZERS.items()},
-    "ce-mean": _cross_entropy("mean"),
-    "ce-none": _cross_entropy("none"),
-    "ce-sum": _cross_entropy("sum"),
+    **{name: _cross_entropy(reduction) for name, reduction in REDUCTIONS.items()},
     **{f"implicit-{name}": _implicit(entry) for name, entry in NORMALIZERS.items()},
     "label-only": _label_only(),
 }
@@ -220,18 +231,28 @@ FROM_COUNTS: dict[str, Callable[[Tensor], Loss]] = {"balanced-softmax": balanced
 NAMES = (*LOSSES, *FROM_COUNTS)
 
 
-def get_loss(name: str, counts: Tensor) -> Loss:
+def get_loss(name: str, counts: Tensor, blurring: float = 0.0) -> Loss:
     """The loss of that name, for training images with these class counts.
 
     Args:
         name: one of `NAMES`, or package.module:function; importing a module runs its code.
         counts: floating-point tensor of shape (K,), how many training images each class has, on the device.
+        blurring: mu in [0, (K - 1) / K), of the targets; for ISBE with a normalizer of the table, and cross-entropy.
 
     Raises:
-        TrainingError: there is no loss of that name, no such function, or the counts are wanted and one of them is 0.
+        TrainingError: there is no loss of that name, no such function, the counts are wanted and one of them is 0, or
+            the loss has no blurring or not this one.
     """
+    most = 1 - 1 / len(counts)
+    if not 0 <= blurring < most:
+        raise TrainingError(f"a blurring of {blurring:g} leaves the class no longer the largest target: below {most:g}")
     if (entry := NORMALIZERS.get(name.removeprefix("implicit-"))) is not None:  # as the table is now
-        return _implicit(entry) if name.startswith("implicit-") else _direct(entry)
+        return _implicit(entry, blurring) if name.startswith("implicit-") else _direct(entry, blurring)
+    if name in REDUCTIONS and blurring:
+        return _cross_entropy(REDUCTIONS[name], blurring)
+    if blurring and (name in NAMES or ":" in name):
+        with_it = ", ".join([*NORMALIZERS, *REDUCTIONS])
+        raise TrainingError(f"{name} has no blurring: leave it out, or choose one of {with_it}")
     if name in LOSSES:
         return LOSSES[name]
     if name in FROM_COUNTS:

@@ -34,7 +34,7 @@ class Tally:
         self._labels: list[Tensor] = []
 
     def add(self, scores: Tensor, labels: Tensor) -> None:
-        """Count the scores (n, 10) of n more examples."""
+        """Count the scores (n, K) of n more examples."""
         self._scores.append(scores.detach())
         self._labels.append(labels)
 

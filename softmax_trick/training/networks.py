@@ -1,4 +1,4 @@
-"""The networks of the paper (sections 4.1 and 4.2) and multinomial logistic regression: images to K = 10 scores.
+"""The networks of the paper (sections 4.1, 4.2) and multinomial logistic regression: images to K scores, 10 of MNIST.
 
 What the paper's notation leaves open is read alike for all of them, but for the initial weights.
 
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-CLASSES = 10
+CLASSES = 10  # of the paper's data sets; a network may have others
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 
 
@@ -38,19 +38,19 @@ class Network:
     """A network that can be built.
 
     Attributes:
-        layers: its layers, for images of the shape (channels, height, width) given.
+        layers: its layers, for images of the shape (channels, height, width) and the number of classes given.
         images: the shapes of image that it takes, the usual one first.
         lr: the learning rate of the first epoch in the paper.
         he: whether its weights are drawn as by He and others, and not as by Glorot and Bengio.
     """
 
-    layers: Callable[[tuple[int, int, int]], Sequence[nn.Module]]
+    layers: Callable[[tuple[int, int, int], int], Sequence[nn.Module]]
     images: tuple[tuple[int, int, int], ...]
     lr: float
     he: bool = False
 
 
-def _n0(image: tuple[int, int, int]) -> Sequence[nn.Module]:
+def _n0(image: tuple[int, int, int], classes: int) -> Sequence[nn.Module]:
     """N0: C32 C64 D20 F512 F10, both convolutions 3x3 with a stride of 2; 1,204,096 parameters.
 
     28 -> 13 -> 6, so 64 * 6 * 6 = 2304 features enter F512, where the paper prints "? = 64", the channels alone.
@@ -63,17 +63,17 @@ def _n0(image: tuple[int, int, int]) -> Sequence[nn.Module]:
         nn.Dropout(0.2),
         nn.Flatten(),
         *(nn.Linear(64 * 6 * 6, 512), nn.ReLU()),
-        nn.Linear(512, CLASSES, bias=False),
+        nn.Linear(512, classes, bias=False),
     )
 
 
-def _n1(relocation: bool) -> Callable[[tuple[int, int, int]], Sequence[nn.Module]]:
+def _n1(relocation: bool) -> Callable[[tuple[int, int, int], int], Sequence[nn.Module]]:
     """N1: two blocks of three convolutions, D40 after each, C128 4x4, F10; 243,648 parameters, and ten more for N1r.
 
     28 -> 26 -> 24 -> 12 -> 10 -> 8 -> 4 -> 1: the padded convolutions have a stride of 2 and halve the resolution.
     """
 
-    def layers(image: tuple[int, int, int]) -> Sequence[nn.Module]:
+    def layers(image: tuple[int, int, int], classes: int) -> Sequence[nn.Module]:
         from torch import nn
 
         def block(inputs: int, channels: int) -> Sequence[nn.Module]:
@@ -89,13 +89,13 @@ def _n1(relocation: bool) -> Callable[[tuple[int, int, int]], Sequence[nn.Module
             *block(32, 64),
             *(nn.Conv2d(64, 128, kernel_size=4), nn.ReLU()),
             nn.Flatten(),
-            nn.Linear(128, CLASSES, bias=relocation),
+            nn.Linear(128, classes, bias=relocation),
         )
 
     return layers
 
 
-def _vgg16(image: tuple[int, int, int]) -> Sequence[nn.Module]:
+def _vgg16(image: tuple[int, int, int], classes: int) -> Sequence[nn.Module]:
     """VGG-16 for 32 x 32 colour: 13 convolutions with batch normalization, one linear layer; 14,724,032 parameters.
 
     Max pooling after each of the five groups: 32 -> 16 -> 8 -> 4 -> 2 -> 1, so 512 features enter F10.
@@ -110,14 +110,14 @@ def _vgg16(image: tuple[int, int, int]) -> Sequence[nn.Module]:
             layers += [nn.ReLU(inplace=True)]
             channels = width
         layers += [nn.MaxPool2d(2)]
-    return (*layers, nn.Flatten(), nn.Linear(512, CLASSES, bias=False))
+    return (*layers, nn.Flatten(), nn.Linear(512, classes, bias=False))
 
 
-def _linear(image: tuple[int, int, int]) -> Sequence[nn.Module]:
+def _linear(image: tuple[int, int, int], classes: int) -> Sequence[nn.Module]:
     """Multinomial logistic regression on the pixels, with SoftMax: F10 with its bias; 7,850 parameters for 28 x 28."""
     from torch import nn
 
-    return nn.Flatten(), nn.Linear(math.prod(image), CLASSES)
+    return nn.Flatten(), nn.Linear(math.prod(image), classes)
 
 
 NETWORKS: dict[str, Network] = {
@@ -129,12 +129,13 @@ NETWORKS: dict[str, Network] = {
 }
 
 
-def build(name: str, image: tuple[int, int, int] | None = None) -> nn.Sequential:
+def build(name: str, image: tuple[int, int, int] | None = None, classes: int = CLASSES) -> nn.Sequential:
     """The network of that name, its parameters drawn from torch's global generator.
 
     Args:
         name: a key of `NETWORKS`.
         image: the shape (channels, height, width) of the images; the network's usual one by default.
+        classes: how many there are: the scores.
 
     Raises:
         ValueError: there is no network of that name, or it does not take such images; the message lists those there
@@ -153,7 +154,7 @@ def build(name: str, image: tuple[int, int, int] | None = None) -> nn.Sequential
         raise ValueError(f"{name} takes images of {_by(network.images[0])}, not of {_by(image)}: {remedy}")
     # Modules made on "meta" draw nothing, so that N1 and N1r begin with the same weights.
     with torch.device("meta"):
-        net = nn.Sequential(*network.layers(image))
+        net = nn.Sequential(*network.layers(image, classes))
     net.to_empty(device=torch.get_default_device())
     for layer in net:
         if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -169,12 +170,12 @@ def build(name: str, image: tuple[int, int, int] | None = None) -> nn.Sequential
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def describe(name: str, image: tuple[int, int, int] | None = None) -> str:
+def describe(name: str, image: tuple[int, int, int] | None = None, classes: int = CLASSES) -> str:
     """The name, the number of parameters, and the shapes that one image takes; no parameters are drawn for it."""
     import torch
 
     with torch.device("meta"):
-        net = build(name, image).eval()
+        net = build(name, image, classes).eval()
         pixels = torch.empty(1, *(image or NETWORKS[name].images[0]))
         shapes = [_by(tuple(pixels.shape[1:]))]
         for layer in net:

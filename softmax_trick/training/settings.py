@@ -1,7 +1,8 @@
 """The settings of a run.
 
 The paper gives the initial learning rates, 0.01 for MNIST and 0.1 for CIFAR-10. It gives neither the decay nor the
-batch size: `LR_DECAY` and the default batch size are this project's choice.
+batch size: `LR_DECAY` and the default batch size are this project's choice. Its example of a blurring is 1e-6; whether
+its experiments blurred their targets it does not say, and by default ours do not.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Settings:
         imbalance: the training images are thinned out until the largest class has this times as many as the smallest
             one (`Split.long_tailed`); 1 for all of them.
         augment: whether each training image is transformed by a random affine map, a new one every epoch.
+        blurring: mu of the targets (paper, section 3), for ISBE and for cross-entropy.
     """
 
     net: str
@@ -43,3 +45,4 @@ class Settings:
     lr_decay: float = LR_DECAY
     imbalance: float = 1.0
     augment: bool = False
+    blurring: float = 0.0

@@ -53,7 +53,7 @@ def training_step(
     """From the images (n, channels, height, width) and labels (n,) to the update of the parameters.
 
     Both loops of section 3 in one: with ISBE `start` is the scores and `gradient` the error F(scores) - t; with
-    cross-entropy they are the loss and 1. Returns the scores (n, 10) from before the update.
+    cross-entropy they are the loss and 1. Returns the scores (n, K) from before the update.
 
     Raises:
         FloatingPointError: on a CPU, a score is infinite or not a number; nothing has been updated. Any other device

@@ -27,6 +27,7 @@ def protocol(group: str) -> Protocol:
         "training images": 10_000,
         "features": "784 pixels in [0, 1] and a constant 1",
         "alpha": 1e-3,
+        "passes of a Hessian product": 1,
         "iterations of ADMM": 100,
         "rate of SGD": 0.5,
         "batch size of SGD": 64,
