@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from softmax_trick.experiments.studies import (
     theory,
 )
 from softmax_trick.experiments.study import Measured, Study
-from softmax_trick.experiments.trial import TrialRun
+from softmax_trick.experiments.trial import TrialRun, as_kept
 from softmax_trick.measurements.findings import Arms, Statement, findings, undecided
 from softmax_trick.measurements.results import ResultsError
 from softmax_trick.measurements.trials import Picture, Trial, load_trials, write_trials
@@ -291,6 +292,23 @@ def test_the_studies_are_listed(capsys):
     assert main(["sweep", "--list"]) == 0
     out = capsys.readouterr().out
     assert all(name in out for name in STUDIES)
+
+
+# --- what is committed ------------------------------------------------------------------------------------------------
+
+COMMITTED = sorted((Path(__file__).parents[1] / "results" / "studies").glob("*.json"))
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.stem)
+def test_what_is_committed_is_whole_and_by_the_protocol_of_this_version(file):
+    """Every group with the seeds 0 to S - 1, three at least, so that no group was left out for what came out of it."""
+    study, trials = STUDIES[file.stem], load_trials(file)
+    seeds = {group: sorted(trial.seed for trial in trials if trial.group == group) for group in study.groups}
+    number = max(map(len, seeds.values()))
+    assert number >= 3
+    assert seeds == {group: list(range(number)) for group in study.groups}
+    for trial in trials:
+        assert (trial.study, trial.protocol) == (study.name, as_kept(study.protocol(trial.group)))
 
 
 # --- the studies themselves, small ------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class TrialRun:
             [trial] = load_trials(out / self.folder_name / RESULT)
         except (ResultsError, ValueError):
             return False
-        protocol = _as_kept(self.of.protocol(self.group))
+        protocol = as_kept(self.of.protocol(self.group))
         return (trial.study, trial.group, trial.seed, trial.protocol) == (self.study, self.group, self.seed, protocol)
 
     def make(self, out: Path, data_dir: Path | None) -> None:
@@ -79,7 +79,7 @@ def trials_in(out: Path, study: Study, seeds: int) -> list[Trial]:
     return list(load_trials(*(out / run.folder_name / RESULT for run in complete)))
 
 
-def _as_kept(protocol: Protocol) -> dict[str, Any]:
+def as_kept(protocol: Protocol) -> dict[str, Any]:
     """The protocol as a file has it: numbers with six digits."""
     [entry] = json.loads(write_trials([Trial("", "", 0, protocol, {})]))["trials"]
     kept: dict[str, Any] = entry["protocol"]
