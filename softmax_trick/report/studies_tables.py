@@ -16,6 +16,7 @@ from softmax_trick.measurements.statistics import Estimate
 from softmax_trick.measurements.trials import Trial
 from softmax_trick.report.experiments_tables import Plain, rendered
 
+MOST_COLUMNS = 4  # of arms, beside each other on a terminal
 IN_WORDS = {"holds": "reproduced", "fails": "contradicted", "open": "open", "not run": "not run"}
 
 
@@ -41,12 +42,19 @@ def values_of(study: Study, trials: Sequence[Trial]) -> list[Plain]:
         arms = list(dict.fromkeys(arm for one in by_name.values() for arm in one.samples))
         if not arms:
             continue
-        rows = tuple(
-            (name, *(in_words(one.mean(arm)) if arm in one.samples else "" for arm in arms))
-            for name, one in by_name.items()
-            if one.samples
+        title, note, there = (
+            f"{quantity}, {unit}",
+            _seeds(groups),
+            {n: one for n, one in by_name.items() if one.samples},
         )
-        tables.append(Plain(f"{quantity}, {unit}", ("group", *arms), rows, _seeds(groups), 1))
+        if len(arms) > MOST_COLUMNS:
+            long = tuple((n, arm, in_words(one.mean(arm))) for n, one in there.items() for arm in one.samples)
+            tables.append(Plain(title, ("group", "arm", "mean"), long, note, 2))
+            continue
+        rows = tuple(
+            (n, *(in_words(one.mean(arm)) if arm in one.samples else "" for arm in arms)) for n, one in there.items()
+        )
+        tables.append(Plain(title, ("group", *arms), rows, note, 1))
     return tables
 
 
