@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from softmax_trick.commands.output import DIFFERENT, FILES, OK, WrongUsage, width_of
@@ -27,7 +26,7 @@ def add(commands: Any) -> None:
         "--core", action="store_true", help="plant errors in the symbolic core instead; each must be noticed"
     )
     ledger = mutants.add_argument(
-        "--ledger", metavar="PATH", type=Path, help="the claims of another paper, as verify takes them"
+        "--ledger", metavar="LEDGER", help="the claims of another paper, as verify takes them"
     )
     ledger.complete = FILES
     mutants.set_defaults(run=run, if_interrupted="")

@@ -6,7 +6,8 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from softmax_trick.system.terminal import complain, say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from softmax_trick.ledger.cache import Cache
+    from softmax_trick.ledger.claims import Claim, Verdict
     from softmax_trick.ledger.kernel import Kernel
     from softmax_trick.ledger.paper import MainFinding, Paper
     from softmax_trick.ledger.run import Ledger, Result
@@ -31,7 +34,8 @@ def add(commands: Any) -> None:
         "verify",
         help="decide the claims of the paper",
         description="Decide claims of the paper, or of another ledger: proved, refuted, measured or undecided, by "
-        "evidence that is computed. A terminal gets the titles of what is refuted, the main findings and the counts; "
+        "evidence that is computed. Claims of the ledgers that come beside the paper's are found by ID, too. "
+        "A terminal gets the titles of what is refuted, the main findings and the counts; "
         "with one ID, the steps of its proof or its counterexample; else a table. Where standard output is no "
         "terminal, each claim is a line: ID, verdict, rung, statement and reason, with tabs between them; the counts "
         "are on standard error. Evidence is kept, and found again for as long as the statement, the checker's source "
@@ -52,9 +56,9 @@ def add(commands: Any) -> None:
     verify.add_argument("--fresh", action="store_true", help="ignore evidence of earlier runs")
     ledger = verify.add_argument(
         "--ledger",
-        metavar="PATH",
-        type=Path,
-        help="the claims of another paper: a TOML file of formulas, or a folder with a Python package, which is run",
+        metavar="LEDGER",
+        help="another ledger: the name of one that comes with the package, such as balanced-softmax, a TOML file of "
+        "formulas, or a folder with a Python package, which is run",
     )
     ledger.complete = FILES
     verify.add_argument("--record", action="store_true", help="record the verdicts, for later runs to be compared with")
@@ -85,7 +89,6 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from softmax_trick.ledger.cache import Cache
-    from softmax_trick.ledger.contents import paper_in
     from softmax_trick.ledger.run import Ledger, UnknownClaim, differences, left_out
 
     errors = Console(stderr=True, width=width_of(sys.stderr))
@@ -94,12 +97,13 @@ def run(options: argparse.Namespace) -> int:
     if options.ledger and (options.kernel or options.supplement):
         raise WrongUsage("--kernel and --supplement are of this project's paper: leave them out with --ledger")
     cache = Cache(_folder(options.ledger))
-    paper = paper_at(options.ledger) if options.ledger else paper_in("softmax_trick.proofs", cache)
+    paper, others = _papers(options, cache)
+    claims = ChainMap(dict(paper.claims), *(dict(one.claims) for one in others))
     if options.kernel and options.list:
         raise WrongUsage("--list decides nothing, and --kernel asks Coq to decide: give one of the two")
     kernel = _kernel(options.fresh, errors) if options.kernel else None
     ledger = Ledger(
-        paper.claims,
+        claims,
         cache=cache,
         results=_results(options.results) if options.results or not options.ledger else None,
         run=not options.list,
@@ -107,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
         kernel=kernel.add_to if kernel else None,
     )
     try:
-        selected = _in_section(options.section, ledger.select(options.ids), paper)
+        selected = _in_section(options.section, _selected(options, ledger, paper, others), claims)
     except UnknownClaim as error:
         raise WrongUsage(str(error)) from error
     if options.list:
@@ -121,16 +125,12 @@ def run(options: argparse.Namespace) -> int:
     ]
     _show(chosen, paper.findings, options, aside="-" in outputs.values())  # standard output is then that output alone
     status = OK if all(written) else DIFFERENT
+    verdicts = {one.claim.id: one.verdict for one in results}
     if options.record:
-        try:
-            reached = {one.claim.id: one.verdict for one in results if not one.judgement.not_run}
-            say(f"recorded in {paper.keep(reached)}")
-        except (ValueError, OSError) as error:
-            complain(f"softmax-trick: the verdicts could not be recorded: {error}")
-            status = DIFFERENT
-    for line in differences(
-        results, {one.claim.id: one.verdict for one in results} if options.record else paper.recorded
-    ):
+        reached = {one.claim.id: one.verdict for one in results if not one.judgement.not_run}
+        status = max(status, _record((paper, *others), reached))
+    recorded = {name: verdict for one in (paper, *others) for name, verdict in one.recorded.items()}
+    for line in differences(results, verdicts if options.record else recorded):
         complain(f"softmax-trick: {line}")
         status = DIFFERENT
     if missing := left_out(results):
@@ -143,8 +143,51 @@ def run(options: argparse.Namespace) -> int:
 # --- which claims, and how they are shown -----------------------------------------------------------------------------
 
 
-def _in_section(section: str | None, names: Sequence[str], paper: Paper) -> list[str]:
-    """Those of the claims that belong to the section.
+def _papers(options: argparse.Namespace, cache: Cache) -> tuple[Paper, Sequence[Paper]]:
+    """The ledger that is meant, and others that come with the package, if some of their claims may be needed."""
+    from softmax_trick.ledger.contents import paper_in
+    from softmax_trick.ledger.run import Ledger, UnknownClaim
+    from softmax_trick.ledger.works import MODULES
+
+    if options.ledger and options.ledger not in MODULES:
+        return paper_at(options.ledger), ()
+    modules: dict[str | None, str] = {None: "softmax_trick.proofs"}
+    modules.update(MODULES)
+    paper = paper_in(modules[options.ledger], cache)
+    if not options.ledger and not options.list:
+        try:
+            Ledger(paper.claims).select(options.ids)
+        except UnknownClaim:
+            pass
+        else:
+            return paper, ()
+    return paper, [paper_in(module, cache) for name, module in modules.items() if name != options.ledger]
+
+
+def _selected(options: argparse.Namespace, ledger: Ledger, paper: Paper, others: Sequence[Paper]) -> list[str]:
+    """The claims that are asked for: by IDs and patterns, of that ledger first; else all of it.
+
+    A list without a ledger is of all that come with the package.
+
+    Raises:
+        UnknownClaim: one of them is no claim of any ledger that is known, or a pattern of none.
+    """
+    from softmax_trick.ledger.run import Ledger, UnknownClaim
+
+    if not options.ids:
+        listed = others if options.list and not options.ledger else ()
+        return [name for one in (paper, *listed) for name in one.claims]
+    own, found = Ledger(paper.claims), list[str]()
+    for wanted in options.ids:
+        try:
+            found += own.select([wanted])
+        except UnknownClaim:
+            found += ledger.select([wanted])
+    return list(dict.fromkeys(found))
+
+
+def _in_section(section: str | None, names: Sequence[str], claims: Mapping[str, Claim]) -> list[str]:
+    """Those of the names whose claims belong to the section.
 
     Raises:
         WrongUsage: none does.
@@ -153,12 +196,12 @@ def _in_section(section: str | None, names: Sequence[str], paper: Paper) -> list
         return list(names)
     from softmax_trick.report.parts import headings, in_section
 
-    if not any(in_section(claim, section) for claim in paper.claims.values()):
-        sections = ", ".join(headings(paper.claims.values()))
-        raise WrongUsage(f"--section: no claim belongs to {section!r}; there are {sections}")
-    if found := [name for name in names if in_section(paper.claims[name], section)]:
+    if found := [name for name in names if in_section(claims[name], section)]:
         return found
-    raise WrongUsage(f"--section: none of the claims named belongs to {section!r}")
+    if any(in_section(claim, section) for claim in claims.values()):
+        raise WrongUsage(f"--section: none of the claims named belongs to {section!r}")
+    sections = ", ".join(headings(claims[name] for name in names))
+    raise WrongUsage(f"--section: no claim belongs to {section!r}; there are {sections}")
 
 
 def _chosen(results: Sequence[Result], options: argparse.Namespace) -> list[Result]:
@@ -182,6 +225,7 @@ def _show(results: Sequence[Result], findings: Sequence[MainFinding], options: a
     """
     from rich.console import Console
 
+    from softmax_trick.ledger.works import recorded_of_all
     from softmax_trick.report.claims_table import line_of, summary, table_of_claims, totals
     from softmax_trick.report.console import claim_in_full, show
 
@@ -199,6 +243,8 @@ def _show(results: Sequence[Result], findings: Sequence[MainFinding], options: a
             say(line)
         for line in totals(results):
             complain(line)
+    for line in [] if narrowed or options.ledger else recorded_of_all():
+        complain(line)
 
 
 def _show_list(results: Sequence[Result]) -> None:
@@ -215,23 +261,44 @@ def _show_list(results: Sequence[Result]) -> None:
             say(line_of_list(result))
 
 
-def paper_at(place: Path) -> Paper:
-    """The ledger in a place."""
+def paper_at(place: str) -> Paper:
+    """The ledger of a name that comes with the package, or in a place: for one of such a name write ./NAME."""
+    from importlib import import_module
+
     from softmax_trick.ledger.paper import LedgerError, load
+    from softmax_trick.ledger.works import MODULES
 
+    if place in MODULES:
+        paper: Paper = import_module(MODULES[place]).PAPER
+        return paper
     try:
-        return load(place)
+        return load(Path(place))
     except LedgerError as error:
-        raise WrongUsage(f"--ledger: {error}") from error
+        names = "" if Path(place).exists() else f"; those that come with the package are {', '.join(MODULES)}"
+        raise WrongUsage(f"--ledger: {error}{names}") from error
 
 
-def _folder(place: Path | None) -> Path | None:
+def _folder(place: str | None) -> Path | None:
     """Where the evidence for another ledger is kept: its IDs may be those of this project's claims."""
     from softmax_trick.ledger.cache import default_folder
+    from softmax_trick.ledger.works import MODULES
 
-    if place is None:
+    if place is None or place in MODULES:
         return None
-    return default_folder() / "ledgers" / hashlib.sha256(str(place.resolve()).encode()).hexdigest()[:16]
+    return default_folder() / "ledgers" / hashlib.sha256(str(Path(place).resolve()).encode()).hexdigest()[:16]
+
+
+def _record(papers: Sequence[Paper], verdicts: Mapping[str, Verdict]) -> int:
+    """Record verdicts, each in the ledger of its claim; returns the exit status."""
+    status = OK
+    for paper in papers:
+        if own := {name: verdict for name, verdict in verdicts.items() if name in paper.claims}:
+            try:
+                say(f"recorded in {paper.keep(own)}")
+            except (ValueError, OSError) as error:
+                complain(f"softmax-trick: the verdicts could not be recorded: {error}")
+                status = DIFFERENT
+    return status
 
 
 def _kernel(fresh: bool, errors: Console) -> Kernel | None:

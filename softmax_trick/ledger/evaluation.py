@@ -206,7 +206,7 @@ def _fails_at(formula: Formula, size: int, chance: Random) -> str:
     if statement.relation == "psd":
         import torch
 
-        matrix = tensors.value(statement.expressions[0])
+        matrix = tensors.value(statement.expressions[0]).detach()
         least = float(torch.linalg.eigvalsh((matrix + matrix.T) / 2).min())
         return "" if least >= -TOLERANCE * max(1.0, float(matrix.abs().max())) else f"an eigenvalue is {least:.3g}"
     if statement.relation == "conservative":

@@ -35,6 +35,16 @@ class Findings(Steps):
             raise Refuted(f"not so: {text}", as_text(witness))
         self.established(text)
 
+    def shows(self, text: str, condition: bool) -> None:
+        """A fact on the way to a counterexample: if it is not so, nothing is shown.
+
+        Raises:
+            Open: it is not so.
+        """
+        if not condition:
+            raise Open(f"the step '{text}' is not so")
+        self.established(text)
+
     def same(self, text: str, left: Any, right: Any, **witness: Any) -> None:
         """Two exact values (integers, fractions, strings, tuples of them) that the claim says are equal.
 

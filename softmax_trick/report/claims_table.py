@@ -70,9 +70,10 @@ def line_of(result: Result) -> str:
 
 
 def line_of_list(result: Result) -> str:
-    """ID, the verdict of earlier runs and what has changed since, statement and source, with tabs between them."""
+    """ID, the verdict of earlier runs and what has changed since, statement, source, and of a work its title."""
     verdict = f"{result.verdict}{_stale(result)}" if known(result) else "-"
-    return "\t".join([result.claim.id, verdict, _line(result.claim.heading), _line(result.claim.source)])
+    work = [_line(result.claim.part)] if result.claim.part else []
+    return "\t".join([result.claim.id, verdict, _line(result.claim.heading), _line(result.claim.source), *work])
 
 
 def known(result: Result) -> bool:
