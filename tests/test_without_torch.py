@@ -224,6 +224,7 @@ NEED_TORCH = (
     "certification.black_box.",
     "training.",
     "experiments.sweep",
+    "neighbours.",
     "report.figures",
     "report.notebooks.",
     "system.eager",
