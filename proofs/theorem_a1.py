@@ -116,6 +116,7 @@ def p2_implies_p1_repaired(p: Proof) -> None:
         words="the gradient of u(F(x)) under (P2): u = 0 at one point is u = 0 everywhere",
         let=f"{WITH_JACOBIAN}; u = 1 - sum(y)",
     )
+    p.supposes(ONE_POINT, P2)
     p.rests_on("A1c", "(P2) gives y_i = a_i exp(d_i x_i) / w, w = C + sum_k a_k exp(d_k x_k) nowhere 0")
     p.shows(UNITY, let=f"a: K; C: real; {FAMILY}", where=("w != 0",))
     p.cites("sum y(x0) = 1 gives C = 0, hence sum y = 1 everywhere")
@@ -179,6 +180,12 @@ def positivity_is_needed(p: Proof) -> None:
     p.shows("sum(y) == 1", "y[1] == 0", JACOBIAN, words="SoftMax over the classes 2..K, for any d, likewise", let=some)
     p.concludes()
     p.exists(F="constant (2, -1/(K-1), ..., -1/(K-1)); or SoftMax over the classes 2..K", K=">= 2")
+
+
+def unity_is_needed(p: Proof) -> None:
+    """SoftMax with slack has all but (P1), with the dilation that stands in it."""
+    p.concludes()
+    p.exists(F="exp(d_i x_i) / (1 + sum_k exp(d_k x_k))")
 
 
 def sum_of_targets_is_needed(p: Proof) -> None:
@@ -288,7 +295,7 @@ CLAIMS = (
         formulas=(f"exists F: (for all x, y = F(x): y > 0) and {P2} and {P3_SIMPLEX} and not {P1}",),
         let=f"{NAMES}; D: K",
         putting="F(x) = softmax(D*x, slack=1); d = D",
-        proof=Proof.concludes,
+        proof=unity_is_needed,
         source="beyond the paper: a hypothesis of A1r that cannot be dropped",
     ),
     Claim(

@@ -69,6 +69,7 @@ def test_names_and_statements_are_distinct():
 
 def test_every_true_claim_with_a_proof_or_a_formula_has_mutants_and_no_false_one():
     true = {claim.id for claim in THEOREMS if (claim.proof or claim.formulas) and not claim.repaired_by}
+    true -= {"A1r.trick"}  # of which logic leaves the equations of A1.2-3r and A1.3-2 alone
     assert {mutant.of for mutant in made_from(THEOREMS)} == true
     assert not true & {"T1.1", "T1.2", "T1.4d", "A1.2-1", "A1.2-3"}
 

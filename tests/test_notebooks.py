@@ -271,7 +271,7 @@ def test_a_proved_claim_in_full_shows_the_steps_for_every_k(ledger: Any) -> None
     assert "; explicit algebra (exact, K = 1..6): holds" in text
     assert r"- ✓ $\displaystyle \frac{\partial y}{\partial x} = (D_{y} - y y^\top) D_{d}$" in text
     assert "y != 0`" in text  # what a step is for, as it is declared
-    assert r"$ $\displaystyle {}\iff [" in text  # a long chain may break
+    assert r"$ $\displaystyle {}\iff \left[" in text  # a long chain may break
 
 
 def test_claims_in_brief_keep_their_columns(ledger: Any) -> None:

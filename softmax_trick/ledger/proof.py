@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from softmax_trick.language.expression import LanguageError, Number, Variable
+from softmax_trick.language.grammar import proposition
+from softmax_trick.language.proposition import And, Implies
 from softmax_trick.language.text import bare
 from softmax_trick.ledger.formulas import Formula, Part
 from softmax_trick.ledger.steps import Open, Refuted, Steps
@@ -159,6 +161,21 @@ class Proof(Steps):
                     self.equal(str(part), *self._read(part))
                 else:
                     self.statement(str(part), *self._read(part), partial(_in_domain, part))
+
+    def supposes(self, *hypotheses: str) -> None:
+        """Steps: what cited steps use is what the claim supposes: each is a hypothesis of its first implication.
+
+        Raises:
+            Open: the claim does not suppose one.
+        """
+        claim = self._claim()
+        said = claim.stated[0].whole
+        premise = said.premise if isinstance(said, Implies) else None
+        among = premise.all if isinstance(premise, And) else (premise,)
+        for text in hypotheses:
+            if proposition(text, let=claim.let) not in among:
+                raise Open(f"the claim does not suppose what its proof cites: {text}")
+            self.established(f"by hypothesis, {text}")
 
     def _fulfils(self, formula: Formula) -> None:
         """A step: the function that the steps have found fulfils the hypotheses of a statement with words."""
