@@ -628,6 +628,7 @@ def test_it_compiles_in_one_graph(option: str, value: str) -> None:
     compiled_agrees("aot_eager", OPTIONS[option] | {"value": value})
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile wants a C++ compiler on a CPU")
 def test_it_compiles_to_kernels() -> None:
