@@ -39,7 +39,9 @@ def mutants_table(outcomes: Sequence[Outcome]) -> RenderableType:
 def summary(outcomes: Sequence[Outcome]) -> str:
     """The counts in a line."""
     killed, wrongly = sum(o.killed for o in outcomes), sum(o.wrongly_killed for o in outcomes)
+    is_open = sum(o.is_open for o in outcomes)
+    said = f", {is_open} open as their claims are to SymPy for symbolic K" if is_open else ""
     return (
         f"{len(outcomes)} mutants: {killed} killed, {len(outcomes) - killed} survived; "
-        f"of their true rewordings {len(outcomes) - wrongly} proved, {wrongly} wrongly killed"
+        f"of their true rewordings {len(outcomes) - wrongly - is_open} proved{said}, {wrongly} wrongly killed"
     )
