@@ -185,7 +185,9 @@ def worst(found: Tensor, right: list[list[Any]]) -> float:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_as_accurate_as_torch(name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No worse than torch's own operations, or one unit; saturated scores among them."""
+    """No worse than torch's own operations, or one unit. Of saturated scores after SoftMax rounding x - max makes fifty
+    units in both, and who is nearer is chance: the operator may add its own, exp 1, sum, reciprocal and product 1/2.
+    """
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(60, 12, generator=generator, dtype=torch.float64)
     x = (x * torch.tensor([0.1, 1.0, 4.0, 20.0], dtype=torch.float64).repeat(15)[:, None]).to(dtype)
@@ -193,10 +195,15 @@ def test_it_is_as_accurate_as_torch(name: str, dtype: torch.dtype, monkeypatch: 
     right = exact(name, x, labels)
     found = isbe_error(x, labels, name)
     by_torch(monkeypatch)
-    assert worst(found, right) <= max(1.0, worst(isbe_error(x, labels, name), right))
-    planted = found.clone()
-    planted[3, 5] *= 1 + 3 * torch.finfo(dtype).eps
-    assert worst(planted, right) > 1
+    torchs = isbe_error(x, labels, name)
+    saturated = torch.arange(60) % 4 == 3
+    for rows, own in ((~saturated, 0.0), (saturated, 2.5 if name == "softmax" else 0.0)):
+        of_rows = [row for row, is_one in zip(right, rows.tolist(), strict=True) if is_one]
+        allowed = max(1.0, worst(torchs[rows], of_rows)) + own
+        assert worst(found[rows], of_rows) <= allowed
+        planted = found[rows]
+        planted[0, 5] *= 1 + (allowed + worst(planted, of_rows) + 1) * torch.finfo(dtype).eps
+        assert worst(planted, of_rows) > allowed
 
 
 @needs_a_compiler
@@ -358,6 +365,7 @@ def test_isbe_linear_uses_it(value: Any, dtype: torch.dtype, monkeypatch: pytest
         return write(*arguments)
 
     monkeypatch.setattr(native, "write", counted)
+    torch.manual_seed(0)
     h = torch.randn(7, 5).to(dtype).requires_grad_()
     weight, labels = torch.randn(11, 5).to(dtype).requires_grad_(), torch.arange(7)
     loss = isbe_linear(h, weight, labels, value=value, chunk=3)
@@ -365,7 +373,9 @@ def test_isbe_linear_uses_it(value: Any, dtype: torch.dtype, monkeypatch: pytest
     assert len(calls) == 3
     expected = torch.autograd.grad(ISBELoss(value="none")(F.linear(h, weight), labels), (h, weight))
     for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=0.02 if dtype is torch.bfloat16 else 1e-5)
+        # Each of three chunks is rounded, and the other side once: two units; more where terms cancel.
+        rtol, atol = (2 * torch.finfo(dtype).eps, 0.02) if dtype is torch.bfloat16 else (1e-5, 1e-5)
+        torch.testing.assert_close(one, other, rtol=rtol, atol=atol)
 
 
 # --- check_loss notices a broken operator -----------------------------------------------------------------------------
