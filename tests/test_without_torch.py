@@ -176,6 +176,7 @@ def test_a_verdict_that_was_not_reached_is_not_recorded(
     """Planted: of two claims only the one that was run is recorded anew."""
     missing = evidence("not run", engine="torch", reason="torch is not installed")
     found = {"T1.4a": evidence("holds", complete=True), "S1.separated": missing}
+    monkeypatch.setenv("SOFTMAX_TRICK_CACHE", str(tmp_path))  # what is planted is kept for no other test
     monkeypatch.setattr(Ledger, "gather", lambda self, claim: (found[claim.id],))
     kept: list[dict[str, Any]] = []
     monkeypatch.setattr(Paper, "keep", lambda self, verdicts: kept.append(dict(verdicts)))
