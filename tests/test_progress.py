@@ -95,6 +95,7 @@ def test_every_command_that_takes_long_tells_it(monkeypatch, soon, capsys, tmp_p
 
         return slow
 
+    monkeypatch.setenv("SOFTMAX_TRICK_CACHE", str(tmp_path / "cache"))  # no evidence is kept for other tests
     monkeypatch.setattr(Ledger, "gather", slowly(lambda *_: ()))
     assert main(["verify", "T1.1r", "--fresh"]) == 1  # without evidence it is undecided
     assert "verify: 0 of 1 claims, T1.1r, after 0 min\n" in capsys.readouterr().err
