@@ -5,16 +5,14 @@ Both are readings of the same formulas from which SymPy's proof sets out; they s
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from softmax_trick.language.expression import Apply, Expression, LanguageError, Variable, size_of
-from softmax_trick.language.grammar import Statement, parse
-from softmax_trick.language.text import to_text
+from softmax_trick.language.expression import LanguageError, Variable, size_of
+from softmax_trick.language.grammar import Statement
 from softmax_trick.ledger.claims import Claim, Evidence, Outcome, Step
 from softmax_trick.ledger.formulas import Formula, Part, fewest
 from softmax_trick.ledger.steps import broken_off
@@ -31,9 +29,6 @@ TOLERANCE = 1e-9  # relative, for entries within a few units: rounding stays bel
 SIZES = range(1, 13)
 EXAMPLES = 3  # for each size
 TRIES = 100  # for an example that fulfils the conditions of a claim
-_AN_ENTRY = re.compile(r"\[\w+\]")
-_OF_A_SIGN = re.compile(r"(.*) (!=|>) 0")
-_NOT_OF_SIZE = re.compile(r"K - (\d+) != 0")
 
 
 # --- the canonical form -----------------------------------------------------------------------------------------------
@@ -45,6 +40,8 @@ def by_canonical_form(claim: Claim) -> Evidence:
     It is complete where the formulas are all that the claim says. Where a proof decides an equation, the canonical form
     only confirms it: it may give up. A counterexample counts if it fulfils every condition of the claim.
     """
+    from softmax_trick.statements.conditions import said_by
+
     start = time.perf_counter()
     complete = not claim.statement
     evidence = Evidence("canonical form", "general", "every size", "holds", 0.0, complete=complete)
@@ -53,7 +50,7 @@ def by_canonical_form(claim: Claim) -> Evidence:
     for formula in claim.stated:
         decision = _decision(formula)
         steps.append(Step(str(formula), "checked", decision.steps))
-        conditions |= {one: _is_said(one, formula) for one in decision.conditions}
+        conditions |= {one: said_by(one, formula.hypotheses) for one in decision.conditions}
         if decision.verdict == "refuted":
             witness = _as_text(decision.witness) if decision.witness else {}
             if formula.has_words:
@@ -118,38 +115,6 @@ def _undecided(reason: str) -> Decision:
     from softmax_trick.deciding.decision import Decision
 
     return Decision("undecided", "", reason=reason)
-
-
-def _is_said(condition: str, formula: Formula) -> bool:
-    """Whether a condition of a decision stands in the claim.
-
-    y > 0 says that y != 0, too, and so are its entries, and its products with others; K >= 2, that K - 1 is not 0.
-    """
-    if (size := _NOT_OF_SIZE.fullmatch(condition)) and int(size[1]) < fewest(formula.where):
-        return True
-    if _stands(condition, formula):
-        return True
-    # Of a vector's entries it is said if it is of the vector; of a product, if it is of all factors.
-    found = _OF_A_SIGN.fullmatch(_AN_ENTRY.sub("", condition))
-    if found is None:
-        return False
-    try:
-        factors = _factors(parse(found[1], formula.let))
-    except LanguageError:
-        return False
-    return all(_stands(f"{to_text(one)} {found[2]} 0", formula) for one in factors)
-
-
-def _stands(condition: str, formula: Formula) -> bool:
-    said = {one.replace(" ", "") for one in formula.where}
-    return bool({condition.replace(" ", ""), condition.replace("!=", ">").replace(" ", "")} & said)
-
-
-def _factors(product: Expression) -> list[Expression]:
-    """What it is the product and the quotient of: its sign and its zeros follow from theirs."""
-    if isinstance(product, Apply) and product.function in ("multiply", "divide"):
-        return [factor for one in product.arguments for factor in _factors(one)]
-    return [product]
 
 
 def _as_text(witness: Witness) -> dict[str, str]:

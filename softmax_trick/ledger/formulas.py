@@ -16,11 +16,11 @@ To every engine they mean the same: a counterexample that does not fulfil them c
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from softmax_trick.language.expression import (
     Definition,
@@ -119,6 +119,12 @@ class Formula:
         """
         return tuple(self._condition(one) for one in self.where if not self._is_on_indices(one))
 
+    @cached_property
+    def hypotheses(self) -> tuple[Related, ...]:
+        """All the conditions, as relations."""
+        said = (proposition(one, self.let) for one in self.where)
+        return tuple(one for one in said if isinstance(one, Related))
+
     def _condition(self, text: str) -> Statement:
         found = read_equation(text, let=self.let)
         if found.relation not in ("==", "!=", "<", "<=", ">", ">="):
@@ -190,14 +196,14 @@ class Formula:
         nodes = [node for side in self.statement.expressions for node in side.nodes()]
         return self.statement.relation == "==" and all(size_of(axis) == "K" for node in nodes for axis in node.axes)
 
-    @property
+    @cached_property
     def variables(self) -> tuple[Variable, ...]:
         """The variables in it, by which it differentiates, and of its conditions."""
         sides = [side for one in (self.statement, *self.conditions) for side in one.expressions]
         used = [one for side in sides for one in _used(side)]
         return tuple(dict.fromkeys(one for one in used if isinstance(one, Variable)))
 
-    @property
+    @cached_property
     def free(self) -> tuple[Index, ...]:
         """The indices that are free in it, in the order of their names."""
         return tuple(sorted({i for side in self.decided.expressions for i in side.free}, key=lambda i: i.name))
@@ -236,14 +242,14 @@ class Formula:
         in every entry, and the first class if it is a label.
         """
         from softmax_trick.readings.algebraic import at_point
-        from softmax_trick.readings.pointwise import Point
+        from softmax_trick.readings.pointwise import Point, any_value
 
         least = fewest(self.where)
         if point.sizes.get("K", least) < least:
             return f"K >= {least}"
         for condition in self.conditions:
             variables = {one for side in condition.expressions for one in side.variables}
-            values = {one.name: _of_ones(one, point.sizes) for one in variables} | dict(point.values)
+            values = {one.name: any_value(one, point.sizes) for one in variables} | dict(point.values)
             try:
                 fulfilled = at_point(condition, Point(point.sizes, values, point.indices))
             except LanguageError:
@@ -323,14 +329,6 @@ def _is_of_indices(said: Related) -> bool:
 def _is_of_the_simplex(equation: Statement) -> bool:
     vectors = [one for one in equation.expressions[0].variables if len(one.axes) == 1]
     return statement_to_text(equation) in [f"sum({one.name}) == 1" for one in vectors]
-
-
-def _of_ones(variable: Variable, sizes: Mapping[str, int]) -> Any:
-    """1 in every entry of a variable; what adds up to 1 if it is a distribution."""
-    value: Any = Fraction(1, sizes.get(size_of(variable.along), 1)) if variable.kind == "distribution" else 1
-    for axis in reversed(variable.axes):
-        value = [value] * sizes.get(size_of(axis), 1)
-    return value
 
 
 class SpokenOf(Formula):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Generic, Protocol, TypeVar
 
-from softmax_trick.language.expression import Index, LanguageError, Numbered, Variable
+from softmax_trick.language.expression import Index, LanguageError, Numbered, Variable, size_of
 
 Scalar = TypeVar("Scalar")
 Positions = tuple[int, ...]
@@ -79,6 +79,14 @@ class Point:
         if term.name not in self.indices:
             raise LanguageError(f"no position is given for the index {term.name}")
         return self.indices[term.name]
+
+
+def any_value(variable: Variable, sizes: Mapping[str, int]) -> Any:
+    """A value in the domain of a variable: 1 in every entry, the first class, or what adds up to 1."""
+    value: Any = Fraction(1, sizes.get(size_of(variable.along), 1)) if variable.kind == "distribution" else 1
+    for axis in reversed(variable.axes):
+        value = [value] * sizes.get(size_of(axis), 1)
+    return value
 
 
 class Field(Protocol[Scalar]):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from softmax_trick.language.expression import Apply, Expression, LanguageError, Number, Size, Spread
 from softmax_trick.language.grammar import parse
 from softmax_trick.language.proposition import Related
-from softmax_trick.language.text import bare, declarations, to_text
+from softmax_trick.language.text import declarations, to_text
 
 _AN_ENTRY = re.compile(r"\[[\w', ]+\]")
 _OF_A_SIGN = re.compile(r"(.*) (!=|>) 0")
@@ -41,17 +41,18 @@ def _to_zero(one: Related) -> str:
     """A comparison with 0, whichever side it stands on."""
     if len(one.sides) < 2:
         return ""
-    left, right = (_unspread(side) for side in one.sides)
+    left, right = (unspread(side) for side in one.sides)
     turned = {"<": ">", "!=": "!="}.get(one.relation)
     if turned and isinstance(left, Number) and left.value == 0:
         return f"{to_text(right)} {turned} 0"
     return f"{to_text(left)} {one.relation} {to_text(right)}"
 
 
-def _unspread(side: Expression) -> Expression:
+def unspread(side: Expression) -> Expression:
+    """A side of a relation without the axes that it was given for the other side's sake."""
     while isinstance(side, Spread):
         side = side.argument
-    return bare(side)
+    return side
 
 
 def _least(size: str, hypotheses: Sequence[Related]) -> int:

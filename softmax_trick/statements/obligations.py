@@ -43,7 +43,6 @@ from softmax_trick.language.expression import (
     LanguageError,
     Number,
     Size,
-    Spread,
     Variable,
     entrywise,
     jacobian,
@@ -75,6 +74,7 @@ from softmax_trick.language.proposition import (
 from softmax_trick.language.substitution import Captured, substituted
 from softmax_trick.language.text import bare, declarations, to_text
 from softmax_trick.readings.canonical import Canonical, TooLarge, Undefined
+from softmax_trick.statements.conditions import unspread
 
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -758,13 +758,7 @@ def _both_ways(related: Related) -> Iterator[tuple[str, Expression, Expression]]
 def _kind(relation: str, name: Variable, right: Expression) -> Kind | None:
     """The domain that is left of a real variable by v > 0 or v >= 0; None if it is none of these."""
     kinds: dict[str, Kind] = {">": "positive", ">=": "nonnegative"}
-    return kinds.get(relation) if name.kind == "real" and bare(_unspread(right)) == ZERO else None
-
-
-def _unspread(side: Expression) -> Expression:
-    while isinstance(side, Spread):
-        side = side.argument
-    return side
+    return kinds.get(relation) if name.kind == "real" and bare(unspread(right)) == ZERO else None
 
 
 def _summed(side: Expression) -> Variable | None:

@@ -37,7 +37,7 @@ from softmax_trick.language.proposition import (
     name_of,
     variables_in,
 )
-from softmax_trick.readings.pointwise import Point
+from softmax_trick.readings.pointwise import Point, any_value
 from softmax_trick.statements.conditions import said_by
 from softmax_trick.statements.obligations import Obligation, Putting, Stuck, obligations, with_functions
 
@@ -342,22 +342,12 @@ def _whole(one: Obligation, found: Decision) -> Decision:
         for variable in variables_in(expression):
             for axis in (*variable.axes, *filter(None, [variable.along])):
                 sizes.setdefault(size_of(axis), 1)
-            values.setdefault(variable.name, _any_value(variable, sizes))
+            values.setdefault(variable.name, any_value(variable, sizes))
     for name, expression in one.determined.items():
         value = value_at(expression, Point(sizes, values, witness.indices))
         if value is not None:
             values[name] = value
     return replace(found, witness=replace(witness, values=values, sizes=sizes))
-
-
-def _any_value(variable: Variable, sizes: Mapping[str, int]) -> Any:
-    """A value in the domain of a variable: 1 in every entry, or what adds up to 1."""
-    value: Any = 1 if variable.kind == "label" else Fraction(1)
-    if variable.kind == "distribution":
-        value = Fraction(1, sizes[size_of(variable.along)])
-    for axis in reversed(variable.axes):
-        value = [value] * sizes[size_of(axis)]
-    return value
 
 
 def _elsewhere(one: Obligation, says: Related, sizes: Mapping[str, int]) -> Decision:
