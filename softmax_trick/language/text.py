@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 OPEN, SUM, SUMMED, PRODUCT, MATMUL, SIGNED, POWER, ATOM = range(8)
 
 _INFIX = {"add": (" + ", SUM), "subtract": (" - ", SUM), "multiply": ("*", PRODUCT), "divide": ("/", PRODUCT)}
+_DECLARED = re.compile("[:=]")
 _DERIVATIVE = {"gradient": "grad"}
 
 
@@ -126,6 +128,13 @@ def _binder_text(bound: Bound) -> str:
 def bare(side: Expression) -> Expression:
     """A side of a statement; a number that was spread over the axes of the other side is that number."""
     return side.argument if isinstance(side, Spread) and isinstance(side.argument, Number) else side
+
+
+def together(own: str, others: str) -> str:
+    """Declarations, and those of others that declare other names."""
+    names = {_DECLARED.split(one)[0].strip() for one in own.split(";")}
+    kept = (one for one in others.split(";") if _DECLARED.split(one)[0].strip() not in names)
+    return "; ".join(filter(str.strip, (own, *kept)))
 
 
 def declarations(*said: Expression | Proposition) -> str:

@@ -20,7 +20,7 @@ import sympy as sp
 from softmax_trick.language.expression import LanguageError, Number, Variable
 from softmax_trick.language.grammar import proposition
 from softmax_trick.language.proposition import And, Implies
-from softmax_trick.language.text import bare
+from softmax_trick.language.text import bare, together
 from softmax_trick.ledger.formulas import Formula, Part
 from softmax_trick.ledger.steps import Open, Refuted, Steps
 from softmax_trick.readings.pointwise import Point
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 Comparable = Any  # a scalar (sympy.Expr or int), a Vector or a Matrix
 
-_DECLARED = re.compile("[:=]")
 POSITIONS = ("i", "j")  # what SymPy calls the places of an entry of a vector or a matrix
 
 # By relation, whether right - left is meant, and which signs it may have.
@@ -114,7 +113,7 @@ class Proof(Steps):
         claim = self._claim()
         of_the_claim = self.presupposed, self.presupposed_positive
         for text in formulas:
-            formula = Formula(text, declarations(claim.let, let), (*claim.where, *where))
+            formula = Formula(text, together(let, claim.let), (*claim.where, *where))
             said = ", ".join(filter(None, [str(formula), words, _own_names(formula, let, where)]))
             if formula.statement.relation in _SIGNS:
                 self._ordered(said, formula)
@@ -327,13 +326,6 @@ class Proof(Steps):
         return Decision(
             "zero", tuple(reductions), conditions=tuple(conditions), replay="; ".join(filter(None, replays))
         )
-
-
-def declarations(claims: str, own: str) -> str:
-    """The declarations of a claim, but for the names that a step declares itself."""
-    names = {_DECLARED.split(one)[0].strip() for one in own.split(";")}
-    kept = (one for one in claims.split(";") if _DECLARED.split(one)[0].strip() not in names)
-    return "; ".join(filter(str.strip, (*kept, own)))
 
 
 @cache

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from softmax_trick.certification.certificate import Certificate
 from softmax_trick.language.expression import LanguageError
+from softmax_trick.language.text import together
 from softmax_trick.ledger.claims import RUNGS, Claim, Evidence, Verdict
 from softmax_trick.ledger.formulas import Formula
-from softmax_trick.ledger.proof import declarations
 from softmax_trick.ledger.run import Result
 from softmax_trick.report.certificate import certificate_table
 from softmax_trick.report.console import MARKS
@@ -99,7 +99,7 @@ def _step(text: str, claim: Claim) -> str:
     head, _, own = text.rpartition(", for ")
     if not DECLARATION.match(own):
         head, own = text, ""
-    let = declarations(claim.let, "; ".join(one for one in own.split("; ") if DECLARATION.match(one)))
+    let = together("; ".join(one for one in own.split("; ") if DECLARATION.match(one)), claim.let)
     for end in (*(found.start() for found in re.finditer(", ", head)), len(head)):
         formula = Formula(head[:end], let)
         try:

@@ -72,7 +72,7 @@ from softmax_trick.language.proposition import (
     variables_in,
 )
 from softmax_trick.language.substitution import Captured, substituted
-from softmax_trick.language.text import bare, declarations, to_text
+from softmax_trick.language.text import bare, declarations, to_text, together
 from softmax_trick.readings.canonical import Canonical, TooLarge, Undefined
 from softmax_trick.statements.conditions import unspread
 
@@ -80,7 +80,6 @@ OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 ZERO, ONE = Number(Fraction(0)), Number(Fraction(1))
 _FUNCTION = re.compile(r"\s*(\w+)\s*\(\s*(\w[\w°']*)\s*\)\s*=\s*(.*)", re.DOTALL)
-_DECLARED = re.compile("[:=]")
 _NAME = re.compile(r"\s*(\w[\w°']*)\s*=\s*(.*)", re.DOTALL)
 
 
@@ -179,13 +178,6 @@ def obligations(said: Proposition, putting: Putting | None = None) -> list[Oblig
     """
     putting = putting or Putting()
     return list(_Obliged(checked(said), putting).of(said, _Context(names=said.free)))
-
-
-def together(known: str, more: str) -> str:
-    """Declarations, and those of more that declare other names."""
-    names = {_DECLARED.split(one)[0].strip() for one in known.split(";")}
-    others = [one for one in more.split(";") if _DECLARED.split(one)[0].strip() not in names]
-    return "; ".join(filter(str.strip, (known, *others)))
 
 
 # --- unknown functions that are put in --------------------------------------------------------------------------------
