@@ -10,10 +10,10 @@ import torch.nn.functional as F
 
 from softmax_trick.proving import proof
 from softmax_trick.proving.inputs import read_inputs
-from softmax_trick.proving.points import Ambiguous, Recorded, chosen, sample
+from softmax_trick.proving.points import Ambiguous, Recorded, chosen, leaves, sample
 from softmax_trick.proving.reader import READINGS, Reader
+from softmax_trick.proving.self_check import disagreement
 from softmax_trick.proving.tracing import Recorder, trace
-from softmax_trick.readings.enclosure import Enclosure
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 aten = torch.ops.aten
@@ -373,7 +373,7 @@ def values(function, inputs):
         return [one for one in (found if isinstance(found, tuple | list) else [found]) if one is not None]
 
     def make(sizes):
-        return [tensor.detach() for tensor in proof.leaves(declared, sizes)]
+        return [tensor.detach() for tensor in leaves(declared, sizes)]
 
     dims = [one.dims for one in declared.inputs]
     choices = [declared.traced_sizes(skip) for skip in range(3)]
@@ -399,7 +399,7 @@ def disagreements(declared, found, reader):
         except Ambiguous:
             continue
         point = inputs.point(more, literal)
-        wrong = proof._compared(reader, found, interpreter.outputs, Enclosure(point), point)
+        wrong = disagreement(reader, found, interpreter.outputs, point)
         checked += 1
         if wrong or checked == 2:
             return wrong

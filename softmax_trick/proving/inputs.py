@@ -12,6 +12,7 @@ kind         := "real" | "positive" | "nonnegative" | "unit" | "distribution" ["
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -26,6 +27,11 @@ LARGEST = 64  # of a size that is given
 
 Dims = tuple[tuple[str, ...], ...]
 """The axes of each dimension of a tensor: () for a dimension of 1, several where they are merged, slowest first."""
+
+
+def extent(dim: Sequence[str], sizes: Mapping[str, int]) -> int:
+    """The size of a dimension; an axis whose name is a number has that size."""
+    return prod(sizes[axis] if axis in sizes else int(axis) for axis in dim)
 
 
 class DeclarationError(ValueError):
@@ -76,7 +82,7 @@ class Input:
 
     def shape(self, sizes: dict[str, int]) -> tuple[int, ...]:
         """Its shape at given sizes."""
-        return tuple(prod(sizes[axis] for axis in dim) for dim in self.dims)
+        return tuple(extent(dim, sizes) for dim in self.dims)
 
     def __str__(self) -> str:
         dims = " x ".join("*".join(dim) or "1" for dim in self.dims)

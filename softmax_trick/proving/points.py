@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from softmax_trick.proving.inputs import Declared, Dims, Input
+from softmax_trick.proving.inputs import Declared, Input, extent
 from softmax_trick.proving.reader import Opaque
+from softmax_trick.proving.values import flat
 from softmax_trick.readings.pointwise import Point
 
 SIMPLE: dict[str, tuple[Fraction, ...]] = {
@@ -72,6 +73,15 @@ def sample(declared: Declared, sizes: Mapping[str, int], seed: int, simple: bool
                 tensors.append(torch.tensor([float(value) for value in drawn], dtype=torch.float64).reshape(shape))
                 values[one.name] = nested(drawn, axes)
     return Sample(dict(sizes), tensors, values)
+
+
+def leaves(declared: Declared, sizes: Mapping[str, int], seed: int = 1) -> list[Tensor]:
+    """Generic inputs; those with entries of real numbers are differentiated."""
+    tensors = sample(declared, sizes, seed, simple=False).tensors
+    for one, tensor in zip(declared.inputs, tensors, strict=True):
+        if one.is_differentiated:
+            tensor.requires_grad_()
+    return tensors
 
 
 def _drawn(
@@ -149,11 +159,11 @@ def chosen(opaque: Sequence[Opaque], trace: Any, outputs: Sequence[Any], sizes: 
     """
     found: dict[str, Any] = {}
     for one in opaque:
-        axes = [sizes[axis] for axis in flat_axes(one.dims)]
+        axes = [sizes[axis] for axis in flat(one.dims)]
         if one.kind in ("mask", "held"):
             value = outputs[one.operation]
             value = value[0] if isinstance(value, tuple | list) else value
-            value = value.expand([_size(dim, sizes) for dim in one.dims])
+            value = value.expand([extent(dim, sizes) for dim in one.dims])
             if one.kind == "mask":
                 value = torch.where(value != 0, 1.0, -1.0)
             found[one.variable.name] = fractions_of(value, axes)
@@ -173,15 +183,3 @@ def chosen(opaque: Sequence[Opaque], trace: Any, outputs: Sequence[Any], sizes: 
                 found[one.variable.name] = nested(values, [axes[p] for p in kept])
             flat_place = torch.div(flat_place, axes[place], rounding_mode="floor")
     return found
-
-
-def flat_axes(dims: Dims) -> tuple[str, ...]:
-    """All axes of some dimensions."""
-    return tuple(axis for dim in dims for axis in dim)
-
-
-def _size(dim: tuple[str, ...], sizes: Mapping[str, int]) -> int:
-    total = 1
-    for axis in dim:
-        total *= sizes[axis]
-    return total

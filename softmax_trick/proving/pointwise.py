@@ -20,7 +20,6 @@ from softmax_trick.proving.values import (
     apply,
     broadcast,
     common,
-    flat,
     is_equal,
     negated,
     number,
@@ -444,10 +443,6 @@ def _boolean(r: Reader, u: Any) -> Real:
     return _truth(r, u)
 
 
-def _is_zero_or_one(value: Value) -> bool:
-    return isinstance(value, Real) and is_zero_or_one(value.expression)
-
-
 def choose(r: Reader, condition: Any, u: Any, v: Any) -> Value:
     """u where the condition is true, v elsewhere; the other one's value, infinite or not, counts nothing there."""
     condition = _truth(r, condition)
@@ -622,8 +617,3 @@ def _sigmoid_backward(r: Reader, g: Any, y: Any) -> Real:
 @reads("tanh_backward.default")
 def _tanh_backward(r: Reader, g: Any, y: Any) -> Real:
     return entries(r, lambda a, b: apply("multiply", a, apply("subtract", ONE, apply("multiply", b, b))), g, y)
-
-
-def flat_axes(value: Value) -> tuple[str, ...]:
-    """All axes of a value."""
-    return flat(value.dims)

@@ -89,11 +89,6 @@ class Proof(Shown):
         """Refuted if one statement is, else undecided if one is; second derivatives count on their own."""
         return worst([finding.verdict for finding in self.findings])
 
-    @property
-    def second_verdict(self) -> Verdict | None:
-        """The same of the second derivatives; None if they were not looked at."""
-        return worst([finding.verdict for finding in self.second]) if self.second else None
-
     def __str__(self) -> str:
         lines = ["; ".join(f"{name}: {reading}" for name, reading in self.inputs.items())]
         for finding in (*self.findings, *self.second):
