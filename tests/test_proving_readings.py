@@ -114,6 +114,21 @@ MORE = [
         "x: n,K; m: mask n,K",
     ),
     (
+        "slice.Tensor slice_scatter.default slice_backward.default",
+        lambda x: (
+            x[:, :3],
+            torch.full_like(x, 0.5)[:, :1],
+            aten.slice_scatter(x, x[:2].exp(), 0, 1, 3),
+            aten.slice_backward(x[:, :2], [x.shape[0], x.shape[1]], 1, 1, 3, 1),
+        ),
+        X,
+    ),
+    (
+        "slice.Tensor where.self gather.default",
+        lambda x, t: (x[:2] * 1, x[:2].gather(1, torch.where(t != -1, t, 0)[:2, None])),
+        "x: n,K; t: label n of K or -1; n = 4",
+    ),
+    (
         "clamp.default clamp_min.default clamp_max.default",
         lambda x: (x.clamp(-0.5, 1), aten.clamp_min(x, 0.2), aten.clamp_max(x, 0.2), x.clamp(min=0)),
         X,

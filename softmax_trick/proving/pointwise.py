@@ -18,6 +18,7 @@ from softmax_trick.proving.values import (
     Real,
     Value,
     apply,
+    both,
     broadcast,
     common,
     is_equal,
@@ -452,8 +453,8 @@ def choose(r: Reader, condition: Any, u: Any, v: Any) -> Value:
     dims = common(condition, u, v)
     c, a, b = (spread(one, dims) for one in (condition, u, v))
     truth = c.finite
-    infinite = [(apply("multiply", truth, where), what) for where, what in a.infinite]
-    infinite += [(apply("multiply", negated(truth), where), what) for where, what in b.infinite]
+    infinite = [(both(truth, where), what) for where, what in a.infinite]
+    infinite += [(both(negated(truth), where), what) for where, what in b.infinite]
     kept = tuple((where, what) for where, what in infinite if not (isinstance(where, Number) and where.value == 0))
     if isinstance(truth, Number):
         chosen = a if truth.value else b
@@ -481,8 +482,8 @@ def _choose_indices(condition: Real, u: Any, v: Any) -> Indices:
     dims = common(condition, u, v)
     c, a, b = (spread(one, dims) for one in (condition, u, v))
     truth = c.finite
-    cases = [(apply("multiply", truth, where), term) for where, term in a.cases]  # type: ignore[union-attr]
-    cases += [(apply("multiply", negated(truth), where), term) for where, term in b.cases]  # type: ignore[union-attr]
+    cases = [(both(truth, where), term) for where, term in a.cases]  # type: ignore[union-attr]
+    cases += [(both(negated(truth), where), term) for where, term in b.cases]  # type: ignore[union-attr]
     return Indices(tuple((where, term) for where, term in cases if where is not ZERO), dims)
 
 

@@ -182,6 +182,13 @@ def exponentials(u: Real) -> Expression:
     return found
 
 
+def mass(r: Reader, u: Real, places: Sequence[int]) -> Expression:
+    """The sum of exp u along some axes, of which some entry is not -inf."""
+    if u.infinite and places:
+        r.condition("not all entries that are put together are masked")
+    return summed(exponentials(u), flat(u.dims), places)
+
+
 def along(function: str, expression: Expression, places: Sequence[int], keeps: bool) -> Expression:
     """A named function of the language along some axes."""
     axes = tuple(axis for n, axis in enumerate(expression.axes) if keeps or n not in places)
@@ -204,9 +211,8 @@ def _softmax(r: Reader, u: Any, dim: Any, *_: Any, **__: Any) -> Real:
     if not places:
         return Real(ONE, u.dims)
     if u.infinite:
-        powers = exponentials(u)
-        sums = spread_again(summed(powers, flat(u.dims), places), flat(u.dims), places)
-        return Real(divide(r, powers, sums), u.dims)
+        sums = spread_again(mass(r, u, places), flat(u.dims), places)
+        return Real(apply("divide", exponentials(u), sums), u.dims)
     if not u.expression.axes:
         return Real(divide(r, ONE, count(u, [where_is(dim, u.dims)])), u.dims)
     return Real(along("softmax", u.expression, places, True), u.dims)
@@ -219,7 +225,7 @@ def _log_softmax(r: Reader, u: Any, dim: Any, *_: Any) -> Real:
     if not places:
         return Real(number(0), u.dims)
     if u.infinite or not u.expression.axes:
-        sums = apply("log", summed(exponentials(u), flat(u.dims), places))
+        sums = apply("log", mass(r, u, places))
         return Real(apply("subtract", u.expression, spread_again(sums, flat(u.dims), places)), u.dims, u.infinite)
     return Real(along("log_softmax", u.expression, places, True), u.dims)
 
@@ -232,7 +238,7 @@ def _logsumexp(r: Reader, u: Any, dim: Any, keepdim: Any = False) -> Real:
     dims = without(u.dims, which, bool(keepdim))
     if not places and not u.infinite:
         return Real(u.expression, dims)
-    return Real(apply("log", summed(exponentials(u), flat(u.dims), places)), dims)
+    return Real(apply("log", mass(r, u, places)), dims)
 
 
 @reads("_softmax_backward_data.default")

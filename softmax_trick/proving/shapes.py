@@ -173,10 +173,11 @@ def _slice(r: Reader, u: Value, dim: Any = 0, start: Any = 0, end: Any = EVERYTH
         if len(axes) > 1 and count == 1 and first.is_Integer and first >= 0:  # one block of many
             chosen = at_axis(u, dim, [Numbered(int(first) + 1, axes[0])])
             return chosen
-    position = [r.given(axis) for axis in axes]
-    if len(axes) != 1 or not start.is_Integer:
+    if isinstance(u, Real) and not u.expression.axes and not u.infinite:  # the same everywhere
+        return Real(u.expression, (*u.dims[:dim], r.axes_of(size), *u.dims[dim + 1 :]))
+    if len(axes) != 1 or not start.is_Integer or not sympy.sympify(size).is_Integer:
         refuse("a part of an axis: declare its size as a number, or as a product such as 4*m")
-    begin = int(start) % position[0] if start < 0 else int(start)
+    begin = int(start) % r.given(axes[0]) if start < 0 else int(start)
     parts = [at_position(r, u, dim, begin + n * int(step)) for n in range(int(size))]
     return stacked(r, parts, dim)
 
@@ -194,14 +195,14 @@ def stacked(r: Reader, parts: Sequence[Value], dim: int) -> Value:
     """Tensors of equal dimensions beside each other along a new dimension."""
     if len(parts) == 1:
         return with_dims(parts[0], (*parts[0].dims[:dim], (), *parts[0].dims[dim:]))
-    if any(isinstance(part, Indices) for part in parts):
-        refuse("class indices put together")
     axis = r.axes_of(len(parts))[0]
     inner = parts[0].dims
     if any(part.dims != inner for part in parts[1:]):
         refuse("tensors of different sizes put together")
     dims = (*inner[:dim], (axis,), *inner[dim:])
     place = starts(dims)[dim]
+    if any(isinstance(part, Indices) for part in parts):
+        return _stacked_indices([as_indices(r, part) for part in parts], dims, place)
 
     def body(indices: tuple[Index, ...]) -> Expression:
         rest = indices[:place] + indices[place + 1 :]
@@ -212,6 +213,22 @@ def stacked(r: Reader, parts: Sequence[Value], dim: int) -> Value:
         return total
 
     return Real(tabulated(dims, body), dims)
+
+
+def _stacked_indices(parts: Sequence[Indices], dims: Dims, place: int) -> Indices:
+    """Class indices beside each other along the axis at a place."""
+    own = own_indices(flat(dims))
+    rest = own[:place] + own[place + 1 :]
+    cases: list[tuple[Expression, IndexTerm | int]] = []
+    for n, part in enumerate(parts):
+        for where, term in part.cases:
+
+            def here(indices: tuple[Index, ...], n: int = n, where: Expression = where) -> Expression:
+                others = indices[:place] + indices[place + 1 :]
+                return apply("multiply", is_equal(indices[place], n), entry(where, others))
+
+            cases.append((tabulated(dims, here), term if isinstance(term, int) else substituted(term, rest)))
+    return Indices(tuple(cases), dims)
 
 
 @reads("stack.default")
@@ -347,15 +364,21 @@ def _slice_backward(r: Reader, g: Value, shape: Any, dim: Any, start: Any, end: 
     dim = int(dim) % len(shape)
     if sympy.sympify(r.trace.operations[r.operation.arguments[0].number].outputs.shape[dim]) == shape[dim]:
         return g
-    total = r.given(r.axes_of(shape[dim])[0])
-    count = r.given(g.dims[dim][0]) if g.dims[dim] else 1
-    begin = int(start) % total if int(start) < 0 else int(start)
-    rows: list[Value] = []
-    zero = Real(ZERO, g.dims[:dim] + g.dims[dim + 1 :])
-    inside = {begin + n * int(step): n for n in range(count)}
-    for n in range(total):
-        rows.append(at_position(r, g, dim, inside[n]) if n in inside else zero)
-    return stacked(r, rows, dim)
+    axes = r.axes_of(shape[dim])
+    dims = (*g.dims[:dim], axes, *g.dims[dim + 1 :])
+    return _with_entries(r, Real(ZERO, dims), g, dim, start, step)
+
+
+def _with_entries(r: Reader, u: Value, source: Value, dim: int, start: Any, step: Any) -> Value:
+    """The tensor with every so many entries along a dimension replaced."""
+    axes, start = u.dims[dim], sympy.sympify(0 if start is None else start)
+    if len(axes) != 1 or not start.is_Integer:
+        refuse("a write into a part of an axis: declare its size as a number, or as a product such as 4*m")
+    begin = int(start) % r.given(axes[0]) if start < 0 else int(start)
+    count = r.given(source.dims[dim][0]) if source.dims[dim] else 1
+    for n in range(count):
+        u = _written(r, u, at_position(r, source, dim, n), dim, begin + n * int(step))
+    return u
 
 
 @reads("copy.default")
@@ -390,14 +413,7 @@ def _slice_scatter(
         first = start / block
         if first.is_Integer and first >= 0:
             return _written(r, u, source, dim, int(first))
-    size = r.given(axes[0])
-    count = r.given(source.dims[dim][0]) if source.dims[dim] else 1
-    if len(axes) != 1 or not start.is_Integer:
-        refuse("a write into a part of an axis: declare its size as a number, or as a product such as 4*m")
-    begin = int(start) % size if start < 0 else int(start)
-    inside = {begin + n * int(step): n for n in range(count)}
-    rows = [at_position(r, source, dim, inside[n]) if n in inside else at_position(r, u, dim, n) for n in range(size)]
-    return stacked(r, rows, dim)
+    return _with_entries(r, u, source, dim, start, step)
 
 
 def _written(r: Reader, u: Value, source: Value, dim: int, position: int) -> Value:

@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +105,7 @@ def bind(target: Any, declared: Declared, name: str = "") -> Target:
     declared = Declared(declared.inputs, numbers, declared.given, declared.axes)
     parameters: dict[str, Tensor] = {}
     if isinstance(target, nn.Module):
-        target = target.double()
+        target = deepcopy(target).double()  # the user's own stays as it is
         names = {key.replace(".", "_"): key for key, _ in target.named_parameters()}
         parameters = {key: target.get_parameter(full).detach() for key, full in names.items()}
         module, count = target, len(declared.inputs)

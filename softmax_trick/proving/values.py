@@ -82,6 +82,15 @@ def negated(condition: Expression) -> Expression:
     return apply("subtract", ONE, condition)
 
 
+def both(condition: Expression, other: Expression) -> Expression:
+    """Where two conditions hold: c c is c, and c (1 - c) is 0."""
+    if condition == other:
+        return condition
+    if condition == negated(other) or other == negated(condition):
+        return ZERO
+    return apply("multiply", condition, other)
+
+
 @dataclass(frozen=True)
 class Real:
     """Real numbers; booleans are 0 and 1.
