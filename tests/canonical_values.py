@@ -11,6 +11,7 @@ from itertools import product
 from typing import Any
 
 from softmax_trick.readings.canonical import Canonical, Factor, Monomial, Place, Polynomial
+from softmax_trick.readings.canonical.terms import places_in
 from softmax_trick.readings.pointwise import Point, Undefined
 
 ONE, ZERO = Fraction(1), Fraction(0)
@@ -32,17 +33,11 @@ class Recording(Canonical):
 
         result = super().largest(axis, recorded)
         k, body = seen[0]
-        for place in self._places(result):
-            for inner in _inside(place):
+        for place in self.places_of(result):
+            for inner in places_in(place):
                 if inner[0] == "largest" and inner[2] not in self.maxima:
                     self.maxima[inner[2]] = (k, body, inner[3])
         return result
-
-
-def _inside(place: Place) -> list[Place]:
-    return (
-        [place, *(one for inner in place[3] for one in _inside(inner))] if place[0] in ("label", "largest") else [place]
-    )
 
 
 class Values:

@@ -15,7 +15,8 @@ import flint
 
 from softmax_trick.derivation.opaque import Opaque
 from softmax_trick.language.expression import Definition, size_of
-from softmax_trick.readings.canonical import Exponent, Factor, Monomial, Place, Polynomial, _order
+from softmax_trick.readings.canonical import Exponent, Factor, Monomial, Place, Polynomial
+from softmax_trick.readings.canonical.terms import place_order
 
 MOST_TIMES = 12  # a name is put in, into one product
 Places = tuple[Place, ...]
@@ -101,19 +102,19 @@ class _Product:
         return self.algebra.multiply({product: flint.fmpq(1)} if isinstance(product, tuple) else product, value)
 
     def _named(self, places: Places) -> Polynomial:
-        return self.algebra.substituted(self._name, dict(zip(self._at, places, strict=True)))
+        return self.algebra.moved(self._name, dict(zip(self._at, places, strict=True)))
 
     def _places(self, monomial: Monomial) -> Iterator[Places]:
         """The places at which the product may stand."""
         by_size: dict[str, list[Place]] = {place[1]: [] for place in self._at}
-        for place in sorted({one for factor, _ in monomial for one in factor.places}, key=_order):
+        for place in sorted({one for factor, _ in monomial for one in factor.places}, key=place_order):
             if place[1] in by_size:
                 by_size[place[1]].append(place)
         yield from product(*(by_size[place[1]] for place in self._at))
 
     def _without(self, exponents: dict[Factor, Exponent], places: Places) -> dict[Factor, Exponent] | None:
         """A product without the open part at places; None if it does not divide."""
-        moved = self.algebra.substituted_monomial(self._open, dict(zip(self._at, places, strict=True)))
+        moved = self.algebra.moved_monomial(self._open, dict(zip(self._at, places, strict=True)))
         if len(moved) != 1:
             return None
         left = dict(exponents)
@@ -156,7 +157,7 @@ class _Contained:
             if found is None:
                 break
             rest, places = found
-            name = algebra.substituted(self._by, {place: places[place] for place in self._at})
+            name = algebra.moved(self._by, {place: places[place] for place in self._at})
             gone = {places[bound] for bound in self._bounds}
             inner = algebra.multiply({tuple(sorted(rest.items(), key=lambda one: one[0].serial)): coefficient}, name)
             changed = algebra.closed(inner, set(fresh) - gone)
@@ -221,12 +222,12 @@ def _entries(algebra: Opaque, pattern: Factor, by: Polynomial, at: Places) -> Ca
 
     def change(factor: Factor) -> Polynomial | None:
         if factor.kind == pattern.kind == "entry" and factor.data[0] == pattern.data[0]:
-            return algebra.substituted(by, dict(zip(at, factor.data[1], strict=True)))
+            return algebra.moved(by, dict(zip(at, factor.data[1], strict=True)))
         if factor.kind == pattern.kind == "sum":
             for places in product(*([p for p in factor.places if p[1] == place[1]] for place in at)):
                 mapping = dict(zip(at, places, strict=True))
-                if algebra.substituted_factor(pattern, mapping) == algebra.single(factor):
-                    return algebra.substituted(by, mapping)
+                if algebra.moved_factor(pattern, mapping) == algebra.single(factor):
+                    return algebra.moved(by, mapping)
         return None
 
     return change

@@ -24,7 +24,8 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.interpreter import Position, Reading
-from softmax_trick.readings.canonical import Canonical, Factor, Monomial, Place, Polynomial, _rational
+from softmax_trick.readings.canonical import Canonical, Factor, Monomial, Place, Polynomial
+from softmax_trick.readings.canonical.terms import as_rational
 
 SMOOTH = ("exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "log_sigmoid", "silu", "sinh", "cosh", "log1p", "expm1")
 PIECEWISE = ("relu", "abs", "sign", "step", "less")
@@ -48,22 +49,6 @@ class Opaque(Canonical):
         parts: the parts met so far, by the name of the variable that stands for each.
         shown: how a part is written: as the definition that names it, if there is one.
     """
-
-    # The operations of the canonical form that forms are made with, under public names.
-    tidied, factored, raised = Canonical._tidy, Canonical._factored, Canonical._power
-    scaled, single, of, normal, scale = (
-        Canonical._scaled,
-        Canonical._single,
-        Canonical._of,
-        Canonical._normal,
-        Canonical._scale,
-    )
-    substituted, substituted_factor, substituted_monomial = (
-        Canonical._substitute,
-        Canonical._substitute_factor,
-        Canonical._substitute_monomial,
-    )
-    closed, opened, new, places_in = Canonical._closed, Canonical._opened, Canonical._new, Canonical._places
 
     def __init__(self, names: frozenset[str], sizes: Mapping[str, int] | None = None) -> None:
         super().__init__(sizes)
@@ -157,8 +142,8 @@ class Opaque(Canonical):
     def note_totals(self, variable: Variable, at: Places, meaning: Polynomial) -> None:
         """Finds out over which of its axes a part has a sum that is a number."""
         for n, place in enumerate(at):
-            k = self._new(place[1])
-            total = self._tidy(self._closed(self._tidy(self._substitute(meaning, {place: k})), {k}))
+            k = self.new(place[1])
+            total = self.tidied(self.closed(self.tidied(self.moved(meaning, {place: k})), {k}))
             if not total or set(total) == {()}:
                 self._totals[variable.name, n] = Fraction(str(total.get((), 0)))
 
@@ -171,7 +156,7 @@ class Opaque(Canonical):
                         if known is not None:
                             rest = tuple(pair for pair in monomial if pair[0] is not factor)
                             value = self._closed_monomial(rest, bounds - {k}) if rest else self.number(Fraction(1))
-                            return self._scaled(value, _rational(known))
+                            return self.scaled(value, as_rational(known))
         return super()._drawn_out(monomial, bounds, kept)
 
     # --- derivatives ---
@@ -243,7 +228,7 @@ class Opaque(Canonical):
             case "logsumexp":
                 return mean(_softmax_like(part), where)
             case "norm":
-                return self.multiply(self._power(self.reading.entry(part, at), Fraction(-1)), mean(u, where))
+                return self.multiply(self.raised(self.reading.entry(part, at), Fraction(-1)), mean(u, where))
         raise TypeError(f"no rule for {part.function}")
 
 

@@ -204,11 +204,11 @@ class TensorForm(FactorForms):
         if isinstance(factor, Factor):
             if factor.kind in ZERO_ONE:
                 return None, one
-            match list(algebra.substituted_factor(factor, mapping).items()):
+            match list(algebra.moved_factor(factor, mapping).items()):
                 case [(((only, 1),), coefficient)] if coefficient == 1:
                     return only, one
             return None, one
-        value = algebra.substituted(dict(factor), mapping)
+        value = algebra.moved(dict(factor), mapping)
         if len(value) < 2:
             return None, one
         scale = algebra.scale(value)
@@ -320,7 +320,7 @@ class TensorForm(FactorForms):
     def _reserve(self, size: str, value: Polynomial) -> Place:
         """An index that does not occur in a value, the same for the same value."""
         kept = self._reserved.setdefault(size, [])
-        used = self.algebra.places_in(value)
+        used = self.algebra.places_of(value)
         for place in kept:
             if place not in used:
                 return place
@@ -340,7 +340,7 @@ class TensorForm(FactorForms):
                     continue
                 fresh, body = algebra.opened(factor)
                 others = set(fresh) - {fresh[n]}
-                body = algebra.closed(algebra.substituted(body, {fresh[n]: k}), others)
+                body = algebra.closed(algebra.moved(body, {fresh[n]: k}), others)
                 yield algebra.multiply({rest: flint.fmpq(1)}, body)
         # W[c, d] = sum_k onehot(c)[k] W[k, d], with the one-hot vector as a part: a delta would be contracted again.
         labels = {place for g, _ in monomial if g.kind == "entry" for place in g.places if place[0] == "label"}
@@ -348,7 +348,7 @@ class TensorForm(FactorForms):
             if not all(self.plain(inner) for inner in place[3]):
                 continue
             chosen = algebra.variable(algebra.named_part(OneHot(self.label(place))), (*place[3], k))
-            yield algebra.multiply(chosen, algebra.substituted_monomial(monomial, {place: k}))
+            yield algebra.multiply(chosen, algebra.moved_monomial(monomial, {place: k}))
 
     def _collected(self, value: Polynomial) -> Iterator[Tensor]:
         """u a + u b + c = u (a + b) + c."""
