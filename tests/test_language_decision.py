@@ -176,6 +176,8 @@ def test_a_scalar_is_not_taken_for_a_vector_in_the_search_for_a_nearest_formula(
         ("jacobian(softmax(d*x), x)[i,j]", "softmax(d*x)[i]*(delta(i,j) - softmax(d*x)[j])*d[i]", "d: K", None),
         ("grad(logsumexp(W@h), W)", "outer(h, softmax(W@h))", "W: K,K'; h: K'", "outer(softmax(W @ h), h)"),
         ("grad(dot(softmax(x), v), x)", "softmax(x)*(v - mean(softmax(x)*v))", "v: K", None),
+        # Of axes of one name, too, where "mean along K" would be ambiguous.
+        ("grad(dot(x, A@x), x)", "2*A@x", "A: K,K", None),
         # No slip, but terms that were forgotten: the weight of focal loss is differentiated, too.
         ("grad(-(1 - p)**2*log(p), x)", "(softmax(x) - onehot(c))*(1 - p)**2", "c: label K; p = softmax(x)[c]", None),
     ],

@@ -142,7 +142,7 @@ def _spread_like(reduced: Expression, call: Call) -> Expression:
 
 def _along(function: str, argument: Expression, call: Call) -> Expression:
     """Another function along the same axes."""
-    return _call(function, (argument,), call.positions)
+    return at_positions(function, (argument,), call.positions)
 
 
 def _count(call: Call) -> Expression:
@@ -221,11 +221,9 @@ def named(function: str, *arguments: Operand, axes: tuple[str, ...] = ()) -> Exp
         places = tuple(sorted(_place(axis, first, function) for axis in axes))
         if len(set(places)) < len(places):
             raise AxesError(f"{function} along an axis twice: {', '.join(axes)}")
-    if function == "trace":
-        diagonal(first)  # raises where it is not square
     if any(first.axes[place] == UNKNOWN for place in places):
         raise AxesError(f"{function} along an axis that nothing determines: name it, as in eye(K)")
-    return _call(function, expressions, places)
+    return at_positions(function, expressions, places)
 
 
 def _place(axis: str, expression: Expression, function: str) -> int:
@@ -239,8 +237,15 @@ def _place(axis: str, expression: Expression, function: str) -> int:
     return places[0]
 
 
-def _call(function: str, arguments: tuple[Expression, ...], positions: tuple[int, ...]) -> Call:
+def at_positions(function: str, arguments: tuple[Expression, ...], positions: tuple[int, ...]) -> Call:
+    """A function of whole vectors along the axes at some positions, which may have the same name as others.
+
+    Raises:
+        AxesError: the trace of what is not square.
+    """
     axes = arguments[0].axes
+    if function == "trace":
+        diagonal(arguments[0])  # raises where it is not square
     if not NAMED[function].keeps:
         axes = tuple(axis for place, axis in enumerate(axes) if place not in positions)
     return Call(function, arguments, positions, axes)

@@ -43,7 +43,7 @@ from softmax_trick.language.expression import (
     outer,
     size_of,
 )
-from softmax_trick.language.functions import named, total
+from softmax_trick.language.functions import at_positions, named, total
 from softmax_trick.language.text import to_text
 from softmax_trick.readings.enclosure import Enclosure
 from softmax_trick.readings.pointwise import Undefined
@@ -232,8 +232,9 @@ def _with(node: Expression, old: Expression, new: Expression) -> Expression:
         case Apply(function, _):
             return entrywise(function, *children)
         case Call(function, arguments, positions):
-            axes = [arguments[0].axes[place] for place in positions]
-            return named(function, *children, axes=tuple(axes))
+            if children[0].axes == arguments[0].axes:
+                return at_positions(function, tuple(children), positions)
+            return named(function, *children, axes=tuple(arguments[0].axes[place] for place in positions))
         case MatMul():
             return matmul(*children)
         case _:
@@ -261,9 +262,9 @@ def _undone(node: Expression, factors: list[tuple[str, Expression]]) -> Iterator
             for other in (n - 1, n + 1):
                 yield "an exponent", base if other == 1 else entrywise("power", base, other)
         case Call("mean", arguments, positions):
-            yield "mean for sum", named("sum", *arguments, axes=tuple(arguments[0].axes[p] for p in positions))
+            yield "mean for sum", at_positions("sum", arguments, positions)
         case Call("sum", arguments, positions):
-            yield "sum for mean", named("mean", *arguments, axes=tuple(arguments[0].axes[p] for p in positions))
+            yield "sum for mean", at_positions("mean", arguments, positions)
         case Diag(Apply("multiply", (left, Apply("subtract", (Number(n), right))))) if n == 1 and left == right:
             yield "y (1 - y) for the whole Jacobian", diag(left) - outer(left, left)
         case Diag(argument):
