@@ -1,6 +1,7 @@
 """Statements beside equality: `<=` and `<`, positive semidefinite, "is the gradient of something".
 
-Refuted by an exact point, proved by signs, by diagonal dominance, or by the rules of convexity; else undecided.
+Refuted by an exact point, proved by signs, by known inequalities, by diagonal dominance, or by the rules of convexity;
+else undecided.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from softmax_trick.deciding.convexity import curvature
 from softmax_trick.deciding.decision import Decision, Verdict, decide, entries_of, fitted_sides, scope_of, where_defined
+from softmax_trick.deciding.inequalities import by_known_inequalities
 from softmax_trick.deciding.points import Relation, compare
 from softmax_trick.deciding.ranges import range_of
 from softmax_trick.language.expression import (
@@ -45,7 +47,13 @@ def decide_order(
     begin = time.perf_counter()
     given = dict(sizes or {})
     left, right = fitted_sides(left, right)
-    return _judged(left, right, relation, given, begin, lambda: _sign_proof(right - left, relation, given))
+    difference = right - left
+
+    def proof() -> str | None:
+        by_sign = _sign_proof(difference, relation, given)
+        return by_sign or by_known_inequalities(difference, relation == "<", given)
+
+    return _judged(left, right, relation, given, begin, proof)
 
 
 def decide_psd(matrix: Expression, sizes: Mapping[str, int] | None = None) -> Decision:
@@ -73,8 +81,8 @@ def decide_psd(matrix: Expression, sizes: Mapping[str, int] | None = None) -> De
     def proof() -> str | None:
         if isinstance(matrix, Derivative) and matrix.kind == "hessian" and _is_convex(matrix):
             return "the function is convex, by the rules of composition, so that its Hessian is positive semidefinite"
-        by_sign = _sign_proof(quadratic, "<=", given)
-        return by_sign or (_dominance(matrix, given) if half == 1 else None)
+        simple = _sign_proof(quadratic, "<=", given) or (_dominance(matrix, given) if half == 1 else None)
+        return simple or by_known_inequalities(quadratic, False, given)
 
     return _judged(zero, quadratic, "<=", given, begin, proof)
 
@@ -129,7 +137,9 @@ def _judged(
     except (Undefined, TooLarge, RecursionError) as error:
         return decided("undecided", reason=str(error))
     if by is None:
-        return decided("undecided", reason="no sign, no dominant diagonal and no rule of convexity shows it")
+        return decided(
+            "undecided", reason="no sign, no known inequality, no dominant diagonal and no rule of convexity shows it"
+        )
     if not comparison.agreed:
         return decided("undecided", reason="no point was found at which both sides are defined")
     return decided("proved", steps=(by,))

@@ -659,8 +659,14 @@ def matmul(left: Expression, right: Expression) -> Expression:
 
 
 def outer(left: Expression, right: Expression) -> Expression:
-    """The outer product of two vectors, or of any two expressions: axes of left, then of right."""
-    return Outer(as_expression(left), as_expression(right))
+    """The outer product of two vectors, or of any two expressions with axes: axes of left, then of right.
+
+    Raises:
+        AxesError: a scalar.
+    """
+    if not left.axes or not right.axes:
+        raise AxesError("outer of a scalar: it takes vectors; ones(K) has K entries of 1")
+    return Outer(left, right)
 
 
 def diag(vector: Expression) -> Expression:
