@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -25,24 +26,25 @@ b, t, T = (
     variable("T", ("N", "K"), "distribution", "K"),
 )
 X = variable("X", ("N", "K"))
-SCALARS = {"u": [s, variable("r")], "b": [variable("h", (), "positive")]}
-VECTORS = {"u": [x, y, ones("K")], "a": [b, softmax(x)], "b": [b], "p": [t, softmax(x), ones("K") / 3]}
-ROWS = {"u": [X], "a": [softmax(X)], "b": [softmax(X)], "p": [T, softmax(X)]}
+Arguments = Mapping[str, Sequence[Expression]]
+SCALARS: Arguments = {"u": [s, variable("r")], "b": [variable("h", (), "positive")]}
+VECTORS: Arguments = {"u": [x, y, ones("K")], "a": [b, softmax(x)], "b": [b], "p": [t, softmax(x), ones("K") / 3]}
+ROWS: Arguments = {"u": [X], "a": [softmax(X)], "b": [softmax(X)], "p": [T, softmax(X)]}
 ZERO = Number(Fraction(0))
 
 with (Path(__file__).parent / "data" / "inequalities.tsv").open(encoding="utf-8") as file:
     STATEMENTS = [tuple(row) for row in csv.reader(file, delimiter="\t") if not row[0].startswith("#")]
 
 
-def differences(known: Known):
-    for kinds, sizes in [(SCALARS, {})] if known in ENTRYWISE else [(VECTORS, {"K": 3}), (ROWS, {})]:
+def differences(known: Known) -> Iterator[tuple[Expression, dict[str, int]]]:
+    of_vectors: list[tuple[Arguments, dict[str, int]]] = [(VECTORS, {"K": 3}), (ROWS, {})]
+    for kinds, sizes in [(SCALARS, {})] if known in ENTRYWISE else of_vectors:
         for arguments in product(*(kinds[kind] for kind in known.over)):
             yield known.difference(*arguments), sizes
 
 
-def is_false(difference: Expression, sizes, strict: bool) -> bool:
-    found = compare(ZERO, difference, sizes, "<" if strict else "<=")
-    return found.witness is not None
+def is_false(difference: Expression, sizes: dict[str, int], strict: bool) -> bool:
+    return compare(ZERO, difference, sizes, "<" if strict else "<=").witness is not None
 
 
 @pytest.mark.parametrize("known", [*ALONG, *ENTRYWISE], ids=lambda known: known.name)
