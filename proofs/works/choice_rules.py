@@ -146,7 +146,7 @@ CLAIMS = (
         statement=r"For $C > 0$, $\formula{1}$ and $\formula{2}$: the loss of SoftMax with slack has no minimum",
         formulas=("sum(y - t) == -C/(C + sum(exp(x)))", "sum(y - t) < 0"),
         let="x: K; t: K distribution; C: positive; y = softmax(x, slack=C)",
-        source="ours, group 2. Slack: the attention sink, softmax1",
+        source="ours, group 2. Slack: Miller, Attention is off by one, 2023; attention sinks: Xiao et al., ICLR 2024",
         proof=no_minimiser,
     ),
     Claim(

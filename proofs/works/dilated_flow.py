@@ -187,7 +187,7 @@ CLAIMS = (
         ),
         let="W: K,D; d: K positive; c: label K; y: K distribution; e = y - onehot(c); h: D; x: K; p = softmax(x)",
         where=("K >= 2",),
-        source="ours, group 4",
+        source="ours, group 4. Copositive matrices: Hiriart-Urruty, Seeger, SIAM Review 52, 2010",
         proof=copositive,
     ),
     Claim(

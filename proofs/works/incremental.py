@@ -48,6 +48,14 @@ CLAIMS = (
         source="ours: y_c = a/(a + r) for a = n_c e^x_c and the rest r of the sum, which does not depend on n_c",
     ),
     Claim(
+        id="IN.limit",
+        title="and what the others get tends to the error without that class",
+        formulas=("y - z == y[c]*(onehot(c) - z)",),
+        let=f"x: K; n: K positive; c: label K; {BALANCED}; s = (1 - onehot(c))*n*exp(x); v = sum(s); z = s/v",
+        where=("K >= 2", "v != 0"),
+        source="ours: z, the soft scores without class c, does not depend on n_c, and y_c tends to 0",
+    ),
+    Claim(
         id="IN.masked",
         title="with equal counts of the classes seen it is SoftMax over these",
         formulas=("y == s*exp(x)/v",),
