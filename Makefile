@@ -18,7 +18,7 @@ kernel: .venv/core.stamp
 mutants: .venv/core.stamp
 	$(BIN)/softmax-trick mutants
 
-# What follows from the ledger: recorded verdicts, docs/errata.md, its supplement, docs/ledger.svg, README.md's counts.
+# What follows from the ledger: recorded verdicts, docs/errata.md, its supplement, docs/works.md, docs/ledger.svg, README.md's counts.
 record: .venv/all.stamp
 	$(BIN)/python -m softmax_trick.report.renewal
 

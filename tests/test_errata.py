@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from softmax_trick.ledger.claims import Claim, Evidence, Step, Verdict, judge
+from softmax_trick.ledger.paper import Paper
 from softmax_trick.ledger.run import Ledger, Result
 from softmax_trick.proofs import CLAIMS
 from softmax_trick.proofs.errata_entries import ENTRIES, GROUPS
 from softmax_trick.proofs.printed import MISPRINTS
 from softmax_trick.proofs.versions import DIFFERENCES
-from softmax_trick.report.errata import _papers, errata, supplement
+from softmax_trick.proofs.works.together import WORKS
+from softmax_trick.report.errata import _papers, errata, supplement, works_page
 
 TRUE = Evidence("algebra", "general", "every K", "holds", 0.5, complete=True)
 FALSE = Evidence("arithmetic", "exact", "all", "fails", 0.1, witness={"x": "1"}, reason="not so: x = 2")
@@ -99,6 +101,30 @@ def test_an_engine_without_a_witness_tells_nothing():
 def test_the_same_verdicts_give_the_same_text():
     slower = [replace(one, evidence=tuple(replace(item, seconds=9.0) for item in one.evidence)) for one in hand_made()]
     assert supplement(slower) == supplement(hand_made())
+
+
+def test_the_page_of_the_works_has_every_claim_and_what_is_false_among_them():
+    """A heading with a line that would end a cell of the table, marks in a title."""
+    false = Claim("W.a", "a|b", "$a = 1$", "ours", repaired_by="W.b")
+    found = [result(false, FALSE), result(Claim("W.b", "right", "$b = 1$", "ours"), TRUE)]
+    text = works_page({"name": (Paper("A *work*", "Somebody, 2020", {}), found)})
+    assert (
+        "## A \\*work\\*\n\nSomebody, 2020\n\n2 claims: 1 proved, 1 refuted. `softmax-trick verify --ledger name`"
+        in text
+    )
+    assert "| W.a | refuted | a&#124;b |\n| W.b | proved | right |" in text
+    assert "This is not so: “x = 2”." in entry(text, "W.a")
+    assert "**Correction** (W.b, proved)**.**" in entry(text, "W.a")
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_the_page_of_the_works_is_that_of_their_records(name):
+    """Of every claim of every work its recorded verdict, and of each false one an entry."""
+    page = (Path(__file__).parents[1] / "docs" / "works.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {WORKS[name].title}\n")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| ([A-Z][\w.-]+) \| (\w+) \|", section, re.MULTILINE))
+    assert rows == dict(WORKS[name].recorded)
+    assert entries(section) == [claim for claim, verdict in rows.items() if verdict == "refuted"]
 
 
 @pytest.fixture(scope="module")

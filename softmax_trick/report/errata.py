@@ -1,4 +1,5 @@
-"""What is false in the paper, in Markdown for its author: the errata, two pages, and their supplement, entry by entry.
+"""What is false in the paper, in Markdown for its author: the errata, two pages, and their supplement, entry by entry;
+and in other works.
 
 The errata have one entry for each root cause, grouped and by importance (`softmax_trick.proofs.errata_entries`); the
 supplement has every false statement with its counterexample, in the paper's order. Both follow from the results alone:
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from softmax_trick.ledger.claims import Claim, Evidence, Verdict
 from softmax_trick.ledger.paper import Paper
@@ -138,6 +139,35 @@ def supplement(results: Sequence[Result]) -> str:
         blocks += [_entry(result, by_id) for result in group.results]
     blocks.append(VERSIONS)
     blocks.append("\n".join(_difference(one, by_id) for one in DIFFERENCES) + "\n")
+    return "\n".join(blocks)
+
+
+WORKS = """\
+# Other works, and theorems
+
+The ledgers that come beside the paper's ([how they are asked for](ledger.md#those-that-come-with-the-package)): the
+claims of each with their verdicts, and what is false among them, with a place where it fails and what is true instead.
+The works were at hand in part only: the source of a claim says what is the work's, and what is our reading of it.
+
+This page is made by `make record`; nothing in it was entered by hand.
+"""
+
+
+def works_page(works: Mapping[str, tuple[Paper, Sequence[Result]]]) -> str:
+    """The ledgers beside the paper's, by name: all claims of each, and the false ones as in a supplement."""
+    blocks = [WORKS]
+    for name, (paper, results) in works.items():
+        headings = [_escaped(one.claim.heading).replace("|", "&#124;") for one in results]
+        rows = [f"| {one.claim.id} | {one.verdict} | {said} |" for one, said in zip(results, headings, strict=True)]
+        false = [one for one in results if one.verdict is Verdict.REFUTED]
+        counts = Counter(one.verdict for one in results)
+        said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+        blocks += [
+            f"## {_escaped(paper.title)}\n\n{_escaped(paper.source)}\n",
+            f"{len(results)} claims: {said}. `softmax-trick verify --ledger {name}`\n",
+            "\n".join(["| claim | | |", "|---|---|---|", *rows]) + "\n",
+            *(_entry(one, {other.claim.id: other for other in results}) for one in false),
+        ]
     return "\n".join(blocks)
 
 

@@ -1,7 +1,8 @@
 """What in the repository follows from the ledger, made anew by `make record`.
 
-All claims are decided, without Coq and, where it is, with it. Then are written: the recorded verdicts, the errata and
-their supplement, the picture of the ledger, and in README.md its counts, the table of rungs and the example of a claim.
+All claims are decided, those of the works beside the paper too; the paper's without Coq and, where it is, with it.
+Then are written: the recorded verdicts of every ledger, the errata and their supplement, the page of the works, the
+picture of the ledger, and in README.md its counts, the table of rungs and the example of a claim.
 Nothing is written before all is decided.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -25,10 +26,11 @@ from softmax_trick.measurements.results import committed_results
 from softmax_trick.proofs import CLAIMS, PAPER, in_coq
 from softmax_trick.proofs.main_findings import MAIN_FINDINGS
 from softmax_trick.proofs.mutants import catalogue
+from softmax_trick.proofs.works.together import EVERY, WORKS
 from softmax_trick.report import rungs
 from softmax_trick.report.claims_table import confirmed
 from softmax_trick.report.console import claim_in_full, counts, show, table_of_parts
-from softmax_trick.report.errata import errata, supplement
+from softmax_trick.report.errata import errata, supplement, works_page
 from softmax_trick.system.files import write_whole
 
 WIDTH = 112  # characters of the picture
@@ -49,25 +51,32 @@ def main() -> None:
         print(f"README.md's table of rungs is left as it is: it needs coqc ({HOW_TO_INSTALL})", file=sys.stderr)
     kernels = [None, ask_coq(coqc, in_coq()).add_to] if coqc else [None]
     ledgers = [Ledger(CLAIMS, cache=Cache(), results=committed_results(), kernel=one) for one in kernels]
-    results, *lifted = map(_decided, ledgers)
-    if missing := left_out(results):
+    results, *lifted = (_decided(ledger, CLAIMS) for ledger in ledgers)
+    beside = Ledger(EVERY, cache=Cache())
+    found = _decided(beside, [claim for work in WORKS.values() for claim in work.claims])
+    if missing := left_out([*results, *found]):
         sys.exit(f"nothing is renewed: {missing}")
+    works = {name: (work, [beside.result(claim) for claim in work.claims]) for name, work in WORKS.items()}
     readme = renewed((root / "README.md").read_text(encoding="utf-8"), results, lifted[0] if lifted else None)
     pages = {
         "docs/errata.md": errata(results),
         "docs/errata-supplement.md": supplement(results),
+        "docs/works.md": works_page(works),
         "docs/ledger.svg": picture(results),
         "README.md": readme,
     }
     for name, text in pages.items():
         write_whole(root / name, text)
-    PAPER.keep({result.claim.id: result.verdict for result in results})
-    print(f"{len(results)} claims: {counts(results)}; {', '.join(pages)} and the record are renewed")
+    for paper, of in ((PAPER, results), *works.values()):
+        paper.keep({result.claim.id: result.verdict for result in of})
+    print(f"{len(results)} claims: {counts(results)}; {len(found)} of other works: {counts(found)}")
+    print(f"{', '.join(pages)} and the records are renewed")
 
 
-def _decided(ledger: Ledger) -> list[Result]:
-    with ledger.gathering(tuple(CLAIMS)):
-        return [ledger.result(name) for name in CLAIMS]
+def _decided(ledger: Ledger, names: Iterable[str]) -> list[Result]:
+    wanted = tuple(names)
+    with ledger.gathering(wanted):
+        return [ledger.result(name) for name in wanted]
 
 
 def picture(results: Sequence[Result]) -> str:
