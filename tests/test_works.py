@@ -113,7 +113,7 @@ def planted(formula: str) -> str:
     """Another factor, side or sign: false where the formula is true."""
     if formula.startswith("psd("):
         return f"psd(-{formula.removeprefix('psd')})"
-    left, sign, right = re.fullmatch(r"(.*) (==|<=|>=|<|>) (.*)", formula).groups()
+    [(left, sign, right)] = re.findall(r"^(.*) (==|<=|>=|<|>) (.*)$", formula)
     if sign != "==":
         return f"{right} {sign} {left}" + (" - 1" if "<" in sign else " + 1")
     return f"{left} + 1 == {right}" if re.fullmatch(r"0(\*.*)?", right) else f"{left} == 2*({right})"
