@@ -64,9 +64,9 @@ EACH_ROW = "torch.mean of a batch is the mean over its rows as well; any class m
 def as_printed(*names: str) -> Check:
     """The check that listings are Python."""
 
-    def check(facts: Findings) -> None:
+    def check(findings: Findings) -> None:
         for name in names:
-            parses(facts, name.lower(), listing(name))
+            parses(findings, name.lower(), listing(name))
 
     return Check(PARSER, check, "the listing" if len(names) == 1 else f"{len(names)} listings")
 
@@ -87,27 +87,29 @@ def first_loop_on_symbols(p: Proof) -> None:
     p.statement("the loop sends the gradient of the loss", sent, gradient(soft_cross_entropy(t, x), x))
 
 
-def first_loop(facts: Findings) -> None:
+def first_loop(findings: Findings) -> None:
     """It parses, and leaves the gradient of the loss, for both kinds of labels that the loss takes."""
     import torch
 
     source = listing("LOOP_CROSS_ENTROPY")
-    parses(facts, "the loop", source)
+    parses(findings, "the loop", source)
     labels, scores = torch.tensor([0, 1, 0]), torch.tensor([[0.0, 1.0], [2.0, -1.0], [0.0, 0.0]])
     for kind, given in (("class indices", labels), ("vectors", one_hot(labels, 2).float())):
         left = gradient_by_loop(source, scores, given, loss_function=torch.nn.CrossEntropyLoss())
         leaf = scores.clone().requires_grad_()
         right = torch.autograd.grad(torch.nn.functional.cross_entropy(leaf, given), leaf)[0]
-        facts.same(f"with {kind} the parameters get the gradient of the loss", shown(left), shown(right), labels=kind)
+        findings.same(
+            f"with {kind} the parameters get the gradient of the loss", shown(left), shown(right), labels=kind
+        )
 
 
-def second_loop_parses(facts: Findings) -> None:
+def second_loop_parses(findings: Findings) -> None:
     """It parses, and at scores of zero the error is 1/K - t."""
     source = listing("LOOP_ISBE")
-    parses(facts, "the loop", source)
+    parses(findings, "the loop", source)
     left = gradient_by_loop(source, tensor([[0.0] * 4] * 2), one_hot(tensor([0, 2]), 4))
     right = "[[-3/4, 1/4, 1/4, 1/4], [1/4, 1/4, -3/4, 1/4]]"
-    facts.same("for scores of zero, K = 4, the loop sends 1/4 - t", shown(left), right)
+    findings.same("for scores of zero, K = 4, the loop sends 1/4 - t", shown(left), right)
 
 
 def second_loop(p: Proof) -> None:
@@ -132,17 +134,17 @@ def swapped(p: Proof) -> None:
     p.statement("reduction mean: the first loop sends 1/n_b of it", first(n_b), second / n_b, (t,))
 
 
-def swapped_in_torch(facts: Findings) -> None:
+def swapped_in_torch(findings: Findings) -> None:
     """Scores of zero, K = n_b = 2."""
     import torch
 
     scores, t = torch.zeros(2, 2, dtype=torch.float64), one_hot(torch.tensor([0, 1]), 2)
     first = gradient_by_loop(listing("LOOP_CROSS_ENTROPY"), scores, t, loss_function=torch.nn.CrossEntropyLoss())
     second = gradient_by_loop(listing("LOOP_ISBE"), scores, t)
-    facts.same("both loops send the same errors", shown(first), shown(second), K=2, n_b=2, scores=shown(scores))
+    findings.same("both loops send the same errors", shown(first), shown(second), K=2, n_b=2, scores=shown(scores))
 
 
-def labels_of_both(facts: Findings) -> None:
+def labels_of_both(findings: Findings) -> None:
     """Vectors do for both loops; class indices only for the first."""
     import torch
 
@@ -154,17 +156,17 @@ def labels_of_both(facts: Findings) -> None:
     for labels in ([0, 1, 0], [0, 1]):
         given = torch.tensor(labels)
         vectors, indices = sent(second, one_hot(given, 2)), outcome(sent, first, given)
-        suppose(facts, f"with vectors for {labels} the second loop runs", vectors.shape == (len(labels), 2))
-        suppose(facts, f"with the class indices {labels} the first loop runs", indices == RUNS)
+        suppose(findings, f"with vectors for {labels} the second loop runs", vectors.shape == (len(labels), 2))
+        suppose(findings, f"with the class indices {labels} the first loop runs", indices == RUNS)
     wrong, said = shown(sent(second, torch.tensor([0, 1]))), outcome(sent, second, torch.tensor([0, 1, 0]))
-    facts.holds(
+    findings.holds(
         "with the class indices [0, 1, 0] the second loop runs",
         said == RUNS,
         **{"K": 2, "n_b": 3, "labels": [0, 1, 0], "it raises": said},
         **{"for n_b = K = 2, scores 0, labels [0, 1] it sends": wrong},
         **{"instead of": shown(sent(first, torch.tensor([0, 1])))},
     )
-    facts.same("and with [0, 1] it sends what the first does", wrong, shown(sent(first, torch.tensor([0, 1]))))
+    findings.same("and with [0, 1] it sends what the first does", wrong, shown(sent(first, torch.tensor([0, 1]))))
 
 
 # --- Appendix B.1 -----------------------------------------------------------------------------------------------------
@@ -202,7 +204,7 @@ def _cross_entropy_branch(p: Proof, source: str, x: Vector, t: Vector) -> None:
     )
 
 
-def options_in_torch(facts: Findings) -> None:
+def options_in_torch(findings: Findings) -> None:
     """The mended loop at scores where the functions take exact values, one of them the labelled class."""
     for soft, (scores, values) in EXACT_VALUES.items():
         labels = one_hot(tensor([0]), 4)
@@ -211,7 +213,7 @@ def options_in_torch(facts: Findings) -> None:
         left = gradient_by_loop(listing("LOOP_OPTIONS", READING), given, labels, **names)
         on, off = (1, -1) if soft in TWO_SIDED else (1, 0)
         right = [[y - (on if i == 0 else off) for i, y in enumerate(values)]]
-        facts.same(f"with {soft} the loop sends F(x) - t at x = {scores}", shown(left), shown(tensor(right)))
+        findings.same(f"with {soft} the loop sends F(x) - t at x = {scores}", shown(left), shown(tensor(right)))
 
 
 # Scores at which the soft scores are binary fractions, and those.
@@ -224,18 +226,20 @@ EXACT_VALUES: dict[str, tuple[list[float], list[float]]] = {
 }
 
 
-def options_chain(facts: Findings) -> None:
+def options_chain(findings: Findings) -> None:
     """The chain closed by an else, as a chain of options may be; SoftMax is asked for, and does not come."""
     source = listing("LOOP_OPTIONS", READING).replace('elif soft_option=="hardsigmoid":', "else:")
-    suppose(facts, "closed by an else the loop parses", misprint(source) is None)
+    suppose(findings, "closed by an else the loop parses", misprint(source) is None)
     scores, labels = tensor([[0.0] * 4]), one_hot(tensor([0]), 4)
     for soft in ("tanh", "hardtanh", "sigmoid", "SoftMax"):
         sent = gradient_by_loop(source, scores, labels, no_cross_entropy=True, soft_option=soft)
         wanted = soft_functions()[soft](scores) - (2 * labels - 1 if soft in TWO_SIDED else labels)
-        facts.same(f"with {soft} it sends F(x) - t", shown(sent), shown(wanted), soft_option=soft, K=4, x=shown(scores))
+        findings.same(
+            f"with {soft} it sends F(x) - t", shown(sent), shown(wanted), soft_option=soft, K=4, x=shown(scores)
+        )
 
 
-def options_without_reduction(facts: Findings) -> None:
+def options_without_reduction(findings: Findings) -> None:
     """The loops' cross-entropy branch for each reduction of section 4.1."""
     import torch
 
@@ -244,7 +248,7 @@ def options_without_reduction(facts: Findings) -> None:
         for reduction in ("mean", "sum", "none"):
             names = {"no_cross_entropy": False, "loss_function": torch.nn.CrossEntropyLoss(reduction=reduction)}
             said = outcome(gradient_by_loop, listing(name, READING), scores, labels, **names)
-            facts.holds(
+            findings.holds(
                 f"{name} runs with reduction {reduction}", said == RUNS, reduction=reduction, raised=said, n_b=2
             )
 
@@ -264,13 +268,13 @@ def compact(p: Proof) -> None:
 # --- Appendix B.2: the class ------------------------------------------------------------------------------------------
 
 
-def skeleton_parses(facts: Findings) -> None:
+def skeleton_parses(findings: Findings) -> None:
     """Its placeholders filled: any parameters, an empty body."""
     source = re.sub(r"<body of \w+>", "pass", listing("SKELETON")).replace("(...)", "(*inputs)")
-    parses(facts, "the skeleton, (...) and <body of ...> filled in,", source)
+    parses(findings, "the skeleton, (...) and <body of ...> filled in,", source)
 
 
-def forward_runs(facts: Findings) -> None:
+def forward_runs(findings: Findings) -> None:
     """With the parenthesis mended and nothing else."""
     import torch
 
@@ -279,15 +283,15 @@ def forward_runs(facts: Findings) -> None:
     for soft in FUNCTIONS:
         options = {"soft": soft, "num_classes": 2, "eps": 1e-8}
         said = outcome(forward, torch.zeros(1, 2), torch.tensor([0]), options)
-        facts.holds(f"forward runs with soft={soft!r}", said == RUNS, soft=soft, raised=said)
+        findings.holds(f"forward runs with soft={soft!r}", said == RUNS, soft=soft, raised=said)
 
 
-def copied(facts: Findings) -> None:
+def copied(findings: Findings) -> None:
     """The class put together from its listings as they are, and called with its default options."""
-    parses(facts, "the class, with its methods put in place of the skeleton's stubs,", assembled())
+    parses(findings, "the class, with its methods put in place of the skeleton's stubs,", assembled())
     scores = tensor([[0.0] * 10]).requires_grad_()
     said = outcome(lambda: isbe_class(()).apply(scores, tensor([0])))
-    facts.holds("the class runs with its default options", said == RUNS, raised=said)
+    findings.holds("the class runs with its default options", said == RUNS, raised=said)
 
 
 def forward_returns(p: Proof) -> None:
@@ -307,7 +311,7 @@ def forward_returns(p: Proof) -> None:
     p.cites(EACH_ROW)
 
 
-def forward_in_torch(facts: Findings) -> None:
+def forward_in_torch(findings: Findings) -> None:
     """The mended forward at scores where the soft scores are binary fractions; K = 4, eps = 1/16."""
     for soft, (scores, values) in EXACT_VALUES.items():
         options = {"soft": soft, "num_classes": 4, "eps": 1 / 16}
@@ -315,9 +319,9 @@ def forward_in_torch(facts: Findings) -> None:
         mse, errors, soft_scores = isbe_class().forward(given, tensor([0]), options)
         t = [(2 * value - 1 if soft in TWO_SIDED else value) for value in (13 / 16, 1 / 16, 1 / 16, 1 / 16)]
         right = tensor([[y - goal for y, goal in zip(values, t, strict=True)]])
-        facts.same(f"{soft}: the soft scores at x = {scores}", shown(soft_scores), shown(tensor([values])))
-        facts.same(f"{soft}: the soft errors", shown(errors), shown(right))
-        facts.same(f"{soft}: their mean square", shown(mse), shown((right * right).mean()))
+        findings.same(f"{soft}: the soft scores at x = {scores}", shown(soft_scores), shown(tensor([values])))
+        findings.same(f"{soft}: the soft errors", shown(errors), shown(right))
+        findings.same(f"{soft}: their mean square", shown(mse), shown((right * right).mean()))
 
 
 def targets(p: Proof) -> None:
@@ -328,7 +332,7 @@ def targets(p: Proof) -> None:
     p.concludes()
 
 
-def default_options(facts: Findings) -> None:
+def default_options(findings: Findings) -> None:
     """apply with two arguments, and with the default options given."""
     import torch
 
@@ -340,29 +344,31 @@ def default_options(facts: Findings) -> None:
         return shown(leaf.grad)
 
     given = sent({"soft": "SoftMax", "num_classes": 10, "eps": 1e-8})
-    facts.same("apply without options does what it does with soft='SoftMax', num_classes=10, eps=1e-8", sent(), given)
+    findings.same(
+        "apply without options does what it does with soft='SoftMax', num_classes=10, eps=1e-8", sent(), given
+    )
 
 
-def hardsigmoid_of_section_4(facts: Findings) -> None:
+def hardsigmoid_of_section_4(findings: Findings) -> None:
     """Section 4.1: 0 up to -2, 1 from 2, (x + 2) / 4 between."""
     for x in (Fraction(-3), Fraction(0), Fraction(3, 2), Fraction(3)):
         options = {"soft": "hardsigmoid", "num_classes": 2, "eps": 0.0}
         given = tensor([[float(x)] * 2])
         listed = Fraction(isbe_class().forward(given, tensor([0]), options)[2][0, 0].item())
         printed = min(max((x + 2) / 4, Fraction(0)), Fraction(1))
-        facts.same(f"at x = {x} the listing's hardsigmoid is section 4.1's", listed, printed, x=x)
+        findings.same(f"at x = {x} the listing's hardsigmoid is section 4.1's", listed, printed, x=x)
 
 
-def switch_tensors(facts: Findings) -> None:
+def switch_tensors(findings: Findings) -> None:
     """The two methods are read and run with stand-ins for every tensor."""
     for name in ("SETUP_CONTEXT", "BACKWARD"):
         nodes = list(ast.walk(ast.parse(listing(name))))
         operations = [
             type(node.op).__name__ for node in nodes if isinstance(node, ast.BinOp | ast.UnaryOp | ast.AugAssign)
         ]
-        facts.same(f"{name.lower()} has no arithmetic", operations, [])
+        findings.same(f"{name.lower()} has no arithmetic", operations, [])
         calls = [ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)]
-        facts.holds(
+        findings.holds(
             f"{name.lower()} calls nothing that computes", set(calls) <= {"ctx.set_materialize_grads"}, calls=calls
         )
     methods = executed(listing("SETUP_CONTEXT") + listing("BACKWARD"))
@@ -370,12 +376,12 @@ def switch_tensors(facts: Findings) -> None:
     inputs, output = (object(), object(), object()), (object(), object(), object())
     methods["setup_context"](ctx, inputs, output)
     returned = methods["backward"](ctx, object(), object(), object())
-    facts.holds("backward returns the very soft_errors of forward", returned[0] is output[1])
+    findings.holds("backward returns the very soft_errors of forward", returned[0] is output[1])
     expected = len(inspect.signature(executed(listing("FORWARD", READING))["forward"]).parameters)
-    facts.same("and None for each other input of forward", returned[1:], (None,) * (expected - 1))
+    findings.same("and None for each other input of forward", returned[1:], (None,) * (expected - 1))
 
 
-def three_methods(facts: Findings) -> None:
+def three_methods(findings: Findings) -> None:
     """A class of two methods: the listing's forward, which keeps the errors on ctx itself, and its backward."""
     import torch
 
@@ -393,33 +399,33 @@ def three_methods(facts: Findings) -> None:
 
     shorter = type("TwoMethods", (torch.autograd.Function,), two)
     suppose(
-        facts,
+        findings,
         "it computes and sends back, bit by bit, what the class of three does",
         results(shorter) == results(isbe_class()),
     )
-    facts.refuted(
+    findings.refuted(
         "two methods are enough", methods=", ".join(two), ISBE_func="the same values and gradient, bit by bit"
     )
 
 
-def direct_call(facts: Findings) -> None:
+def direct_call(findings: Findings) -> None:
     """forward is called with the scores of a network in training, and with scores without a graph."""
     function, options = isbe_class(), {"soft": "SoftMax", "num_classes": 2, "eps": 0.0}
     weights, labels = tensor([[0.0, 0.0]]).requires_grad_(), tensor([0])
     said = outcome(function.forward, weights * 1, labels, options)
-    facts.holds(
+    findings.holds(
         "called directly with a network's scores, forward raises", said.startswith("RuntimeError"), outcome=said
     )
     said = outcome(function.apply, weights * 1, labels, options)
-    facts.holds("by apply it runs", said == RUNS, raised=said)
+    findings.holds("by apply it runs", said == RUNS, raised=said)
     said = outcome(function.forward, weights.detach(), labels, options)
-    facts.holds("(with scores that require no gradient the direct call runs as well)", said == RUNS, raised=said)
+    findings.holds("(with scores that require no gradient the direct call runs as well)", said == RUNS, raised=said)
 
 
 # --- Appendix B.2: the instruction of PyTorch -------------------------------------------------------------------------
 
 
-def not_the_gradient(facts: Findings) -> None:
+def not_the_gradient(findings: Findings) -> None:
     """What autograd makes of forward itself, against what backward returns."""
     import torch
 
@@ -428,20 +434,20 @@ def not_the_gradient(facts: Findings) -> None:
     options = {"soft": "SoftMax", "num_classes": 2, "eps": 0.0}
     value = executed(plain, torch=torch)["forward"](own.scores, torch.tensor([0]), options)[0]
     right = torch.autograd.grad(value, own.scores)[0]
-    facts.same(
+    findings.same(
         "backward returns the gradient of mse_soft", shown(own.gradient(own.mse)), shown(right), x="(0, 0)", label=0
     )
 
 
-def chain_rule(facts: Findings, edits: Sequence[Edit] = READING) -> None:
+def chain_rule(findings: Findings, edits: Sequence[Edit] = READING) -> None:
     """The value is scaled by 2 and by 0, directly and by PyTorch's gradient scaler."""
     one = example(edits)
     unscaled = one.gradient(one.mse)
     for factor in (2, 0):
         left, right = shown(one.gradient(factor * one.mse)), shown(factor * unscaled)
-        facts.same(f"{factor} mse_soft has {factor} times the gradient", left, right, x="(0, 0)", label=0)
+        findings.same(f"{factor} mse_soft has {factor} times the gradient", left, right, x="(0, 0)", label=0)
     left, right = _step_under_scaler(edits, 4.0), _step_under_scaler(edits, 1.0)
-    facts.same("a step under torch.amp.GradScaler does not depend on its scale", left, right)
+    findings.same("a step under torch.amp.GradScaler does not depend on its scale", left, right)
 
 
 def _step_under_scaler(edits: Sequence[Edit], scale: float) -> str:
@@ -454,33 +460,33 @@ def _step_under_scaler(edits: Sequence[Edit], scale: float) -> str:
     return shown(one.scores.detach())
 
 
-def other_outputs(facts: Findings) -> None:
+def other_outputs(findings: Findings) -> None:
     """A value made of the soft scores, and one made of the soft errors, against torch.softmax."""
     own = example()
     right = shown(own.gradient(own.scores.softmax(1)[0, 0]))
     for name, value in (("soft_scores", own.soft_scores), ("soft_errors", own.soft_errors)):
         left = shown(own.gradient(value[0, 0]))
-        facts.same(f"the gradient of {name}[0, 0]", left, right, output=f"{name}[0, 0]", x="(0, 0)", label=0)
+        findings.same(f"the gradient of {name}[0, 0]", left, right, output=f"{name}[0, 0]", x="(0, 0)", label=0)
 
 
-def second_derivative(facts: Findings) -> None:
+def second_derivative(findings: Findings) -> None:
     """The first entry of the gradient Y - t is differentiated again; an exception would do as well."""
     own = example()
     first = own.gradient(own.mse, create_graph=True)
     said = outcome(own.gradient, first[0, 0])
     right = shown(own.gradient(own.scores.softmax(1)[0, 0]))
     left = shown(own.gradient(first[0, 0])) if said == RUNS else right
-    facts.same("the derivative of (Y - t)_1 is refused, or row 1 of the Jacobian", left, right, x="(0, 0)", label=0)
+    findings.same("the derivative of (Y - t)_1 is refused, or row 1 of the Jacobian", left, right, x="(0, 0)", label=0)
 
 
-def flag(facts: Findings) -> None:
+def flag(findings: Findings) -> None:
     """What apply returns."""
     own = example()
     left = own.soft_scores.requires_grad
-    facts.same("the soft scores returned by apply require no gradient", str(left), "False", output="soft_scores")
+    findings.same("the soft scores returned by apply require no gradient", str(left), "False", output="soft_scores")
 
 
-def cycle(facts: Findings, edits: Sequence[Edit] = READING) -> None:
+def cycle(findings: Findings, edits: Sequence[Edit] = READING) -> None:
     """The garbage collector is stopped for the time of the check."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -496,7 +502,7 @@ def cycle(facts: Findings, edits: Sequence[Edit] = READING) -> None:
             gc.enable()
     witness = {"after the last reference is gone": "still there" if kept else "freed"}
     witness["after gc.collect()"] = "still there" if later else "freed"
-    facts.holds("the soft errors are freed with the last reference to the results", not kept, **witness)
+    findings.holds("the soft errors are freed with the last reference to the results", not kept, **witness)
 
 
 # --- Appendix B.2: the functions around the class ---------------------------------------------------------------------
@@ -516,7 +522,7 @@ def wrapped(p: Proof) -> None:
         p.statement(f"with {soft} both forms send the same error", sent, direct)
 
 
-def wrapped_in_torch(facts: Findings) -> None:
+def wrapped_in_torch(findings: Findings) -> None:
     """Both forms in single precision, with the default eps."""
     import torch
 
@@ -528,33 +534,33 @@ def wrapped_in_torch(facts: Findings) -> None:
         own.isbe_backward(own.isbe_func(leaf, labels))
         names = {"soft_function": function, "no_cross_entropy": True}
         direct = gradient_by_loop(listing("LOOP_COMPACT"), scores, 2 * hot - 1 if soft in TWO_SIDED else hot, **names)
-        facts.same(f"with {soft} both forms send the same error, bit by bit", shown(leaf.grad), shown(direct))
+        findings.same(f"with {soft} both forms send the same error, bit by bit", shown(leaf.grad), shown(direct))
 
 
-def wrappers_run(facts: Findings) -> None:
+def wrappers_run(findings: Findings) -> None:
     """A stand-in for ISBE_func returns what it is applied to."""
     isbe, options = SimpleNamespace(apply=lambda *given: given), {"soft": "tanh", "num_classes": 3, "eps": 0.0}
     source = listing("ISBE_FUNC_WITH_OPTIONS") + listing("ISBE_FUNC")
     own = executed(source, ISBE_func=isbe, ex=SimpleNamespace(loss_options=options))
-    facts.same("isbe_func_ applies to its arguments", own["isbe_func_"]("x", "t", options), ("x", "t", options))
+    findings.same("isbe_func_ applies to its arguments", own["isbe_func_"]("x", "t", options), ("x", "t", options))
     own["isbe_func_"] = lambda *given, **named: ((given, named), "errors", "scores")
-    facts.same(
+    findings.same(
         "isbe_func hands over the options of ex, and returns the first part",
         own["isbe_func"]("x", "t"),
         (("x", "t"), {"options": options}),
     )
 
 
-def backward_wrapper(facts: Findings) -> None:
+def backward_wrapper(findings: Findings) -> None:
     """Called with what its parameter names: the soft errors, as ISBE_func returns them."""
     own = example()
     backward = executed(listing("ISBE_BACKWARD"))["isbe_backward"]
     said = outcome(backward, own.soft_errors)
     shape = tuple(own.soft_errors.shape)
-    facts.holds("isbe_backward(soft_error) runs", said == RUNS, soft_error=f"a tensor of shape {shape}", raised=said)
+    findings.holds("isbe_backward(soft_error) runs", said == RUNS, soft_error=f"a tensor of shape {shape}", raised=said)
 
 
-def backward_of_the_value(facts: Findings) -> None:
+def backward_of_the_value(findings: Findings) -> None:
     """The value of isbe_func itself, no stand-in, for each option."""
     labels = tensor([0])
     for soft in FUNCTIONS:
@@ -566,7 +572,9 @@ def backward_of_the_value(facts: Findings) -> None:
             return shown(leaf.grad)
 
         by_wrapper, by_method = sent(own.isbe_backward), sent(lambda value: value.backward())
-        facts.same(f"{soft}: isbe_backward(isbe_func(x, t)) sends what the method backward does", by_wrapper, by_method)
+        findings.same(
+            f"{soft}: isbe_backward(isbe_func(x, t)) sends what the method backward does", by_wrapper, by_method
+        )
 
 
 def cross_entropy_names(reduction: str, batch_size: int = 4, functional: Any = None) -> SimpleNamespace:
@@ -580,16 +588,18 @@ def cross_entropy_names(reduction: str, batch_size: int = 4, functional: Any = N
     )
 
 
-def options_handed_over(facts: Findings) -> None:
+def options_handed_over(findings: Findings) -> None:
     """A stand-in for F.cross_entropy returns what it is called with."""
     functional = SimpleNamespace(cross_entropy=lambda *given, **options: (given, options))
     for reduction in ("none", "mean", "sum"):
         own = cross_entropy_names(reduction, functional=functional)
         wanted = (("x", "t"), {"reduction": reduction, "label_smoothing": 0.125})
-        facts.same(f"reduction {reduction}: scores, labels and both options", own.cross_entropy_func("x", "t"), wanted)
+        findings.same(
+            f"reduction {reduction}: scores, labels and both options", own.cross_entropy_func("x", "t"), wanted
+        )
 
 
-def none_is_sum(facts: Findings) -> None:
+def none_is_sum(findings: Findings) -> None:
     """Every batch up to ex.batch_size, and one that is larger."""
     import torch
 
@@ -599,12 +609,12 @@ def none_is_sum(facts: Findings) -> None:
         return shown(leaf.grad)
 
     for rows in range(1, 5):
-        facts.same(
+        findings.same(
             f"none and sum send the same, n_b = {rows}", sent("none", rows), sent("sum", rows), n_b=rows, batch_size=4
         )
-    facts.cites("backward with a vector of ones differentiates the sum of the losses (torch.Tensor.backward)")
+    findings.cites("backward with a vector of ones differentiates the sum of the losses (torch.Tensor.backward)")
     said = outcome(sent, "none", 5)
-    facts.holds("a batch larger than ex.batch_size is refused with an exception", said != RUNS, n_b=5, batch_size=4)
+    findings.holds("a batch larger than ex.batch_size is refused with an exception", said != RUNS, n_b=5, batch_size=4)
 
 
 # --- a version that is right ------------------------------------------------------------------------------------------
@@ -626,21 +636,21 @@ def mended(p: Proof) -> None:
         p.statement(f"with {soft} it sends g (F(x) - t)", sent, (y - target(t, soft)) * g)
 
 
-def mended_in_torch(facts: Findings) -> None:
+def mended_in_torch(findings: Findings) -> None:
     """What the edits are there for."""
     edits = READING + REPAIR
-    parses(facts, "the class", assembled(edits))
+    parses(findings, "the class", assembled(edits))
     own = example(edits)
     before = example()
     for name in ("mse", "soft_errors", "soft_scores"):
-        facts.same(f"{name} is as before", shown(getattr(own, name)), shown(getattr(before, name)))
-    chain_rule(facts, edits)
-    cycle(facts, edits)
+        findings.same(f"{name} is as before", shown(getattr(own, name)), shown(getattr(before, name)))
+    chain_rule(findings, edits)
+    cycle(findings, edits)
     for name in ("soft_errors", "soft_scores"):
-        facts.same(f"{name} requires no gradient", str(getattr(own, name).requires_grad), "False")
+        findings.same(f"{name} requires no gradient", str(getattr(own, name).requires_grad), "False")
     for name, value in (("mse_soft", own.mse), ("mse_soft^2", own.mse**2)):
         said = outcome(own.gradient, own.gradient(value, create_graph=True)[0, 0])
-        facts.holds(f"second derivatives of {name} are refused", said.startswith("RuntimeError"), outcome=said)
+        findings.holds(f"second derivatives of {name} are refused", said.startswith("RuntimeError"), outcome=said)
 
 
 # --- the claims -------------------------------------------------------------------------------------------------------

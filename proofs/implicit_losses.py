@@ -52,16 +52,18 @@ def tanh_gradient(p: Proof) -> None:
 def hard_gradient(name: str) -> Callable[[Findings], None]:
     """The check that the potential of this piecewise normalizer has it as its gradient, at the kinks too."""
 
-    def check(facts: Findings) -> None:
+    def check(findings: Findings) -> None:
         import z3
 
-        piecewise.acts_on_each_score(facts, name)
+        piecewise.acts_on_each_score(findings, name)
         f, potential = piecewise.of_one_score(name)
         s, h = z3.Reals("s h")
         remainder = piecewise.at(potential, s + h) - piecewise.at(potential, s) - piecewise.at(f, s) * h
-        facts.valid("|p(s + h) - p(s) - f(s) h| <= h^2 for all s, h", z3.And(remainder <= h * h, -remainder <= h * h))
-        facts.cites("divided by h, that is p'(s) = f(s) at every s, by the definition of the derivative")
-        facts.cites("f is continuous, so that the gradient of P(x) - <x, t> = sum_i (p(x_i) - x_i t_i) is F(x) - t")
+        findings.valid(
+            "|p(s + h) - p(s) - f(s) h| <= h^2 for all s, h", z3.And(remainder <= h * h, -remainder <= h * h)
+        )
+        findings.cites("divided by h, that is p'(s) = f(s) at every s, by the definition of the derivative")
+        findings.cites("f is continuous, so that the gradient of P(x) - <x, t> = sum_i (p(x_i) - x_i t_i) is F(x) - t")
 
     return check
 
@@ -159,21 +161,21 @@ def diagonal_convexity(p: Proof) -> None:
     p.cites("a diagonal matrix with positive entries is positive definite")
 
 
-def hard_convexity(facts: Findings) -> None:
+def hard_convexity(findings: Findings) -> None:
     """A differentiable function is convex if and only if it lies above its tangents; strictly if it does strictly."""
     import z3
 
     for name in HARD:
-        piecewise.acts_on_each_score(facts, name)
+        piecewise.acts_on_each_score(findings, name)
         f, potential = piecewise.of_one_score(name)
         s, h = z3.Reals("s h")
         above = piecewise.at(potential, s + h) >= piecewise.at(potential, s) + piecewise.at(f, s) * h
-        facts.valid(f"{name}: p(s + h) >= p(s) + f(s) h for all s, h", above)
+        findings.valid(f"{name}: p(s + h) >= p(s) + f(s) h for all s, h", above)
         far = sp.Integer(4)
         flat = [f.xreplace({piecewise.SCORE: score}) for score in (far, far + 1)]
-        facts.same(f"{name}: but f(4) = f(5): not strictly convex", flat[0], flat[1])
-        facts.rests_on(f"X.gradient.{name.replace('_', '-')}", "p' = f")
-    facts.cites("a sum of convex functions of one score each is convex")
+        findings.same(f"{name}: but f(4) = f(5): not strictly convex", flat[0], flat[1])
+        findings.rests_on(f"X.gradient.{name.replace('_', '-')}", "p' = f")
+    findings.cites("a sum of convex functions of one score each is convex")
 
 
 CLAIMS = (

@@ -91,18 +91,18 @@ def elementwise_constant(name: str, slope: str, root: str, soft_score: str) -> C
 def hard_constant(name: str) -> Callable[[Findings], None]:
     """The check of the constant of a piecewise linear normalizer, kinks included."""
 
-    def check(facts: Findings) -> None:
+    def check(findings: Findings) -> None:
         import z3
 
-        piecewise.acts_on_each_score(facts, name)
+        piecewise.acts_on_each_score(findings, name)
         bound, (f, _) = CONSTANTS[name], piecewise.of_one_score(name)
         r, s = z3.Reals("r s")
         move = piecewise.at(f, s) - piecewise.at(f, r)
         most = z3.RealVal(str(bound)) * z3.Abs(s - r)
-        facts.valid(f"|f(s) - f(r)| <= {bound} |s - r| for all r, s", z3.And(move <= most, -move <= most))
+        findings.valid(f"|f(s) - f(r)| <= {bound} |s - r| for all r, s", z3.And(move <= most, -move <= most))
         zero, half = (f.xreplace({piecewise.SCORE: score}) for score in (sp.S.Zero, sp.S.Half))
-        facts.same(f"f(1/2) - f(0) = {bound} (1/2 - 0): no smaller constant", half - zero, bound / 2)
-        facts.cites("||F(x) - F(x')||^2 is the sum of (f(x_i) - f(x'_i))^2, for any K")
+        findings.same(f"f(1/2) - f(0) = {bound} (1/2 - 0): no smaller constant", half - zero, bound / 2)
+        findings.cites("||F(x) - F(x')||^2 is the sum of (f(x_i) - f(x'_i))^2, for any K")
 
     return check
 

@@ -94,11 +94,11 @@ def misprint(source: str) -> SyntaxError | None:
     return None
 
 
-def parses(facts: Findings, what: str, source: str) -> None:
+def parses(findings: Findings, what: str, source: str) -> None:
     """The fact that a listing is Python."""
     error = misprint(source) or SyntaxError()
     line = (error.text or "").strip()
-    facts.holds(
+    findings.holds(
         f"{what} parses", misprint(source) is None, line=error.lineno, printed=line, error=f"SyntaxError: {error.msg}"
     )
 
@@ -141,7 +141,7 @@ def _step_of_our_own() -> None:
     torch.nn.functional.cross_entropy(copy, torch.tensor([0])).backward()
 
 
-def suppose(facts: Findings, text: str, condition: bool) -> None:
+def suppose(findings: Findings, text: str, condition: bool) -> None:
     """A step of a counterexample: if it is not so, nothing is shown.
 
     Raises:
@@ -149,7 +149,7 @@ def suppose(facts: Findings, text: str, condition: bool) -> None:
     """
     if not condition:
         raise Open(f"the step '{text}' is false")
-    facts.established(text)
+    findings.established(text)
 
 
 # --- running on symbols -----------------------------------------------------------------------------------------------

@@ -16,20 +16,20 @@ from softmax_trick.proofs.printed import MISPRINTS, NUMBERS, Misprint, number
 def as_elsewhere(one: Misprint) -> Callable[[Findings], None]:
     """The words are those that are meant, which the paper has in another place."""
 
-    def check(facts: Findings) -> None:
-        suppose(facts, "the words hold what is looked at", one.wrong in one.printed)
-        suppose(facts, "and the paper has elsewhere what is meant", one.right in one.elsewhere)
+    def check(findings: Findings) -> None:
+        suppose(findings, "the words hold what is looked at", one.wrong in one.printed)
+        suppose(findings, "and the paper has elsewhere what is meant", one.right in one.elsewhere)
         meant = one.printed.replace(one.wrong, one.right)
         witness = {"printed": one.wrong.strip(), "elsewhere": one.elsewhere}
-        facts.holds("the words are what is meant", one.printed == meant, **witness)
+        findings.holds("the words are what is meant", one.printed == meant, **witness)
 
     return check
 
 
-def accessed_after_it_was_written(facts: Findings) -> None:
+def accessed_after_it_was_written(findings: Findings) -> None:
     """The year of the page stands in its address."""
     text = "the page was accessed in or after the year of its address"
-    facts.holds(
+    findings.holds(
         text,
         int(number("accessed")) >= int(number("page_from")),
         address=NUMBERS["page_from"].words,

@@ -67,7 +67,7 @@ class Checked(Protocol):
     def __call__(self, f: Findings, wrong: bool) -> None: ...
 
 
-def facts(kind: Kind, name: str, true: str, false: str, engine: str, scope: str) -> Callable[[Checked], Checked]:
+def findings(kind: Kind, name: str, true: str, false: str, engine: str, scope: str) -> Callable[[Checked], Checked]:
     """Register a function that states facts of the entries of a table."""
 
     def register(states: Checked) -> Checked:
@@ -90,7 +90,7 @@ def _table_2_is_a_difference(f: Findings, less: Callable[[str, str, str], int]) 
         f.holds(f"{cell} within a unit", abs(printed - computed) <= 1, cell=cell, printed=printed, computed=computed)
 
 
-@facts("sign", "Table2.sign", "Table 2 is ISBE - CE", "Table 2 is CE - ISBE", "integers", "the 30 cells of Table 2")
+@findings("sign", "Table2.sign", "Table 2 is ISBE - CE", "Table 2 is CE - ISBE", "integers", "the 30 cells of Table 2")
 def sign_of_table_2(f: Findings, wrong: bool) -> None:
     """The other order."""
     from softmax_trick.proofs.tables import TABLE_1
@@ -99,7 +99,9 @@ def sign_of_table_2(f: Findings, wrong: bool) -> None:
     _table_2_is_a_difference(f, lambda net, ce, isbe: sign * (TABLE_1[net, isbe] - TABLE_1[net, ce]))
 
 
-@facts("index", "Table2.column", "less its own column", "less the column Mean", "integers", "the 30 cells of Table 2")
+@findings(
+    "index", "Table2.column", "less its own column", "less the column Mean", "integers", "the 30 cells of Table 2"
+)
 def column_of_table_2(f: Findings, wrong: bool) -> None:
     """Another column."""
     from softmax_trick.proofs.tables import TABLE_1
@@ -107,7 +109,7 @@ def column_of_table_2(f: Findings, wrong: bool) -> None:
     _table_2_is_a_difference(f, lambda net, ce, isbe: TABLE_1[net, isbe] - TABLE_1[net, "mean" if wrong else ce])
 
 
-@facts("axis", "Table2.row", "within a network", "ISBE from N1r", "integers", "the 30 cells of Table 2")
+@findings("axis", "Table2.row", "within a network", "ISBE from N1r", "integers", "the 30 cells of Table 2")
 def row_of_table_2(f: Findings, wrong: bool) -> None:
     """Another row: N1 and N1r differ by little."""
     from softmax_trick.proofs.tables import TABLE_1
@@ -115,7 +117,7 @@ def row_of_table_2(f: Findings, wrong: bool) -> None:
     _table_2_is_a_difference(f, lambda net, ce, isbe: TABLE_1["N1r" if wrong else net, isbe] - TABLE_1[net, ce])
 
 
-@facts("factor", "Table1.cell", "Table 1 as printed", "Table 1 with 60.61 as 60.16", "integers", "30 cells")
+@findings("factor", "Table1.cell", "Table 1 as printed", "Table 1 with 60.61 as 60.16", "integers", "30 cells")
 def changed_cell(f: Findings, wrong: bool) -> None:
     """Two digits swapped in one cell."""
     from softmax_trick.proofs.tables import TABLE_1

@@ -70,7 +70,7 @@ def _labels() -> Tensor:
     return torch.tensor([0, 3, 9, 1])
 
 
-def fewer_by_loop(facts: Findings) -> None:
+def fewer_by_loop(findings: Findings) -> None:
     """The second loop of section 3, for each option, against the first, for each reduction and both kinds of labels."""
     indices = _labels()
     hot = one_hot(indices, CLASSES).float()
@@ -83,7 +83,7 @@ def fewer_by_loop(facts: Findings) -> None:
     for soft in soft_functions():
         labels = 2 * hot - 1 if soft in TWO_SIDED else hot
         own = of_isbe(soft, labels)
-        facts.holds(
+        findings.holds(
             f"ISBE, {soft}: {', '.join(own)}; {least}: {', '.join(entropies[least])}",
             0 < len(own) < len(entropies[least]),
             isbe=", ".join(own),
@@ -91,25 +91,25 @@ def fewer_by_loop(facts: Findings) -> None:
         )
 
 
-def nothing_backward(facts: Findings) -> None:
+def nothing_backward(findings: Findings) -> None:
     """The second loop of section 3, for each option: the function and a difference, forward; cross-entropy goes "
     "back."""
     hot = one_hot(_labels(), CLASSES).float()
     for soft in soft_functions():
         own = of_isbe(soft, hot)
-        facts.holds(
+        findings.holds(
             f"ISBE, {soft}: {', '.join(own)}, and the error is at the scores",
             len(own) == 2 and own[1] == "sub",
             operators=", ".join(own),
         )
     back = [name for name in of_cross_entropy("mean", _labels()) if "backward" in name]
-    facts.same("cross-entropy: the backward of both its units", tuple(back), BACKWARD_OF_CE)
+    findings.same("cross-entropy: the backward of both its units", tuple(back), BACKWARD_OF_CE)
 
 
 BACKWARD_OF_CE = ("nll_loss_backward", "_log_softmax_backward_data")
 
 
-def fewer_by_function(facts: Findings) -> None:
+def fewer_by_function(findings: Findings) -> None:
     """ISBE_func against cross_entropy_func of the same appendix, reduction mean, no smoothing, class indices."""
     from types import SimpleNamespace
 
@@ -121,7 +121,7 @@ def fewer_by_function(facts: Findings) -> None:
     names = executed(listing("CROSS_ENTROPY"), torch=torch, ex=ex, F=torch.nn.functional)
     scores = torch.zeros(len(labels), CLASSES, requires_grad=True)
     entropy = operators(lambda: torch.autograd.grad(names["cross_entropy_func"](scores, labels), scores))
-    facts.holds(
+    findings.holds(
         "ISBE_func executes fewer operators than cross_entropy_func",
         len(own) < len(entropy),
         **{"ISBE_func": f"{len(own)}: {', '.join(own)}", "cross_entropy_func": f"{len(entropy)}: {', '.join(entropy)}"},

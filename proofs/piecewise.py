@@ -27,15 +27,15 @@ def of_one_score(name: str) -> tuple[sp.Expr, sp.Expr]:
     return entry.symbolic(x)[1], entry.symbolic_potential(x)
 
 
-def acts_on_each_score(facts: Findings, name: str) -> None:
+def acts_on_each_score(findings: Findings, name: str) -> None:
     """Steps: for symbolic K, F(x)_i = f(x_i) and P(x) = sum_i p(x_i)."""
     entry, x = NORMALIZERS[name], EVERY_K.vector("x")
     f, p = of_one_score(name)
     i = index("i")
-    facts.same(f"{name}: F(x)_i = f(x_i) for every K and i", entry.symbolic(x)[i], f.xreplace({SCORE: x[i]}))
+    findings.same(f"{name}: F(x)_i = f(x_i) for every K and i", entry.symbolic(x)[i], f.xreplace({SCORE: x[i]}))
     total = x.map(lambda score: p.xreplace({SCORE: score})).sum()
     potential = entry.symbolic_potential(x)
-    facts.same(f"{name}: P(x) = sum_i p(x_i) for every K", contract(potential), contract(total))
+    findings.same(f"{name}: P(x) = sum_i p(x_i) for every K", contract(potential), contract(total))
 
 
 def at(function: sp.Expr, score: z3.ArithRef) -> z3.ArithRef:

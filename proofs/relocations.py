@@ -82,7 +82,7 @@ def smooth_elementwise_has_no_p2(p: Proof) -> None:
         p.positive("but dy_2/dx_2 > 0 there", jacobian(f, x)[2, 2].xreplace(at_log_2))
 
 
-def hard_elementwise_has_no_p2(facts: Findings) -> None:
+def hard_elementwise_has_no_p2(findings: Findings) -> None:
     """(P2) is a property of differentiable functions; at the upper kink these have no derivative."""
     import z3
 
@@ -90,11 +90,11 @@ def hard_elementwise_has_no_p2(facts: Findings) -> None:
     near = z3.And(h > 0, h < 1)
     for name, slope in zip(piecewise.HARD, ("1", "1/4", "1/6"), strict=True):
         kink = max(NORMALIZERS[name].kinks)
-        piecewise.acts_on_each_score(facts, name)
+        piecewise.acts_on_each_score(findings, name)
         f, _ = piecewise.of_one_score(name)
         left, middle, right = (piecewise.at(f, score) for score in (kink - h, z3.RealVal(kink), kink + h))
-        facts.valid(f"{name}: right of {kink} the slope is 0", z3.Implies(near, right - middle == 0))
-        facts.valid(f"left of it {slope}", z3.Implies(near, middle - left == z3.RealVal(slope) * h))
+        findings.valid(f"{name}: right of {kink} the slope is 0", z3.Implies(near, right - middle == 0))
+        findings.valid(f"left of it {slope}", z3.Implies(near, middle - left == z3.RealVal(slope) * h))
 
 
 # --- LDAM, and blurred targets ----------------------------------------------------------------------------------------

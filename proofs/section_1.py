@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 GAP = 104  # of two scores: the larger one's SoftMax is 1 in float32, the smaller one's is 0
 
 
-def domain_of_ce(facts: Findings) -> None:
+def domain_of_ce(findings: Findings) -> None:
     """As printed, Y is any real matrix."""
     entries = (sp.Integer(1), sp.Rational(1, 2), sp.Integer(-1))
     unreal = [entry for entry in entries if not sp.log(entry).is_real]
-    facts.holds("log_e Y_bj is a real number for real Y_bj", not unreal, Y_bj=", ".join(map(str, unreal)))
+    findings.holds("log_e Y_bj is a real number for real Y_bj", not unreal, Y_bj=", ".join(map(str, unreal)))
 
 
 def _arrived(x: Tensor) -> Tensor:
@@ -38,43 +38,45 @@ def _arrived(x: Tensor) -> Tensor:
     return x.grad
 
 
-def separated_fails(facts: Findings) -> None:
+def separated_fails(findings: Findings) -> None:
     """A score 104 below the largest: -log SoftMax is infinite in float32, and its gradient is no number."""
     import torch
 
     x = torch.tensor([0.0, float(GAP)], requires_grad=True)
     loss = -torch.softmax(x, 0).log()[0]
     loss.backward()
-    facts.holds("float32: -log(SoftMax(0, 104))_1, separately, is infinite", bool(loss.isinf()), loss=loss.item())
+    findings.holds("float32: -log(SoftMax(0, 104))_1, separately, is infinite", bool(loss.isinf()), loss=loss.item())
     gradient = _arrived(x)
     wrong = bool((gradient.isnan() | gradient.isinf()).any())
-    facts.holds("and its gradient is not finite", wrong, gradient=gradient.tolist())
+    findings.holds("and its gradient is not finite", wrong, gradient=gradient.tolist())
 
 
-def integrated_works(facts: Findings) -> None:
+def integrated_works(findings: Findings) -> None:
     """The same scores through the integrated function: the value is 104, the gradient y - t, exactly."""
     import torch
 
     x = torch.tensor([[0.0, float(GAP)]], requires_grad=True)
     loss = torch.nn.functional.cross_entropy(x, torch.tensor([0]))
     loss.backward()
-    facts.same("float32: the integrated loss at (0, 104), label 1, is 104", sp.Rational(loss.item()), sp.Integer(GAP))
+    findings.same(
+        "float32: the integrated loss at (0, 104), label 1, is 104", sp.Rational(loss.item()), sp.Integer(GAP)
+    )
     gradient = _arrived(x)
-    facts.same("and its gradient is (-1, 1)", tuple(map(int, gradient[0].tolist())), (-1, 1))
+    findings.same("and its gradient is (-1, 1)", tuple(map(int, gradient[0].tolist())), (-1, 1))
 
 
-def separated_cannot_know(facts: Findings) -> None:
+def separated_cannot_know(findings: Findings) -> None:
     """What the scores alone tell: once SoftMax has rounded, two losses that differ by 96 come from the same soft "
     "scores."""
     import torch
 
     near, far = (torch.softmax(torch.tensor([0.0, gap]), 0) for gap in (float(GAP), 200.0))
     text, both = "float32: SoftMax(0, 104) and SoftMax(0, 200) are the same numbers", (near.tolist(), far.tolist())
-    facts.holds(text, torch.equal(near, far), soft_scores=both)
+    findings.holds(text, torch.equal(near, far), soft_scores=both)
     losses = [torch.nn.functional.cross_entropy(torch.tensor([[0.0, gap]]), torch.tensor([0])) for gap in (GAP, 200.0)]
     found = tuple(sp.Rational(loss.item()) for loss in losses)
-    facts.same("and the integrated losses are 104 and 200", found, (sp.Integer(GAP), sp.Integer(200)))
-    facts.cites(
+    findings.same("and the integrated losses are 104 and 200", found, (sp.Integer(GAP), sp.Integer(200)))
+    findings.cites(
         "a unit that is given the soft scores alone answers both alike, and is off by 48 at one of them at least"
     )
 
@@ -87,7 +89,7 @@ def maximizing(p: Proof) -> None:
     p.refuted("maximizing it picks the worse classifier", label=1, y="(1/2, 1/2) and (1/4, 3/4)", NLL="log 2 and log 4")
 
 
-def not_lower(facts: Findings, options: Sequence[str] = ISBE) -> None:
+def not_lower(findings: Findings, options: Sequence[str] = ISBE) -> None:
     """Each of these ISBE options of Table 3 against each cross-entropy of the same network."""
     lower = {
         f"{net}: {isbe} {TABLE_3[net, isbe] / 100:.2f}, {ce} {TABLE_3[net, ce] / 100:.2f}": gap
@@ -96,25 +98,25 @@ def not_lower(facts: Findings, options: Sequence[str] = ISBE) -> None:
         if isbe in options and (gap := TABLE_3[net, ce] - TABLE_3[net, isbe]) > 0
     }
     beyond = [cell for cell, gap in lower.items() if gap >= 100 * ALPHA.margin]
-    facts.holds(
+    findings.holds(
         f"no such option is {ALPHA.margin} points or more below a cross-entropy", not beyond, cells="; ".join(beyond)
     )
     largest = max(lower, key=lower.__getitem__, default="none")
-    facts.established(f"{len(lower)} pairs have it lower by less; the largest gap: {largest}")
+    findings.established(f"{len(lower)} pairs have it lower by less; the largest gap: {largest}")
 
 
-def a_perceptron(facts: Findings) -> None:
+def a_perceptron(findings: Findings) -> None:
     """The networks for MNIST, in the printed notation: C is a convolution, F a linear unit, D a dropout."""
     networks = {"N0": N0, "N1": N1}
     without = [name for name, units in networks.items() if not any(unit[0] == "C" for unit in units.split())]
-    facts.holds("one of the networks for MNIST has no convolution", bool(without), **networks)
+    findings.holds("one of the networks for MNIST has no convolution", bool(without), **networks)
 
 
-def three_architectures(facts: Findings) -> None:
+def three_architectures(findings: Findings) -> None:
     """N0, N1 and VGG-16, each with convolutions; the relocated N1 is not counted as an architecture."""
     architectures = (N0, N1, VGG)
     convolutional = [units for units in architectures if any(unit[0] == "C" for unit in units.split())]
-    facts.same("the printed architectures with convolutions are three", len(set(convolutional)), 3)
+    findings.same("the printed architectures with convolutions are three", len(set(convolutional)), 3)
 
 
 TORCH = "torch"

@@ -48,11 +48,13 @@ def gradient_at_y(p: Proof) -> None:
 # --- the four conditions ----------------------------------------------------------------------------------------------
 
 
-def number_of_conditions(facts: Findings) -> None:
+def number_of_conditions(findings: Findings) -> None:
     """The list has four items. The first names a function to begin with; a condition on functions is each other one."""
-    facts.same("the list has four items", len(LISTS["recommendations"]), 4)
+    findings.same("the list has four items", len(LISTS["recommendations"]), 4)
     named = [item for item in LISTS["recommendations"] if item.startswith("The SoftMax activation function")]
-    facts.same("one of them is about SoftMax, and three are conditions", len(LISTS["recommendations"]) - len(named), 3)
+    findings.same(
+        "one of them is about SoftMax, and three are conditions", len(LISTS["recommendations"]) - len(named), 3
+    )
 
 
 def soft_ones_are_monotonic(p: Proof) -> None:
@@ -66,35 +68,35 @@ def soft_ones_are_monotonic(p: Proof) -> None:
     p.shows("(r - 1)/(r + 1) > (e - 1)/(e + 1)", words="Tanh", let=larger)
 
 
-def hard_ones_are_monotonic(facts: Findings) -> None:
+def hard_ones_are_monotonic(findings: Findings) -> None:
     """HardTanh and HardSigmoid never decrease: no score that is not the largest comes out above it."""
     import z3
 
     larger, smaller = z3.Reals("larger smaller")
     for name in ("hardtanh", "hardsigmoid"):
-        acts_on_each_score(facts, name)
+        acts_on_each_score(findings, name)
         f, _ = of_one_score(name)
-        facts.valid(
+        findings.valid(
             f"{name}: a larger raw score has no smaller soft score",
             z3.Implies(larger >= smaller, at(f, larger) >= at(f, smaller)),
         )
 
 
-def blurring_keeps_the_class(facts: Findings) -> None:
+def blurring_keeps_the_class(findings: Findings) -> None:
     """The entry of the class against that of any other one, n = K - 1 of them."""
     import z3
 
     mu, n = z3.Reals("mu n")
     label, rest = 1 - mu, mu / n
     given = z3.And(n >= 1, mu > 0, mu < 1)
-    facts.valid(
+    findings.valid(
         "1 - mu > mu / (K - 1) exactly if mu < (K - 1) / K", z3.Implies(given, (label > rest) == (mu * (n + 1) < n))
     )
     small = z3.Q(1, 10**6)
-    facts.valid("mu = 10^-6 is below (K - 1) / K for every K >= 2", z3.Implies(n >= 1, small * (n + 1) < n))
+    findings.valid("mu = 10^-6 is below (K - 1) / K for every K >= 2", z3.Implies(n >= 1, small * (n + 1) < n))
 
 
-def hard_ones_are_bounded(facts: Findings) -> None:
+def hard_ones_are_bounded(findings: Findings) -> None:
     """HardTanh in [-1, 1], HardSigmoid in [0, 1]."""
     import z3
 
@@ -102,10 +104,10 @@ def hard_ones_are_bounded(facts: Findings) -> None:
     for name in ("hardtanh", "hardsigmoid"):
         low, high = NORMALIZERS[name].target_range
         value = at(of_one_score(name)[0], x)
-        facts.valid(f"{name}: {low} <= F(x) <= {high}", z3.And(value >= low, value <= high))
+        findings.valid(f"{name}: {low} <= F(x) <= {high}", z3.And(value >= low, value <= high))
 
 
-def two_have_kinks(facts: Findings) -> None:
+def two_have_kinks(findings: Findings) -> None:
     """At the kink the slope is one number on the left and another on the right."""
     import z3
 
@@ -117,19 +119,19 @@ def two_have_kinks(facts: Findings) -> None:
         left = here - at(f, kink - h) == z3.Q(slope.numerator, slope.denominator) * h
         right = at(f, kink + h) - here == 0
         small = z3.And(h > 0, h < 1)
-        facts.valid(
+        findings.valid(
             f"{name} has slope {slope} left of {kink} and 0 right of it", z3.Implies(small, z3.And(left, right))
         )
-    facts.cites("SoftMax, Sigmoid and Tanh are quotients of exponentials with positive denominators: smooth")
+    findings.cites("SoftMax, Sigmoid and Tanh are quotients of exponentials with positive denominators: smooth")
 
 
-def above_threshold(facts: Findings) -> None:
+def above_threshold(findings: Findings) -> None:
     """The success rates that Table 3 prints for the five functions, against 99.5 %."""
     rates = {(net, option): rate for (net, option), rate in TABLE_3.items() if option in ISBE}
     below = [
         f"{net} {option}: {rate / 100:.2f} %" for (net, option), rate in rates.items() if rate <= 100 * number("above")
     ]
-    facts.holds("every success rate of an ISBE option in Table 3 is above 99.5 %", not below, cells=", ".join(below))
+    findings.holds("every success rate of an ISBE option in Table 3 is above 99.5 %", not below, cells=", ".join(below))
 
 
 # --- `normalize` ------------------------------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ def normalize_is_unstable(p: Proof) -> None:
     p.shows("1/n == 10**6", let="n = 10**(-6)")
 
 
-def normalize_of_torch(facts: Findings) -> None:
+def normalize_of_torch(findings: Findings) -> None:
     """torch divides by max(||x||, 1e-12): a power of two below that does not come out at distance one from zero."""
     import torch
 
@@ -160,7 +162,7 @@ def normalize_of_torch(facts: Findings) -> None:
     found = Fraction(torch.nn.functional.normalize(x, dim=0).item())
     formula = Fraction(2) ** -44 / Fraction(2) ** -44
     same = found == formula
-    facts.holds("normalize(x) = x / ||x|| at x = (2^-44)", same, x="(2^-44)", torch=float(found), formula=formula)
+    findings.holds("normalize(x) = x / ||x|| at x = (2^-44)", same, x="(2^-44)", torch=float(found), formula=formula)
 
 
 # --- the Lipschitz condition ------------------------------------------------------------------------------------------
@@ -187,33 +189,33 @@ def tanh_is_lipschitz(p: Proof) -> None:
     p.cites("mean value theorem: |tanh(x_i)| <= |x_i| for each i, hence ||F(x)||_p <= ||x||_p")
 
 
-def hardtanh_is_lipschitz(facts: Findings) -> None:
+def hardtanh_is_lipschitz(findings: Findings) -> None:
     """|HardTanh(x)| <= |x|."""
     import z3
 
     x = z3.Real("x")
-    acts_on_each_score(facts, "hardtanh")
+    acts_on_each_score(findings, "hardtanh")
     value = at(of_one_score("hardtanh")[0], x)
     size = z3.If(x >= 0, x, -x)
-    facts.valid("-|x| <= HardTanh(x) <= |x|", z3.And(value <= size, value >= -size))
-    facts.cites("component by component: ||F(x)||_p <= ||x||_p")
+    findings.valid("-|x| <= HardTanh(x) <= |x|", z3.And(value <= size, value >= -size))
+    findings.cites("component by component: ||F(x)||_p <= ||x||_p")
 
 
-def condition_misses_close_scores(facts: Findings) -> None:
+def condition_misses_close_scores(findings: Findings) -> None:
     """F(x) = x below 1/2 and 0 from there on: c = 1 does, and yet two scores 1/1000 apart end 499/1000 apart."""
     import z3
 
     x = z3.Real("x")
     value = z3.If(x < z3.Q(1, 2), x, 0)
     size = z3.If(x >= 0, x, -x)
-    facts.valid("F(x) = x for x < 1/2, 0 beyond, has |F(x)| <= |x|", z3.And(value <= size, value >= -size))
+    findings.valid("F(x) = x for x < 1/2, 0 beyond, has |F(x)| <= |x|", z3.And(value <= size, value >= -size))
 
     def jump(score: Fraction) -> Fraction:
         return score if score < Fraction(1, 2) else Fraction(0)
 
     near, far = Fraction(499, 1000), Fraction(1, 2)
     stretch = abs(jump(near) - jump(far)) / (far - near)
-    facts.holds(
+    findings.holds(
         "its images of 499/1000 and 1/2 are no farther apart than these",
         stretch <= 1,
         F="x for x < 1/2, else 0",

@@ -36,12 +36,12 @@ def hardsigmoid(x: z3.ArithRef) -> z3.ArithRef:
     return z3.If(x <= -2, z3.RealVal(0), z3.If(x < 2, (x + 2) / 4, z3.RealVal(1)))
 
 
-def two_forms_of_hardsigmoid(facts: Findings) -> None:
+def two_forms_of_hardsigmoid(findings: Findings) -> None:
     """Both sides of the printed equation."""
     import z3
 
     x = z3.Real("x")
-    facts.valid("the cases are (HardTanh(x/2) + 1) / 2", hardsigmoid(x) == (hardtanh(x / 2) + 1) / 2)
+    findings.valid("the cases are (HardTanh(x/2) + 1) / 2", hardsigmoid(x) == (hardtanh(x / 2) + 1) / 2)
 
 
 def _every_half() -> Tensor:
@@ -52,7 +52,7 @@ def _every_half() -> Tensor:
     return patterns[~patterns.isnan()]
 
 
-def hardtanh_in_torch(facts: Findings) -> None:
+def hardtanh_in_torch(findings: Findings) -> None:
     """All 63,490 of them."""
     from torch.nn.functional import hardtanh as torch_hardtanh
 
@@ -60,19 +60,21 @@ def hardtanh_in_torch(facts: Findings) -> None:
     printed = [-1.0 if x <= -1 else x if x < 1 else 1.0 for x in scores.tolist()]
     found = torch_hardtanh(scores).tolist()
     wrong = [(x, y) for x, y, formula in zip(scores.tolist(), found, printed, strict=True) if y != formula]
-    facts.holds(f"hardtanh is the printed function at all {len(printed)} scores", not wrong, wrong=wrong[:3])
+    findings.holds(f"hardtanh is the printed function at all {len(printed)} scores", not wrong, wrong=wrong[:3])
 
 
-def hardsigmoid_in_torch(facts: Findings) -> None:
+def hardsigmoid_in_torch(findings: Findings) -> None:
     """x = 2: the print has 1 there."""
     import torch
 
     found = Fraction(float(torch.nn.functional.hardsigmoid(torch.tensor(2.0, dtype=torch.float64))))
     printed = (min(max(Fraction(2) / 2, Fraction(-1)), Fraction(1)) + 1) / 2
-    facts.holds("torch's hardsigmoid(2) is the printed one", found == printed, x=2, printed=printed, torch=float(found))
+    findings.holds(
+        "torch's hardsigmoid(2) is the printed one", found == printed, x=2, printed=printed, torch=float(found)
+    )
 
 
-def hardsigmoid_in_torch_repaired(facts: Findings) -> None:
+def hardsigmoid_in_torch_repaired(findings: Findings) -> None:
     """Of the float16 numbers, none is nearer to the exact value than what torch returns."""
     import numpy as np
     from torch.nn.functional import hardsigmoid as torch_hardsigmoid
@@ -88,10 +90,10 @@ def hardsigmoid_in_torch_repaired(facts: Findings) -> None:
         if min(gaps) < gaps[0]:
             wrong.append(x)
     text = f"hardsigmoid is relu6(x + 3) / 6, rounded to the nearest, at all {len(scores)} scores"
-    facts.holds(text, not wrong, wrong=wrong[:3])
+    findings.holds(text, not wrong, wrong=wrong[:3])
 
 
-def soft_functions_in_torch(facts: Findings) -> None:
+def soft_functions_in_torch(findings: Findings) -> None:
     """Against enclosures of the printed formulas; the error in units of the last place of the exact value."""
     import torch
 
@@ -109,7 +111,7 @@ def soft_functions_in_torch(facts: Findings) -> None:
                 point = {x[k]: sp.Rational(Fraction(s)) for k, s in enumerate(scores.tolist(), start=1)}
                 errors += [_ulps(found[k - 1], formula[k], point, bits) for k in range(1, classes + 1)]
             kind = str(dtype).removeprefix("torch.")
-            facts.figure(Figure(f"largest error of {name}, {kind}", max(errors), "ulp", runs=len(errors)))
+            findings.figure(Figure(f"largest error of {name}, {kind}", max(errors), "ulp", runs=len(errors)))
 
 
 def _torch_function(name: str) -> Callable[[Tensor], Tensor]:

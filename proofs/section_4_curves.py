@@ -35,16 +35,16 @@ SETS_OF_FIGURE_4, PANELS_OF_FIGURE_4 = LISTS["sets_of_figure_4"], LISTS["panels_
 # --- the loss of ISBE -------------------------------------------------------------------------------------------------
 
 
-def one_loss_in_torch(facts: Findings) -> None:
+def one_loss_in_torch(findings: Findings) -> None:
     """The line of the listing, and PyTorch's MSELoss; two examples of class 1, of two, with scores of 0."""
     import torch
 
     soft_errors = torch.tensor([[-0.5, 0.5], [-0.5, 0.5]], dtype=torch.float64)
     by_listing = Fraction(torch.mean(soft_errors**2).item())
     by_element = Fraction(torch.nn.MSELoss()(soft_errors, torch.zeros_like(soft_errors)).item())
-    facts.same("torch.mean and MSELoss are the same", by_listing, by_element)
+    findings.same("torch.mean and MSELoss are the same", by_listing, by_element)
     printed = Fraction((soft_errors**2).sum().item()) / len(soft_errors)
-    facts.same("and the printed loss", printed, by_listing, errors="(-1/2, 1/2), (-1/2, 1/2)")
+    findings.same("and the printed loss", printed, by_listing, errors="(-1/2, 1/2), (-1/2, 1/2)")
 
 
 def sum_is_larger(p: Proof) -> None:
@@ -56,64 +56,64 @@ def sum_is_larger(p: Proof) -> None:
 # --- clusters, sets of curves, final values ---------------------------------------------------------------------------
 
 
-def training_and_validation(facts: Findings) -> None:
+def training_and_validation(findings: Findings) -> None:
     """The parts of MNIST."""
-    facts.same(
+    findings.same(
         "54 thousand and 6 thousand images are 60 thousand",
         number("training_images") + number("validation_images"),
         number("images"),
     )
 
 
-def clusters_partition(facts: Findings) -> None:
+def clusters_partition(findings: Findings) -> None:
     """Each of the eight options is in one cluster, and the ranges are those of the normalizers."""
     members = sorted(option for cluster in CLUSTERS.values() for option in cluster)
-    facts.same("every option is in a cluster, and in one only", members, sorted(LOSSES.values()))
+    findings.same("every option is in a cluster, and in one only", members, sorted(LOSSES.values()))
     for name, target_range in (("ISBE to [0, 1]", (0, 1)), ("ISBE to [-1, 1]", (-1, 1))):
         ranged = {option for option in NORMALIZED if NORMALIZERS[option].target_range == target_range}
-        facts.same(f"{name} holds the functions of that range", CLUSTERS[name], ranged)
+        findings.same(f"{name} holds the functions of that range", CLUSTERS[name], ranged)
 
 
-def panels_are_the_sets(facts: Findings) -> None:
+def panels_are_the_sets(findings: Findings) -> None:
     """The captions of Figures 2 and 3 against the list."""
-    facts.same("the captions name as many panels as the list has sets", len(PANELS), len(SETS_LISTED))
+    findings.same("the captions name as many panels as the list has sets", len(PANELS), len(SETS_LISTED))
     wrong = {
         f"{place}: listed": f"{listed}; in the captions: {panel}"
         for place, (listed, panel) in enumerate(zip(SETS_LISTED, PANELS, strict=True), start=1)
         if listed != panel
     }
-    facts.holds("each panel shows a set of the list", not wrong, **wrong)
+    findings.holds("each panel shows a set of the list", not wrong, **wrong)
 
 
-def figure_4_is_as_listed(facts: Findings) -> None:
+def figure_4_is_as_listed(findings: Findings) -> None:
     """The caption of Figure 4 against its list: the same options of both networks."""
     unlike = [pair for pair in SETS_OF_FIGURE_4 if pair[0] != pair[1]]
-    facts.holds("each set compares the same options of N0 and N1", not unlike, unlike=unlike)
-    facts.same("the panels are the sets", PANELS_OF_FIGURE_4, tuple(options for options, _ in SETS_OF_FIGURE_4))
+    findings.holds("each set compares the same options of N0 and N1", not unlike, unlike=unlike)
+    findings.same("the panels are the sets", PANELS_OF_FIGURE_4, tuple(options for options, _ in SETS_OF_FIGURE_4))
 
 
-def final_accuracies(facts: Findings) -> None:
+def final_accuracies(findings: Findings) -> None:
     """Table 3 has the accuracies after the last epoch."""
     outside = {
         cell: percent(correct)
         for cell, correct in TABLE_3.items()
         if not 100 * number("least_at_the_end") < correct < 100 * number("most_at_the_end")
     }
-    facts.holds("all 24 lie strictly between 99.4 % and 99.7 %", not outside, outside=outside)
+    findings.holds("all 24 lie strictly between 99.4 % and 99.7 %", not outside, outside=outside)
 
 
-def n1_is_better(facts: Findings) -> None:
+def n1_is_better(findings: Findings) -> None:
     """N1 against N0 in every column of Table 3."""
     gains = {option: TABLE_3["N1", option] - TABLE_3["N0", option] for option in CROSS_ENTROPY + ISBE}
-    facts.holds(
+    findings.holds(
         f"N1 is better by {min(gains.values())} to {max(gains.values())} images", min(gains.values()) > 0, gains=gains
     )
 
 
-def savings_up_to_three(facts: Findings) -> None:
+def savings_up_to_three(findings: Findings) -> None:
     """The decreases of Table 2."""
     over = {", ".join(cell): percent(TABLE_2[cell]) for cell in comparisons() if -TABLE_2[cell] > 100 * number("saved")}
-    facts.holds("no decrease is over 3 %", not over, **over)
+    findings.holds("no decrease is over 3 %", not over, **over)
 
 
 PRINT = "the printed text"

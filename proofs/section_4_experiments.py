@@ -242,7 +242,7 @@ def near_93(results: Results) -> tuple[Figure, ...]:
     return (beside("best accuracy of a seed", list(best.values()), (near - 1, near + 1), near),) if best else ()
 
 
-def of_the_literature(facts: Findings) -> None:
+def of_the_literature(findings: Findings) -> None:
     """What others have published is looked up, not computed."""
     raise Open("a statement about published results, which no computation of ours decides")
 

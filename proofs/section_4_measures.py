@@ -25,34 +25,34 @@ def tau(inference: Fraction, backpropagation: Fraction) -> Fraction:
     return 100 * backpropagation / (inference + backpropagation)
 
 
-def tau_is_a_percentage(facts: Findings) -> None:
+def tau_is_a_percentage(findings: Findings) -> None:
     """Times are not negative, and not both zero."""
     import z3
 
     i, b, share = z3.Reals("inference backpropagation tau")
     times = z3.And(i >= 0, b >= 0, i + b > 0)
-    facts.valid(
+    findings.valid(
         "0 <= tau <= 100 wherever tau (i + b) = 100 b",
         z3.Implies(z3.And(times, share * (i + b) == 100 * b), z3.And(share >= 0, share <= 100)),
     )
-    facts.same("no inference time: tau = 100", tau(Fraction(0), Fraction(1)), Fraction(100))
-    facts.same("no backpropagation time: tau = 0", tau(Fraction(1), Fraction(0)), Fraction(0))
+    findings.same("no inference time: tau = 100", tau(Fraction(0), Fraction(1)), Fraction(100))
+    findings.same("no backpropagation time: tau = 0", tau(Fraction(1), Fraction(0)), Fraction(0))
 
 
-def tau_depends_on_the_implementation(facts: Findings) -> None:
+def tau_depends_on_the_implementation(findings: Findings) -> None:
     """Make inference alone twice as fast, and the share of backpropagation grows."""
     before, after = tau(Fraction(10), Fraction(10)), tau(Fraction(5), Fraction(10))
     times = {"slow": "inference 10, backpropagation 10", "fast": "inference 5, backpropagation 10"}
-    facts.same("twice as fast an inference leaves tau as it is", before, after, **times)
+    findings.same("twice as fast an inference leaves tau as it is", before, after, **times)
 
 
-def smaller_tau_is_faster(facts: Findings) -> None:
+def smaller_tau_is_faster(findings: Findings) -> None:
     """The share says nothing of the total."""
     slow, fast = (Fraction(20), Fraction(15)), (Fraction(10), Fraction(10))
     if not tau(*slow) < tau(*fast):
         raise Open("the example is none: its first tau is not the smaller one")
-    facts.established("the first tau is the smaller one", f"{tau(*slow)} < {tau(*fast)}")
-    facts.holds(
+    findings.established("the first tau is the smaller one", f"{tau(*slow)} < {tau(*fast)}")
+    findings.holds(
         "and the first time the shorter one",
         sum(slow) < sum(fast),
         **{"first": "inference 20, backpropagation 15", "its tau": tau(*slow), "its time": sum(slow)},
@@ -60,18 +60,18 @@ def smaller_tau_is_faster(facts: Findings) -> None:
     )
 
 
-def accuracies_are_counts(facts: Findings) -> None:
+def accuracies_are_counts(findings: Findings) -> None:
     """n of 10,000 images are n hundredths of a percent."""
     shares = [Fraction(100 * 100 * n, TEST_IMAGES) for n in range(TEST_IMAGES + 1)]
-    facts.same("n correct of 10,000 are n hundredths of a percent, n = 0..10,000", shares, list(range(len(shares))))
+    findings.same("n correct of 10,000 are n hundredths of a percent, n = 0..10,000", shares, list(range(len(shares))))
     outside = [cell for cell, correct in TABLE_3.items() if not 0 <= correct <= TEST_IMAGES]
-    facts.holds("each of the 24 entries of Table 3 is the accuracy of a count", not outside, cells=outside)
+    findings.holds("each of the 24 entries of Table 3 is the accuracy of a count", not outside, cells=outside)
 
 
 # --- the reductions of cross-entropy ----------------------------------------------------------------------------------
 
 
-def reductions_in_torch(facts: Findings) -> None:
+def reductions_in_torch(findings: Findings) -> None:
     """Bit for bit: 64 examples, so that 1 / n_b is a power of two."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -87,7 +87,7 @@ def reductions_in_torch(facts: Findings) -> None:
     none = sent("none")
     for text, other in (("of sum", sent("sum")), ("of mean, 64 times,", 64 * sent("mean"))):
         gap = float((none - other).abs().max())
-        facts.holds(f"the gradient {text} is that of none, started by ones", torch.equal(none, other), gap=gap)
+        findings.holds(f"the gradient {text} is that of none, started by ones", torch.equal(none, other), gap=gap)
 
 
 def only_none_counterexample(p: Proof) -> None:
@@ -96,7 +96,7 @@ def only_none_counterexample(p: Proof) -> None:
     p.refuted("sum behaves exactly as none does", n_b=p.classes.size, none="(1, 1)", sum="(1, 1)")
 
 
-def only_none_in_torch(facts: Findings) -> None:
+def only_none_in_torch(findings: Findings) -> None:
     """Two scores, both 0, and the first class is right: y = (1/2, 1/2)."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -108,7 +108,7 @@ def only_none_in_torch(facts: Findings) -> None:
 
     none, by_sum = sent("none"), sent("sum")
     shown = {"scores": "(0, 0)", "label": "1", "none": _vector(none), "sum": _vector(by_sum)}
-    facts.holds("sum has another gradient than none", none != by_sum, **shown)
+    findings.holds("sum has another gradient than none", none != by_sum, **shown)
 
 
 def _vector(entries: Iterable[Fraction]) -> str:
@@ -123,7 +123,7 @@ def no_worse(p: Proof) -> None:
     p.cites("induction over the steps: equal parameters and equal gradients leave equal parameters")
 
 
-def three_reductions(facts: Findings) -> None:
+def three_reductions(findings: Findings) -> None:
     """torch's cross-entropy takes these options, and refuses others that one might expect."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -131,18 +131,18 @@ def three_reductions(facts: Findings) -> None:
     scores, labels = torch.zeros(3, 2), torch.tensor([0, 1, 0])
     for reduction in ("none", "mean", "sum"):
         cross_entropy(scores, labels, reduction=reduction)
-        facts.established(f"the option {reduction} is accepted")
+        findings.established(f"the option {reduction} is accepted")
     accepted = []
     for other in ("max", "min", "prod", "median", "batchmean"):
         try:
             cross_entropy(scores, labels, reduction=other)
             accepted.append(other)
         except ValueError:
-            facts.established(f"{other} is refused")
-    facts.holds("there is no fourth option among these", not accepted, accepted=accepted)
+            findings.established(f"{other} is refused")
+    findings.holds("there is no fourth option among these", not accepted, accepted=accepted)
 
 
-def reduction_is_one_number(facts: Findings) -> None:
+def reduction_is_one_number(findings: Findings) -> None:
     """The shape of the loss of three examples."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -150,15 +150,15 @@ def reduction_is_one_number(facts: Findings) -> None:
     scores, labels = torch.zeros(3, 2), torch.tensor([0, 1, 0])
     for reduction, shape in {"mean": (), "sum": (), "none": (3,)}.items():
         found = tuple(cross_entropy(scores, labels, reduction=reduction).shape)
-        facts.same(f"the loss of 3 examples under {reduction} has the shape {shape}", found, shape)
+        findings.same(f"the loss of 3 examples under {reduction} has the shape {shape}", found, shape)
 
 
-def options(facts: Findings) -> None:
+def options(findings: Findings) -> None:
     """The columns of Tables 1 and 3."""
     for name, table in (("Table 1", TABLE_1), ("Table 3", TABLE_3)):
         columns = {option for _, option in table}
-        facts.same(f"{name} has a column for each option", columns, {*CROSS_ENTROPY, *ISBE})
-    facts.same("3 reductions and 5 activations are 8 curves", len(CROSS_ENTROPY) + len(ISBE), 8)
+        findings.same(f"{name} has a column for each option", columns, {*CROSS_ENTROPY, *ISBE})
+    findings.same("3 reductions and 5 activations are 8 curves", len(CROSS_ENTROPY) + len(ISBE), 8)
 
 
 def the_order_of_shares(p: Proof) -> None:

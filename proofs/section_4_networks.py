@@ -174,70 +174,70 @@ def sides_in_torch(notation: str, channels: int, side: int) -> list[int]:
     return found
 
 
-def agreed(facts: Findings, notation: str, channels: int, side: int) -> list[int]:
+def agreed(findings: Findings, notation: str, channels: int, side: int) -> list[int]:
     """The sides of the images by plain arithmetic, where PyTorch has the same.
 
     Raises:
         Open: it has others.
     """
     found, theirs = sides(notation, side), sides_in_torch(notation, channels, side)
-    suppose(facts, f"by arithmetic and in PyTorch the sides are {' -> '.join(map(str, found))}", theirs == found)
+    suppose(findings, f"by arithmetic and in PyTorch the sides are {' -> '.join(map(str, found))}", theirs == found)
     return found
 
 
 # --- N0 and N1 --------------------------------------------------------------------------------------------------------
 
 
-def n0_consists_of(facts: Findings) -> None:
+def n0_consists_of(findings: Findings) -> None:
     """The units of the printed notation."""
     kinds = [unit.kind for unit in units(N0)]
-    facts.same("N0 has two convolutions", kinds.count("C"), 2)
+    findings.same("N0 has two convolutions", kinds.count("C"), 2)
     linear = [unit.size for unit in units(N0) if unit.kind == "F"]
-    facts.same("and two linear units, the last one from 512 numbers to 10", linear, [512, 10])
-    facts.same("which is the end of it", kinds[-2:], ["F", "F"])
+    findings.same("and two linear units, the last one from 512 numbers to 10", linear, [512, 10])
+    findings.same("which is the end of it", kinds[-2:], ["F", "F"])
 
 
-def n0_features(facts: Findings) -> None:
+def n0_features(findings: Findings) -> None:
     """The print has no padding; with it the number is another, and no better."""
     found = {}
     for words, notation in {"without padding": N0, "with padding": N0.replace("2s", "2sp")}.items():
-        agreed(facts, notation, 1, 28)
+        agreed(findings, notation, 1, 28)
         found[words] = features(notation, 28)
-    facts.holds("64 numbers enter F512", 64 in found.values(), **found)
+    findings.holds("64 numbers enter F512", 64 in found.values(), **found)
 
 
-def n1_blocks(facts: Findings) -> None:
+def n1_blocks(findings: Findings) -> None:
     """What the notation has beside two blocks of three convolutions and the projection."""
     convolutions = [unit for unit in units(N1) if unit.kind == "C"]
     rest = [f"{unit.size} masks of {unit.kernel} x {unit.kernel}" for unit in convolutions[6:]]
-    facts.holds("N1 has six convolutions", not rest, convolutions=len(convolutions), seventh="; ".join(rest))
+    findings.holds("N1 has six convolutions", not rest, convolutions=len(convolutions), seventh="; ".join(rest))
 
 
-def n1_is_convolutional(facts: Findings) -> None:
+def n1_is_convolutional(findings: Findings) -> None:
     """The units that have weights."""
     kinds = [unit.kind for unit, _ in weights(N1, 1, 28)]
-    facts.same("all units with weights but the last are convolutions", set(kinds[:-1]), {"C"})
-    facts.same("the last one is the projection", kinds[-1], "F")
+    findings.same("all units with weights but the last are convolutions", set(kinds[:-1]), {"C"})
+    findings.same("the last one is the projection", kinds[-1], "F")
 
 
-def n1_resolution(facts: Findings) -> None:
+def n1_resolution(findings: Findings) -> None:
     """The last convolution of each block: 3 x 3, stride 2, padded."""
     padded = [unit for unit in units(N1) if unit.padding]
-    before = [side for side, unit in zip(agreed(facts, N1, 1, 28), _convolutions(N1), strict=False) if unit.padding]
+    before = [side for side, unit in zip(agreed(findings, N1, 1, 28), _convolutions(N1), strict=False) if unit.padding]
     at_stride_1 = [after(Unit("C", unit.size, unit.kernel, 1, unit.padding), 24) for unit in padded]
-    facts.same("with a stride of 1 the padding would keep it", at_stride_1, [24, 24])
+    findings.same("with a stride of 1 the padding would keep it", at_stride_1, [24, 24])
     behind = [after(unit, side) for unit, side in zip(padded, before, strict=True)]
-    facts.same("the resolution does not change", before, behind, stride=padded[0].stride)
+    findings.same("the resolution does not change", before, behind, stride=padded[0].stride)
 
 
 def _convolutions(notation: str) -> list[Unit]:
     return [unit for unit in units(notation) if unit.kind == "C"]
 
 
-def n1_needs_padding(facts: Findings) -> None:
+def n1_needs_padding(findings: Findings) -> None:
     """The chain of sides, with the padding and without."""
-    found = agreed(facts, N1, 1, 28)
-    facts.same("with padding 128 numbers enter F10", features(N1, 28), 128, sides=found)
+    found = agreed(findings, N1, 1, 28)
+    findings.same("with padding 128 numbers enter F10", features(N1, 28), 128, sides=found)
     plain = N1.replace("p", "")
     for found_by in (partial(sides, plain, 28), partial(sides_in_torch, plain, 1, 28)):
         reason = ""
@@ -245,28 +245,28 @@ def n1_needs_padding(facts: Findings) -> None:
             found_by()
         except (DoesNotFit, RuntimeError) as error:
             reason = str(error)
-        facts.holds(f"without padding it does not fit: {reason}", bool(reason), network=plain)
+        findings.holds(f"without padding it does not fit: {reason}", bool(reason), network=plain)
 
 
-def n1r_differs_by_a_bias(facts: Findings) -> None:
+def n1r_differs_by_a_bias(findings: Findings) -> None:
     """The parameters, by name; and the scores, in whole numbers."""
     import torch
 
     with_bias, without = (dict(modules(N1, 1, 28, bias=bias).named_parameters()) for bias in (True, False))
     common = {name for name in without if with_bias[name].shape == without[name].shape}
-    facts.same("N1r has all parameters of N1", common, set(without))
+    findings.same("N1r has all parameters of N1", common, set(without))
     more = {name: tuple(with_bias[name].shape) for name in with_bias.keys() - without.keys()}
-    facts.same("and one vector of 10 more", more, {"8.bias": (10,)})
+    findings.same("and one vector of 10 more", more, {"8.bias": (10,)})
     generator = torch.Generator().manual_seed(0)
     linear = torch.nn.Linear(128, 10, bias=True)
     shape = {"weight": (10, 128), "bias": (10,)}
     linear.load_state_dict({n: torch.randint(-8, 8, s, generator=generator).float() for n, s in shape.items()})
     deep = torch.randint(-8, 8, (4, 128), generator=generator).float()
     moved = linear(deep) - deep @ linear.weight.T
-    facts.holds("which is added to the scores", torch.equal(moved, linear.bias.expand(4, 10)), moved=moved)
+    findings.holds("which is added to the scores", torch.equal(moved, linear.bias.expand(4, 10)), moved=moved)
 
 
-def share_dropped(facts: Findings) -> None:
+def share_dropped(findings: Findings) -> None:
     """A million ones through D20, in training."""
     import torch
 
@@ -275,46 +275,46 @@ def share_dropped(facts: Findings) -> None:
         dropped = torch.nn.functional.dropout(torch.ones(1_000_000), 0.2)
     share = 100 * float((dropped == 0).double().mean())
     spread = 3 * math.sqrt(0.2 * 0.8 / 1_000_000) * 100  # three standard deviations
-    facts.figure(
+    findings.figure(
         Figure("zeros", share, "%", 20.0, share - spread, share + spread, 1_000_000, abs(share - 20) <= spread)
     )
-    facts.figure(Figure("what 1 becomes elsewhere", float(dropped.max()), "", None))
+    findings.figure(Figure("what 1 becomes elsewhere", float(dropped.max()), "", None))
 
 
 # --- VGG --------------------------------------------------------------------------------------------------------------
 
 
-def vgg_shape(facts: Findings) -> None:
+def vgg_shape(findings: Findings) -> None:
     """Five poolings."""
-    found = agreed(facts, VGG, 3, 32)
-    facts.same("a 32 x 32 image becomes 512 numbers, which F10 takes", features(VGG, 32), 512, sides=found)
+    found = agreed(findings, VGG, 3, 32)
+    findings.same("a 32 x 32 image becomes 512 numbers, which F10 takes", features(VGG, 32), 512, sides=found)
 
 
-def vgg_parameters(facts: Findings) -> None:
+def vgg_parameters(findings: Findings) -> None:
     """The convolutions' weights alone, and with biases and batch normalization."""
     extractor = VGG.removesuffix(" F10")
     fewest = sum(count for _, count in weights(extractor, 3, 32))
-    facts.holds(f"{fewest:,} weights alone are more than 14 M", fewest > number("parameters"), weights=fewest)
+    findings.holds(f"{fewest:,} weights alone are more than 14 M", fewest > number("parameters"), weights=fewest)
     most = size(modules(extractor, 3, 32, batch_norm=True))
-    facts.holds(f"{most:,} with biases and batch normalization", most > number("parameters"), parameters=most)
+    findings.holds(f"{most:,} with biases and batch normalization", most > number("parameters"), parameters=most)
 
 
-def vgg_is_ten_times_n1(facts: Findings) -> None:
+def vgg_is_ten_times_n1(findings: Findings) -> None:
     """Weights, biases and batch normalization of VGG against weights and biases of N1, counted twice."""
     vgg, n1 = parameters(VGG, 3, 32, batch_norm=True), parameters(N1, 1, 28)
-    suppose(facts, "PyTorch counts the same", size(modules(VGG, 3, 32, batch_norm=True)) == vgg)
-    suppose(facts, "and of N1, too", size(modules(N1, 1, 28)) == n1)
-    facts.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > number("times_larger") * n1, vgg=vgg, n1=n1)
+    suppose(findings, "PyTorch counts the same", size(modules(VGG, 3, 32, batch_norm=True)) == vgg)
+    suppose(findings, "and of N1, too", size(modules(N1, 1, 28)) == n1)
+    findings.holds(f"{vgg:,} are {vgg // n1} times {n1:,} and more", vgg > number("times_larger") * n1, vgg=vgg, n1=n1)
 
 
-def vgg_16_layers(facts: Findings) -> None:
+def vgg_16_layers(findings: Findings) -> None:
     """The layers with weights."""
     kinds = [unit.kind for unit, _ in weights(VGG, 3, 32)]
     count = {"convolutions": kinds.count("C"), "linear": kinds.count("F")}
-    facts.cites(
+    findings.cites(
         "Simonyan and Zisserman: the 16 of VGG-16 are its layers with weights, 13 convolutions and 3 linear ones"
     )
-    facts.same("the printed form has 16 layers with weights", len(kinds), 16, **count)
+    findings.same("the printed form has 16 layers with weights", len(kinds), 16, **count)
 
 
 NOTATION = "the printed notation"

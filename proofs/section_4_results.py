@@ -46,17 +46,17 @@ def _each(networks: Iterable[str], gain: Callable[[str], int]) -> str:
     return ", ".join(f"{net}: {percent(gain(net))}" for net in networks)
 
 
-def none_is_identical(facts: Findings) -> None:
+def none_is_identical(findings: Findings) -> None:
     """The columns None and SoftMax of Table 3."""
     gains = {net: better_by("SoftMax", "none", net) for net in NETWORKS}
-    facts.holds(
+    findings.holds(
         "SoftMax and cross-entropy without reduction have the same success rate",
         not any(gains.values()),
         **{"SoftMax less none": _each(NETWORKS, gains.__getitem__)},
     )
 
 
-def mean_and_sum_are_better(facts: Findings) -> None:
+def mean_and_sum_are_better(findings: Findings) -> None:
     """The columns Mean and Sum of Table 3 against the column SoftMax."""
     worse = {
         f"{net}, {ce} less SoftMax": percent(-better_by("SoftMax", ce, net))
@@ -64,13 +64,13 @@ def mean_and_sum_are_better(facts: Findings) -> None:
         for ce in ("mean", "sum")
         if better_by("SoftMax", ce, net) >= 0
     }
-    facts.holds("mean and sum have a higher success rate than SoftMax", not worse, **worse)
+    findings.holds("mean and sum have a higher success rate than SoftMax", not worse, **worse)
 
 
 def hard_is_better(networks: tuple[str, ...]) -> Callable[[Findings], None]:
     """The columns Hsigmoid and Htanh of Table 3 against those of cross-entropy."""
 
-    def check(facts: Findings) -> None:
+    def check(findings: Findings) -> None:
         worse = {
             f"{net}, {hard} less {ce}": percent(better_by(hard, ce, net))
             for net in networks
@@ -78,19 +78,19 @@ def hard_is_better(networks: tuple[str, ...]) -> Callable[[Findings], None]:
             for ce in CROSS_ENTROPY
             if better_by(hard, ce, net) <= 0
         }
-        facts.holds("both hard functions are better than cross-entropy, whatever its reduction", not worse, **worse)
+        findings.holds("both hard functions are better than cross-entropy, whatever its reduction", not worse, **worse)
 
     return check
 
 
-def at_most_forty_errors(facts: Findings) -> None:
+def at_most_forty_errors(findings: Findings) -> None:
     """Every count of correct images above 99.6 %."""
     above = [correct for correct in range(TEST_IMAGES + 1) if Fraction(100 * correct, TEST_IMAGES) > number("good")]
     errors = [TEST_IMAGES - correct for correct in above]
-    facts.holds(f"they have 0 to {max(errors)} errors", max(errors) <= number("errors"), errors=max(errors))
+    findings.holds(f"they have 0 to {max(errors)} errors", max(errors) <= number("errors"), errors=max(errors))
 
 
-def at_most_a_dozen(facts: Findings) -> None:
+def at_most_a_dozen(findings: Findings) -> None:
     """What the paragraph before calls an improvement: hard functions over cross-entropy, mean and sum over SoftMax."""
     hard = {
         (net, o, ce): better_by(o, ce, net) for net in NETWORKS for o in ("Hsigmoid", "Htanh") for ce in CROSS_ENTROPY
@@ -98,104 +98,104 @@ def at_most_a_dozen(facts: Findings) -> None:
     soft = {(net, ce, "SoftMax"): -better_by("SoftMax", ce, net) for net in NETWORKS for ce in ("mean", "sum")}
     gains = hard | soft
     most = max(gains, key=gains.__getitem__)
-    facts.holds(f"the largest is {gains[most]} images", gains[most] <= 12, where=", ".join(most), images=gains[most])
+    findings.holds(f"the largest is {gains[most]} images", gains[most] <= 12, where=", ".join(most), images=gains[most])
 
 
 # --- section 4.1.1: time ----------------------------------------------------------------------------------------------
 
 
-def no_pluses(facts: Findings) -> None:
+def no_pluses(findings: Findings) -> None:
     """The signs of Table 2 as printed, and of the differences of Table 1."""
     printed = [cell for cell, entry in TABLE_2.items() if entry >= 0]
     computed = [cell for cell in comparisons() if difference(TABLE_1, cell) >= 0]
-    facts.holds("every printed entry is negative", not printed, cells=printed)
-    facts.holds("every difference of Table 1 is negative", not computed, cells=computed)
+    findings.holds("every printed entry is negative", not printed, cells=printed)
+    findings.holds("every difference of Table 1 is negative", not computed, cells=computed)
 
 
-def same_conclusion_with_relocation(facts: Findings) -> None:
+def same_conclusion_with_relocation(findings: Findings) -> None:
     """The row of N1r in Table 1."""
     slower = {
         cell: percent(difference(TABLE_1, cell)) for cell in comparisons(("N1r",)) if difference(TABLE_1, cell) >= 0
     }
-    facts.holds("every ISBE option of N1r has a smaller share than every cross-entropy", not slower, cells=slower)
+    findings.holds("every ISBE option of N1r has a smaller share than every cross-entropy", not slower, cells=slower)
 
 
-def share_depends_on_the_architecture(facts: Findings) -> None:
+def share_depends_on_the_architecture(findings: Findings) -> None:
     """N0 and N1 in every column of Table 1."""
     gaps = {option: TABLE_1["N1", option] - TABLE_1["N0", option] for option in CROSS_ENTROPY + ISBE}
-    facts.holds("the share is another in every column", all(gaps.values()), gaps=gaps)
-    facts.holds("in every column it is smaller for N1", max(gaps.values()) < 0, gaps=gaps)
+    findings.holds("the share is another in every column", all(gaps.values()), gaps=gaps)
+    findings.holds("in every column it is smaller for N1", max(gaps.values()) < 0, gaps=gaps)
 
 
-def greatest_decrease(facts: Findings) -> None:
+def greatest_decrease(findings: Findings) -> None:
     """Table 2: what exceeds 3 %, and the two greatest decreases of each row."""
     over = {isbe for (_, _, isbe), entry in TABLE_2.items() if entry < -100 * number("over")}
-    facts.same("decreases over 3 % occur for these", over, {"Sigmoid", "SoftMax"})
+    findings.same("decreases over 3 % occur for these", over, {"Sigmoid", "SoftMax"})
     for net in COMPARED:
         for ce in CROSS_ENTROPY:
             by_decrease = sorted(ISBE, key=lambda isbe: TABLE_2[net, ce, isbe])
-            facts.same(
+            findings.same(
                 f"the two greatest of {net}, {ce}", set(by_decrease[:2]), {"Sigmoid", "SoftMax"}, row=by_decrease
             )
 
 
-def smallest_decrease(facts: Findings) -> None:
+def smallest_decrease(findings: Findings) -> None:
     """Table 2: the row of N0 and cross-entropy without reduction, of which the paper speaks."""
     row = {isbe: TABLE_2["N0", "none", isbe] for isbe in ISBE}
     two = sorted(ISBE, key=row.__getitem__)[-2:]
     shown = {isbe: percent(entry) for isbe, entry in row.items()}
-    facts.holds("the two smallest decreases are those of Tanh and Htanh", set(two) == {"Tanh", "Htanh"}, **shown)
+    findings.holds("the two smallest decreases are those of Tanh and Htanh", set(two) == {"Tanh", "Htanh"}, **shown)
 
 
 # --- section 4.1.2: accuracy ------------------------------------------------------------------------------------------
 
 
-def more_pluses(facts: Findings) -> None:
+def more_pluses(findings: Findings) -> None:
     """Table 4 as printed, and as Table 3 makes it; read: twice as many pluses at least."""
     for name, entries in {
         "as printed": list(TABLE_4.values()),
         "as Table 3 makes it": [difference(TABLE_3, cell) for cell in comparisons()],
     }.items():
         pluses, minuses = sum(entry > 0 for entry in entries), sum(entry < 0 for entry in entries)
-        facts.holds(
+        findings.holds(
             f"Table 4 {name}: {pluses} pluses, {minuses} minuses", pluses >= 2 * minuses, pluses=pluses, minuses=minuses
         )
 
 
-def all_but_softmax_are_better(facts: Findings) -> None:
+def all_but_softmax_are_better(findings: Findings) -> None:
     """Table 4 without its column SoftMax, as Table 3 makes it."""
     others = [cell for cell in comparisons() if cell[2] != "SoftMax"]
     worse = {", ".join(cell): percent(difference(TABLE_3, cell)) for cell in others if difference(TABLE_3, cell) <= 0}
-    facts.holds("every other function is better than cross-entropy", not worse, **worse)
+    findings.holds("every other function is better than cross-entropy", not worse, **worse)
 
 
-def softmax_is_worse_on_several(facts: Findings) -> None:
+def softmax_is_worse_on_several(findings: Findings) -> None:
     """The column SoftMax, as printed and as Table 3 makes it."""
     column = [cell for cell in comparisons() if cell[2] == "SoftMax"]
     worse = [cell for cell in column if difference(TABLE_3, cell) < 0]
-    facts.holds("there are cells in which SoftMax is worse", bool(worse), column=[TABLE_4[cell] for cell in column])
+    findings.holds("there are cells in which SoftMax is worse", bool(worse), column=[TABLE_4[cell] for cell in column])
     images = {cell: -difference(TABLE_3, cell) for cell in worse}
-    facts.holds(
+    findings.holds(
         "by several images: " + ", ".join(f"{net}, {ce}: {n}" for (net, ce, _), n in images.items()),
         min(images.values()) >= 2,
         images=images,
     )
-    facts.same("Table 4 prints them so", [TABLE_4[cell] for cell in worse], [-n for n in images.values()])
+    findings.same("Table 4 prints them so", [TABLE_4[cell] for cell in worse], [-n for n in images.values()])
 
 
-def small_differences(facts: Findings) -> None:
+def small_differences(findings: Findings) -> None:
     """All of Table 4, as printed and as Table 3 makes it."""
     most = max(abs(entry) for entry in [*TABLE_4.values(), *(difference(TABLE_3, cell) for cell in comparisons())])
-    facts.holds(
+    findings.holds(
         f"no entry is larger than {percent(most)}: hundredths or tenths of a percent", most < 100, most=percent(most)
     )
 
 
-def largest_of_softmax(facts: Findings) -> None:
+def largest_of_softmax(findings: Findings) -> None:
     """The column SoftMax of Table 4, and where 0.15 % stands in it."""
     column = {f"{net}, {ce}": TABLE_4[net, ce, "SoftMax"] for net in COMPARED for ce in CROSS_ENTROPY}
     elsewhere = [", ".join(cell) for cell, entry in TABLE_4.items() if abs(entry) == number("largest_difference")]
-    facts.holds(
+    findings.holds(
         "the largest difference of SoftMax is 0.15 %",
         max(map(abs, column.values())) == number("largest_difference"),
         **{name: percent(entry) for name, entry in column.items()},
@@ -203,12 +203,12 @@ def largest_of_softmax(facts: Findings) -> None:
     )
 
 
-def fifteen_images(facts: Findings) -> None:
+def fifteen_images(findings: Findings) -> None:
     """A share of 10,000 images."""
-    facts.same("0.15 % of 10,000 images are 15", Fraction("0.15") * TEST_IMAGES / 100, Fraction(15))
+    findings.same("0.15 % of 10,000 images are 15", Fraction("0.15") * TEST_IMAGES / 100, Fraction(15))
     gains = [cell for cell, entry in TABLE_4.items() if entry == number("largest_difference")]
     for cell in gains:
-        facts.same(f"{', '.join(cell)}: 15 more are correct", difference(TABLE_3, cell), 15)
+        findings.same(f"{', '.join(cell)}: 15 more are correct", difference(TABLE_3, cell), 15)
 
 
 def fisher(errors: int, others: int, images: int = TEST_IMAGES) -> Fraction:
@@ -224,31 +224,31 @@ def fisher(errors: int, others: int, images: int = TEST_IMAGES) -> Fraction:
 def within_error(networks: tuple[str, ...]) -> Callable[[Findings], None]:
     """Every cross-entropy against every ISBE option of these networks."""
 
-    def check(facts: Findings) -> None:
+    def check(findings: Findings) -> None:
         chances = {}
         for net, ce, isbe in comparisons(networks):
             chances[net, ce, isbe] = fisher(TEST_IMAGES - TABLE_3[net, ce], TEST_IMAGES - TABLE_3[net, isbe])
         least = min(chances, key=chances.__getitem__)
         text = f"Fisher's p is 0.05 or more in all {len(chances)} pairs; the least, {', '.join(least)}"
-        facts.holds(text + f", is {float(chances[least]):.3f}", chances[least] >= SIGNIFICANT, pair=", ".join(least))
+        findings.holds(text + f", is {float(chances[least]):.3f}", chances[least] >= SIGNIFICANT, pair=", ".join(least))
 
     return check
 
 
-def relocation_is_unclear(facts: Findings) -> None:
+def relocation_is_unclear(findings: Findings) -> None:
     """N1r against N1 in every column of Table 3."""
     gains = {option: TABLE_3["N1r", option] - TABLE_3["N1", option] for option in CROSS_ENTROPY + ISBE}
     better, worse = ([o for o, gain in gains.items() if sign * gain > 0] for sign in (1, -1))
-    facts.holds(f"better: {', '.join(better)}", bool(better), gains=gains)
-    facts.holds(f"worse: {', '.join(worse)}", bool(worse), gains=gains)
+    findings.holds(f"better: {', '.join(better)}", bool(better), gains=gains)
+    findings.holds(f"worse: {', '.join(worse)}", bool(worse), gains=gains)
 
 
-def sigmoid_is_best(facts: Findings) -> None:
+def sigmoid_is_best(findings: Findings) -> None:
     """The maximum of Table 3; read: a few are five images at most."""
     first, second = sorted(TABLE_3, key=TABLE_3.__getitem__, reverse=True)[:2]
-    facts.same("the best of Table 3", (*first, TABLE_3[first]), ("N1r", "Sigmoid", 100 * number("best")))
+    findings.same("the best of Table 3", (*first, TABLE_3[first]), ("N1r", "Sigmoid", 100 * number("best")))
     lead = TABLE_3[first] - TABLE_3[second]
-    facts.holds(f"it is {lead} images ahead of the next", 0 < lead <= 5, next=second, lead=lead)
+    findings.holds(f"it is {lead} images ahead of the next", 0 < lead <= 5, next=second, lead=lead)
 
 
 ALL_OF_TABLE_3 = "all of Table 3"

@@ -56,9 +56,9 @@ def needs_the_activation(p: Proof) -> None:
     )
 
 
-def four_others_not_lower(facts: Findings) -> None:
+def four_others_not_lower(findings: Findings) -> None:
     """All options of ISBE but SoftMax."""
-    not_lower(facts, [option for option in ISBE if option != "SoftMax"])
+    not_lower(findings, [option for option in ISBE if option != "SoftMax"])
 
 
 def dilation_helps(results: Results) -> tuple[Figure, ...]:
@@ -73,14 +73,14 @@ def dilation_helps(results: Results) -> tuple[Figure, ...]:
     return tuple(figure for figure in figures if figure)
 
 
-def up_to_three(facts: Findings) -> None:
+def up_to_three(findings: Findings) -> None:
     """Table 2 has three cells beyond 3 percentage points."""
     beyond = [
         f"{net} {ce} {isbe}: {entry / 100:.2f} %"
         for (net, ce, isbe), entry in TABLE_2.items()
         if entry < -100 * number("saved_in_all")
     ]
-    facts.holds("no decrease in Table 2 exceeds 3 %", not beyond, cells=", ".join(beyond))
+    findings.holds("no decrease in Table 2 exceeds 3 %", not beyond, cells=", ".join(beyond))
 
 
 def share_is_not_time(p: Proof) -> None:

@@ -105,23 +105,23 @@ def listed(cells: Iterable[tuple[str, ...]], printed: Differences, table: Table)
 # --- Table 2 from Table 1 ---------------------------------------------------------------------------------------------
 
 
-def table_2(facts: Findings) -> None:
+def table_2(findings: Findings) -> None:
     """Both tables are roundings; no cell is further off than roundings can make it, alone or with the others."""
-    _within_a_unit(facts)
-    _rounded_together(facts)
+    _within_a_unit(findings)
+    _rounded_together(findings)
 
 
-def _within_a_unit(facts: Findings) -> None:
+def _within_a_unit(findings: Findings) -> None:
     """Three roundings, each by half a unit at most, make a unit and a half, and a gap is a whole number of units."""
     gaps = {cell: TABLE_2[cell] - difference(TABLE_1, cell) for cell in comparisons()}
-    facts.same("Table 2 has these 30 cells and no others", set(TABLE_2), set(gaps))
+    findings.same("Table 2 has these 30 cells and no others", set(TABLE_2), set(gaps))
     wrong = [cell for cell in gaps if abs(gaps[cell]) > 1]
-    facts.holds("no cell is off by more than one unit", not wrong, cells=listed(wrong, TABLE_2, TABLE_1))
+    findings.holds("no cell is off by more than one unit", not wrong, cells=listed(wrong, TABLE_2, TABLE_1))
     off = [cell for cell in gaps if gaps[cell]]
-    facts.established(f"{len(gaps) - len(off)} cells are exact, {len(off)} off by one unit", *map(", ".join, off))
+    findings.established(f"{len(gaps) - len(off)} cells are exact, {len(off)} off by one unit", *map(", ".join, off))
 
 
-def _rounded_together(facts: Findings) -> None:
+def _rounded_together(findings: Findings) -> None:
     """There are unrounded shares of which Table 1 is the rounding, and of whose differences Table 2 is."""
     import z3
 
@@ -131,7 +131,7 @@ def _rounded_together(facts: Findings) -> None:
         solver.add(*(_rounds(share, TABLE_1[net, option]) for option, share in shares.items()))
         solver.add(*(_rounds(shares[i] - shares[ce], TABLE_2[net, ce, i]) for ce in CROSS_ENTROPY for i in ISBE))
         text = f"some unrounded shares of {net} round to its rows of both tables"
-        facts.holds(text, solver.check() == z3.sat, network=net)
+        findings.holds(text, solver.check() == z3.sat, network=net)
 
 
 def _rounds(value: z3.ArithRef, printed: int) -> z3.BoolRef:
@@ -144,21 +144,21 @@ def _rounds(value: z3.ArithRef, printed: int) -> z3.BoolRef:
 # --- Table 4 from Table 3 ---------------------------------------------------------------------------------------------
 
 
-def table_4(facts: Findings) -> None:
+def table_4(findings: Findings) -> None:
     """No rounding: each cell is the difference, or it is wrong."""
-    facts.same("Table 4 has these 30 cells and no others", set(TABLE_4), set(comparisons()))
+    findings.same("Table 4 has these 30 cells and no others", set(TABLE_4), set(comparisons()))
     wrong = [cell for cell in comparisons() if TABLE_4[cell] != difference(TABLE_3, cell)]
-    facts.holds("every cell is the difference", not wrong, cells=listed(wrong, TABLE_4, TABLE_3))
+    findings.holds("every cell is the difference", not wrong, cells=listed(wrong, TABLE_4, TABLE_3))
 
 
 MISPRINTED = {("N0", "none", "Tanh"): 4, ("N0", "sum", "Hsigmoid"): 3}  # what stands there in the repair
 
 
-def table_4_repaired(facts: Findings) -> None:
+def table_4_repaired(findings: Findings) -> None:
     """Table 4 with two cells replaced."""
     repaired = {**TABLE_4, **MISPRINTED}
     wrong = [cell for cell in comparisons() if repaired[cell] != difference(TABLE_3, cell)]
-    facts.holds("every cell is the difference", not wrong, cells=listed(wrong, repaired, TABLE_3))
+    findings.holds("every cell is the difference", not wrong, cells=listed(wrong, repaired, TABLE_3))
 
 
 # --- our own figures beside the paper's -------------------------------------------------------------------------------

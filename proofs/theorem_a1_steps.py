@@ -57,13 +57,13 @@ def slack_has_the_trick(p: Proof) -> None:
 PRINTED_IMPLICATIONS = {(2, 3), (3, 2), (1, 2), (2, 1)}
 
 
-def order_of_implications(facts: Findings) -> None:
+def order_of_implications(findings: Findings) -> None:
     """The four implications, in any order, lead from each property to each other one."""
     reached = set(PRINTED_IMPLICATIONS)
     while more := {(a, d) for a, b in reached for c, d in reached if b == c} - reached:
         reached |= more
     missing = {(a, b) for a in (1, 2, 3) for b in (1, 2, 3)} - reached
-    facts.holds("(2) -> (3), (3) -> (2), (1) -> (2), (2) -> (1) chain up to all nine", not missing, missing=missing)
+    findings.holds("(2) -> (3), (3) -> (2), (1) -> (2), (2) -> (1) chain up to all nine", not missing, missing=missing)
 
 
 # --- (2) -> (1) -------------------------------------------------------------------------------------------------------
@@ -119,17 +119,17 @@ def elementwise_has_no_trick(p: Proof) -> None:
     p.cites("HardTanh at s = 1/2 has f(s) = 1/2 and f'(s) = 1, HardSigmoid at s = 0 has 1/2 and 1/4")
 
 
-def hard_ones_are_there(facts: Findings) -> None:
+def hard_ones_are_there(findings: Findings) -> None:
     """The values and slopes that the proof takes of HardTanh and HardSigmoid."""
     import z3
 
     h = z3.Real("h")
     for name, score, value, slope in (("hardtanh", "1/2", "1/2", "1"), ("hardsigmoid", "0", "1/2", "1/4")):
-        acts_on_each_score(facts, name)
+        acts_on_each_score(findings, name)
         f, _ = of_one_score(name)
         line = z3.Q(*_ratio(value)) + z3.Q(*_ratio(slope)) * h
         near = z3.And(h > z3.Q(-1, 4), h < z3.Q(1, 4))
-        facts.valid(
+        findings.valid(
             f"{name} is {value} + {slope} h at {score} + h, |h| < 1/4",
             z3.Implies(near, at(f, z3.Q(*_ratio(score)) + h) == line),
         )

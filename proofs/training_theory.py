@@ -48,7 +48,7 @@ def moments(m: Fraction, v: Fraction, g: Fraction) -> tuple[Fraction, Fraction]:
     return (m + g) / 2, (v + g**2) / 2
 
 
-def adam_with_a_smaller_last_batch(facts: Findings) -> None:
+def adam_with_a_smaller_last_batch(findings: Findings) -> None:
     """Two steps with gradients 1 and 1, against the same two scaled by 1 and by 2: the ratio m^2/v differs."""
 
     def squared_step(scales: tuple[int, int]) -> Fraction:
@@ -59,10 +59,10 @@ def adam_with_a_smaller_last_batch(facts: Findings) -> None:
         return (m / correction) ** 2 / (v / correction)
 
     same, changed = squared_step((1, 1)), squared_step((1, 2))
-    facts.same("beta1 = beta2 = 1/2, gradients (1, 1): the second step is 1, squared", same, Fraction(1))
-    facts.same("and the same for (2, 2)", squared_step((2, 2)), same)
-    facts.holds("but not for (1, 2)", changed != same, squared_step=changed)
-    facts.exists(gradients="(1, 1) and (1, 2)", beta1="1/2", beta2="1/2", squared_steps=f"{same} and {changed}")
+    findings.same("beta1 = beta2 = 1/2, gradients (1, 1): the second step is 1, squared", same, Fraction(1))
+    findings.same("and the same for (2, 2)", squared_step((2, 2)), same)
+    findings.holds("but not for (1, 2)", changed != same, squared_step=changed)
+    findings.exists(gradients="(1, 1) and (1, 2)", beta1="1/2", beta2="1/2", squared_steps=f"{same} and {changed}")
 
 
 # --- an error that depends on the label alone -------------------------------------------------------------------------
@@ -139,16 +139,16 @@ def bound(joint: Table, classifier: Table) -> sp.Expr:
     return entropy + sp.Add(*(sp.Rational(weight) * sp.log(sp.Rational(score)) for weight, score in pairs))
 
 
-def information_example(facts: Findings) -> None:
+def information_example(findings: Findings) -> None:
     """The bound of one joint distribution, enclosed: strict for a classifier, equal for the posterior."""
-    facts.same("the joint distribution sums to 1", sum(map(sum, JOINT)), Fraction(1))
+    findings.same("the joint distribution sums to 1", sum(map(sum, JOINT)), Fraction(1))
     gap = mutual_information(JOINT) - bound(JOINT, CLASSIFIER)
     ball = enclose(gap, {})
-    facts.holds("I - (H - E[CE]) > 0 for the classifier (2/3, 1/3), (1/3, 2/3)", bool(ball > 0), gap=ball.str(12))
+    findings.holds("I - (H - E[CE]) > 0 for the classifier (2/3, 1/3), (1/3, 2/3)", bool(ball > 0), gap=ball.str(12))
     posterior = tuple(tuple(entry / sum(row) for entry in row) for row in JOINT)
     decision = decide(mutual_information(JOINT) - bound(JOINT, posterior))
-    facts.same("and = 0 for the posterior (3/4, 1/4), (1/4, 3/4)", decision.status, "zero")
-    facts.exists(gap=f"{gap} = {ball.str(12)}")
+    findings.same("and = 0 for the posterior (3/4, 1/4), (1/4, 3/4)", decision.status, "zero")
+    findings.exists(gap=f"{gap} = {ball.str(12)}")
 
 
 LABEL_ONLY = "beyond the paper: why parameters need not converge in Li, Doroslovački, Loew, IEEE Access 8, 2020"

@@ -325,9 +325,9 @@ def test_rounding_of_torch_is_small(ledger):
 
 def test_a_wrong_function_has_a_large_error(monkeypatch):
     monkeypatch.setattr(section_4_activations, "_torch_function", lambda name: lambda scores: scores.softmax(-1) * 1.01)
-    facts = Findings()
-    section_4_activations.soft_functions_in_torch(facts)
-    assert min(figure.ours for figure in facts.figures) > 1000
+    findings = Findings()
+    section_4_activations.soft_functions_in_torch(findings)
+    assert min(figure.ours for figure in findings.figures) > 1000
 
 
 def test_the_share_that_dropout_zeroes(ledger, monkeypatch):
@@ -335,9 +335,9 @@ def test_the_share_that_dropout_zeroes(ledger, monkeypatch):
     assert figure.agrees
     dropout = torch.nn.functional.dropout
     monkeypatch.setattr(torch.nn.functional, "dropout", lambda x, p: dropout(x, 0.21))
-    facts = Findings()
-    section_4_networks.share_dropped(facts)
-    assert facts.figures[0].agrees is False
+    findings = Findings()
+    section_4_networks.share_dropped(findings)
+    assert findings.figures[0].agrees is False
 
 
 # --- measured claims, on runs made up ---------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def bound_repaired(p: Proof) -> None:
     p.concludes()
 
 
-def shifts_compared(facts: Findings) -> None:
+def shifts_compared(findings: Findings) -> None:
     """Ten classes, n_k = 100^(-k/9): (1/K) sum n_k^(-1/2) / gamma_k, gamma ~ n^(-s) of mean 1, for s = 1/4, 1, 0."""
     counts = [sp.Integer(100) ** sp.Rational(-k, 9) for k in range(10)]
 
@@ -56,9 +56,9 @@ def shifts_compared(facts: Findings) -> None:
         return sp.Add(*(n ** -sp.Rational(1, 2) * total / m for n, m in zip(counts, margins, strict=True))) / 10
 
     quarter, whole, none = (enclose(bound(sp.Rational(power)), {}) for power in ("1/4", "1", "0"))
-    facts.holds("a shift by (1/4) log n gives less than no shift", bool(quarter < none), quarter=quarter, none=none)
-    facts.holds("and a shift by log n gives more than none", bool(none < whole), none=none, whole=whole)
-    facts.exists(n="100^(-k/9), k = 0..9", quarter=quarter.str(6), none=none.str(6), whole=whole.str(6))
+    findings.holds("a shift by (1/4) log n gives less than no shift", bool(quarter < none), quarter=quarter, none=none)
+    findings.holds("and a shift by log n gives more than none", bool(none < whole), none=none, whole=whole)
+    findings.exists(n="100^(-k/9), k = 0..9", quarter=quarter.str(6), none=none.str(6), whole=whole.str(6))
 
 
 # --- the meta sampler -------------------------------------------------------------------------------------------------

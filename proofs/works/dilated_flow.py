@@ -71,15 +71,17 @@ def angle(p: Proof) -> None:
     p.cites("p q > 0: it is < 0 only if c > 2 m n / (m^2 + n^2), and then it is for p / q = n / m")
 
 
-def pairs_do_not_decide(facts: Findings) -> None:
+def pairs_do_not_decide(findings: Findings) -> None:
     """w = (-1, 0, 1), d = (1, 1, 2), label 2: no pair is bad, and at y = (3/10, 1/2, 1/5) cross-entropy rises."""
     w, d, y = (-1, 0, 1), (1, 1, 2), (Fraction(3, 10), Fraction(1, 2), Fraction(1, 5))
     for k in (0, 2):
         pair = (d[k] * w[k] - d[1] * w[1]) * (w[k] - w[1])
-        facts.shows(f"<d_{k + 1} w_{k + 1} - d_2 w_2, w_{k + 1} - w_2> = {pair} >= 0", pair >= 0)
+        findings.shows(f"<d_{k + 1} w_{k + 1} - d_2 w_2, w_{k + 1} - w_2> = {pair} >= 0", pair >= 0)
     rise = _rise(w, d, (y[0], y[1] - 1, y[2]))
-    facts.shows(f"dL/dt = -(sum d w e)(sum w e) = {rise} > 0", rise > 0)
-    facts.refuted("all pairs are >= 0 and cross-entropy rises", K=3, w=w, d=d, label=2, y="(3/10, 1/2, 1/5)", rise=rise)
+    findings.shows(f"dL/dt = -(sum d w e)(sum w e) = {rise} > 0", rise > 0)
+    findings.refuted(
+        "all pairs are >= 0 and cross-entropy rises", K=3, w=w, d=d, label=2, y="(3/10, 1/2, 1/5)", rise=rise
+    )
 
 
 def _rise(w: Sequence[int], d: Sequence[int], e: Sequence[Fraction]) -> Fraction:
@@ -113,11 +115,11 @@ def smallest(p: Proof) -> None:
     )
 
 
-def rises(facts: Findings) -> None:
+def rises(findings: Findings) -> None:
     """The smallest example, at h = 0 and label 1: y = (1/2, 1/2)."""
     rise = _rise((1, 2), (3, 1), (Fraction(-1, 2), Fraction(1, 2)))
-    facts.shows(f"dL/dt = -(sum d w e)(sum w e) = {rise} > 0", rise > 0)
-    facts.refuted("it rises", K=2, w="(1, 2)", d="(3, 1)", label=1, h=0, rise=rise)
+    findings.shows(f"dL/dt = -(sum d w e)(sum w e) = {rise} > 0", rise > 0)
+    findings.refuted("it rises", K=2, w="(1, 2)", d="(3, 1)", label=1, h=0, rise=rise)
 
 
 CLAIMS = (

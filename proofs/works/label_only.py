@@ -73,14 +73,14 @@ def nearest_mean(p: Proof) -> None:
 POINTS = ((3, False), (4, False), (5, True), (6, True))
 
 
-def template_fails(facts: Findings) -> None:
+def template_fails(findings: Findings) -> None:
     """A linear layer separates the classes; the template, the sum over one less that over the other, does not."""
-    facts.shows("scores 0 and 2 s - 9 are right on all", all((2 * s > 9) == second for s, second in POINTS))
+    findings.shows("scores 0 and 2 s - 9 are right on all", all((2 * s > 9) == second for s, second in POINTS))
     one, two = ((2, sum(s for s, second in POINTS if second is label)) for label in (False, True))
-    facts.shows(f"the sums of (1, s) over the classes: {one} and {two}", (one, two) == ((2, 7), (2, 11)))
+    findings.shows(f"the sums of (1, s) over the classes: {one} and {two}", (one, two) == ((2, 7), (2, 11)))
     right = sum(((two[0] - one[0]) + (two[1] - one[1]) * s > 0) == second for s, second in POINTS)
-    facts.shows("the template has score 4 s for class 2 over class 1, always above 0: 2 of 4 are right", right == 2)
-    facts.refuted(
+    findings.shows("the template has score 4 s for class 2 over class 1, always above 0: 2 of 4 are right", right == 2)
+    findings.refuted(
         "a linear layer is right on all of them, the label-only rule ends at chance",
         u="(1, 3), (1, 4), (1, 5), (1, 6)",
         labels="1, 1, 2, 2",

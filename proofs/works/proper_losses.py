@@ -56,27 +56,27 @@ def proper_tanh(p: Proof) -> None:
     )
 
 
-def proper_hard(facts: Findings) -> None:
+def proper_hard(findings: Findings) -> None:
     """The excess is at least a multiple of the squared distance of the soft score from the mean target."""
     import z3
 
     for name, (low, high) in RANGES.items():
-        piecewise.acts_on_each_score(facts, name)
+        piecewise.acts_on_each_score(findings, name)
         f, potential = piecewise.of_one_score(name)
         s, r, q = z3.Reals("s r q")
         fs, fr = piecewise.at(f, s), piecewise.at(f, r)
         excess = piecewise.at(potential, s) - s * q - (piecewise.at(potential, r) - r * q)
         gap = 2 * excess >= (fs - q) * (fs - q)
-        facts.valid(f"{name}: if f(r) = q, 2 (p(s) - s q - (p(r) - r q)) >= (f(s) - q)^2", z3.Implies(fr == q, gap))
+        findings.valid(f"{name}: if f(r) = q, 2 (p(s) - s q - (p(r) - r q)) >= (f(s) - q)^2", z3.Implies(fr == q, gap))
         inside = z3.And(q >= low, q <= high)
         score = {"hardtanh": q, "hardsigmoid": 4 * q - 2, "hardsigmoid_torch": 6 * q - 3}[name]
-        facts.valid(
+        findings.valid(
             f"every q in [{low}, {high}] is f(r) for a finite r, the ends too",
             z3.Implies(inside, piecewise.at(f, score) == q),
         )
         rest = fs == q
-        facts.valid("and where f(s) = q the excess is 0", z3.Implies(z3.And(fr == q, rest), excess == 0))
-    facts.cites(
+        findings.valid("and where f(s) = q the excess is 0", z3.Implies(z3.And(fr == q, rest), excess == 0))
+    findings.cites(
         "the expected loss is the sum over the classes, with q_k the mean of the target k: least exactly where F(x) = q"
     )
 
@@ -104,15 +104,15 @@ def calibrated(p: Proof) -> None:
     p.cites("so x_i > x_j where p_i > p_j, for each of them: the greatest score belongs to a most probable class")
 
 
-def order(facts: Findings) -> None:
+def order(findings: Findings) -> None:
     """No hard form decreases."""
     import z3
 
     for name in RANGES:
-        piecewise.acts_on_each_score(facts, name)
+        piecewise.acts_on_each_score(findings, name)
         f, _ = piecewise.of_one_score(name)
         s, r = z3.Reals("s r")
-        facts.valid(f"{name}: f(r) < f(s) only if r < s", z3.Implies(piecewise.at(f, r) < piecewise.at(f, s), r < s))
+        findings.valid(f"{name}: f(r) < f(s) only if r < s", z3.Implies(piecewise.at(f, r) < piecewise.at(f, s), r < s))
 
 
 def attained(p: Proof) -> None:

@@ -81,26 +81,28 @@ def truncated(p: Proof) -> None:
     )
 
 
-def not_beyond(facts: Findings) -> None:
+def not_beyond(findings: Findings) -> None:
     """Three of four labels agree with the input: without features the excess is I(X; Y), and sigma_1 = 1/2."""
     table = sp.Matrix(2, 2, lambda y, x: sp.Rational(JOINT[x][y]))
     b = table * 2 - sp.ones(2, 2) / 2  # both laws are (1/2, 1/2): (P - 1/4) / (1/2)
-    facts.shows("the eigenvalues of B B^T: 0, 1/4", sorted((b * b.T).eigenvals()) == [0, sp.Rational(1, 4)])
+    findings.shows("the eigenvalues of B B^T: 0, 1/4", sorted((b * b.T).eigenvals()) == [0, sp.Rational(1, 4)])
     excess, tail = enclose(mutual_information(JOINT), {}), Fraction(1, 8)
     above = enclose(mutual_information(JOINT) - sp.Rational(tail), {})
-    facts.shows(f"I(X; Y) - sigma_1^2 / 2 = {above.str(12)} > 0", bool(above > 0))
-    facts.refuted("the excess is not half the tail", P="3/8, 1/8; 1/8, 3/8", k=0, excess=excess.str(12), half_tail=tail)
+    findings.shows(f"I(X; Y) - sigma_1^2 / 2 = {above.str(12)} > 0", bool(above > 0))
+    findings.refuted(
+        "the excess is not half the tail", P="3/8, 1/8; 1/8, 3/8", k=0, excess=excess.str(12), half_tail=tail
+    )
 
 
-def weak_dependence(facts: Findings) -> None:
+def weak_dependence(findings: Findings) -> None:
     """P = (1 + r M) / 4, M = (1, -1; -1, 1): sigma_1 = r, and the excess without features is I(X; Y)."""
     for r, most in (("1/20", "1/1000"), ("1/5", "1/100"), ("4/5", "1/5")):
         size = Fraction(r)
         joint = tuple(tuple((1 + size if x == y else 1 - size) / 4 for y in (0, 1)) for x in (0, 1))
         above = mutual_information(joint) / sp.Rational(size**2 / 2) - 1
         ball, below = enclose(above, {}), enclose(sp.Rational(most) - above, {})
-        facts.holds(f"r = {r}: 0 < I / (r^2/2) - 1 < {most}", bool(ball > 0) and bool(below > 0), excess=ball.str(8))
-    facts.exists(ratios="between 1 and 1.001, 1.01 and 1.2 for r = 1/20, 1/5 and 4/5")
+        findings.holds(f"r = {r}: 0 < I / (r^2/2) - 1 < {most}", bool(ball > 0) and bool(below > 0), excess=ball.str(8))
+    findings.exists(ratios="between 1 and 1.001, 1.01 and 1.2 for r = 1/20, 1/5 and 4/5")
 
 
 CLAIMS = (

@@ -77,7 +77,7 @@ def concludes(proof: Proof) -> None:
 
 def _symbolic(
     claim: Claim,
-    argument: Callable[[Proof], None],
+    prove: Callable[[Proof], None],
     engine: str,
     rung: Rung,
     scope: str,
@@ -93,9 +93,9 @@ def _symbolic(
     unstated: dict[str, None] = {}
     for one in classes:
         proof = Proof(one, algebra, fewest, claim=claim)
-        evidence = _attempt(argument, proof, evidence)
+        evidence = _attempt(prove, proof, evidence)
         missing = set(range(1, len(claim.formulas) + 1)) - proof.concluded
-        if missing and evidence.outcome == "holds" and argument is not claim.counterexample:
+        if missing and evidence.outcome == "holds" and prove is not claim.counterexample:
             reason = f"the proof does not end in what the claim says: formula {min(missing)} is missing"
             evidence = replace(evidence, outcome="open", reason=reason)
         uses += evidence.uses
@@ -117,18 +117,18 @@ def _symbolic(
 
 def _check(check: Check) -> Evidence:
     start = time.perf_counter()
-    facts = Findings()
-    evidence = _attempt(check.run, facts, Evidence(check.engine, check.rung, check.scope, "holds", 0.0))
+    findings = Findings()
+    evidence = _attempt(check.run, findings, Evidence(check.engine, check.rung, check.scope, "holds", 0.0))
     complete = evidence.outcome == "holds" and check.rung != "sampled"
     seconds = time.perf_counter() - start
-    return replace(evidence, seconds=seconds, figures=tuple(facts.figures), complete=complete)
+    return replace(evidence, seconds=seconds, figures=tuple(findings.figures), complete=complete)
 
 
-def _attempt(run: Callable[[Any], None], argument: Steps, evidence: Evidence) -> Evidence:
+def _attempt(run: Callable[[Any], None], taken: Steps, evidence: Evidence) -> Evidence:
     """Run a proof or a check, and say in the evidence how it ended."""
     try:
-        run(argument)
-        ended = replace(evidence, witness=argument.witness)
+        run(taken)
+        ended = replace(evidence, witness=taken.witness)
     except Refuted as refutation:
         # Whoever found it, a counterexample is an exact one.
         ended = replace(evidence, outcome="fails", rung="exact", witness=refutation.witness, reason=str(refutation))
@@ -138,12 +138,12 @@ def _attempt(run: Callable[[Any], None], argument: Steps, evidence: Evidence) ->
         ended = replace(evidence, outcome="open", reason=f"a formula is not read by SymPy: {error}")
     except Exception as error:
         ended = broken_off(evidence, error)
-    unstated = tuple(condition for condition, stated in argument.conditions.items() if not stated)
+    unstated = tuple(condition for condition, stated in taken.conditions.items() if not stated)
     return replace(
         ended,
-        steps=tuple(argument.steps),
-        uses=tuple(argument.uses),
-        conditions=tuple(argument.conditions),
+        steps=tuple(taken.steps),
+        uses=tuple(taken.uses),
+        conditions=tuple(taken.conditions),
         unstated=unstated,
     )
 

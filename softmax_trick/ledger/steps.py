@@ -10,7 +10,7 @@ from softmax_trick.system.extras import why_not_imported
 
 
 class Open(Exception):
-    """A step could not be decided, or is wrong: the argument shows nothing."""
+    """A step could not be decided, or is wrong: nothing is shown."""
 
 
 class Refuted(Exception):
@@ -27,7 +27,7 @@ class Steps:
 
     Attributes:
         steps: what has been established so far.
-        uses: the claims that the argument rests on.
+        uses: the claims that they rest on.
         witness: what exists, in a claim that something exists.
         conditions: where the steps are valid, and whether the claim's hypotheses say so.
     """

@@ -63,13 +63,13 @@ def check_normalizer(
         ValueError: there is no normalizer or no sub-check of that name, or one of your own cannot be computed.
     """
     __tracebackhide__ = True
-    subject = Subject(fn, usable(get_normalizer(like)))
-    every = {**NORMALIZER_CHECKS, **(SOFTMAX_CHECKS if subject.like is SOFTMAX else {})}
-    return Checked(run_checks(subject, every, checks), tuple(sorted(subject.refused)))
+    tested = TestedNormalizer(fn, usable(get_normalizer(like)))
+    every = {**NORMALIZER_CHECKS, **(SOFTMAX_CHECKS if tested.like is SOFTMAX else {})}
+    return Checked(run_checks(tested, every, checks), tuple(sorted(tested.refused)))
 
 
 @dataclass(frozen=True)
-class Subject:
+class TestedNormalizer:
     """A normalizer under test, and the one that it ought to be.
 
     Attributes:
@@ -84,54 +84,54 @@ class Subject:
 # --- running the normalizer, and right answers ------------------------------------------------------------------------
 
 
-def forward(subject: Subject, x: Tensor) -> Tensor:
+def forward(tested: TestedNormalizer, x: Tensor) -> Tensor:
     """F(x), by the function under test."""
     example = {"scores": x}
     try:
-        y = subject.function(x)
+        y = tested.function(x)
     except Exception as error:
-        raise Raised(f"the normalizer raises {described(error)}", example, right=right_value(subject, x)) from error
+        raise Raised(f"the normalizer raises {described(error)}", example, right=right_value(tested, x)) from error
     if not isinstance(y, Tensor):
-        raise Mismatch(f"the normalizer gives a {type(y).__name__}, not a tensor", example, y, right_value(subject, x))
+        raise Mismatch(f"the normalizer gives a {type(y).__name__}, not a tensor", example, y, right_value(tested, x))
     if y.dim() == 0 and x.dim() == 2:
         raise Mismatch(
             "one number, not a tensor of the scores' shape: is it a loss? check_loss is for those",
             example,
             y,
-            right_value(subject, x),
+            right_value(tested, x),
         )
     return y
 
 
-def right_value(subject: Subject, x: Tensor) -> Tensor:
+def right_value(tested: TestedNormalizer, x: Tensor) -> Tensor:
     """F(x) in float64, for the scores as they are."""
-    return subject.like.torch(x.detach().cpu().double())
+    return tested.like.torch(x.detach().cpu().double())
 
 
-def value_size(subject: Subject, x: Tensor) -> Tensor:
+def value_size(tested: TestedNormalizer, x: Tensor) -> Tensor:
     """What is rounded in an entry of F(x)."""
-    return soft_size(subject.like, right_value(subject, x))
+    return soft_size(tested.like, right_value(tested, x))
 
 
-def verify_value(subject: Subject, x: Tensor, y: Tensor) -> None:
+def verify_value(tested: TestedNormalizer, x: Tensor, y: Tensor) -> None:
     """Hold the values y at the scores x against the right ones."""
     u, exact = unit_roundoff(x.dtype), x.detach().cpu().double()
-    allowed = 4 * growth(subject.like, exact) * u * value_size(subject, x) + torch.finfo(x.dtype).tiny
-    compare("the value", y, Answer(right_value(subject, x), allowed), {"scores": x})
+    allowed = 4 * growth(tested.like, exact) * u * value_size(tested, x) + torch.finfo(x.dtype).tiny
+    compare("the value", y, Answer(right_value(tested, x), allowed), {"scores": x})
 
 
-def verify_gradient(subject: Subject, x: Tensor, y: Tensor, v: Tensor, relative: Tensor | None = None) -> None:
+def verify_gradient(tested: TestedNormalizer, x: Tensor, y: Tensor, v: Tensor, relative: Tensor | None = None) -> None:
     """Hold the gradient of <y, v> in the scores x against J^T v.
 
     Args:
-        subject: the normalizer under test.
+        tested: the normalizer under test.
         x: the scores, a leaf.
         y: what it gave for them.
         v: the cotangent.
         relative: how far an entry may be off, relative to its size; by default as derived above.
     """
     exact, sent = x.detach().cpu().double(), v.to(x.dtype).double()
-    right = pullback(subject.like, exact, sent)
+    right = pullback(tested.like, exact, sent)
     example = {"scores": x, "cotangent": sent}
     try:
         (found,) = torch.autograd.grad(y, x, here(sent).to(y), allow_unused=True)
@@ -140,10 +140,10 @@ def verify_gradient(subject: Subject, x: Tensor, y: Tensor, v: Tensor, relative:
     if found is None:
         raise Mismatch("no gradient reaches the scores", example, right=right)
     if relative is None:
-        relative = 4 * growth(subject.like, exact) * unit_roundoff(x.dtype)
-    soft, steep, shared = right_value(subject, x), slope(subject.like), torch.zeros_like(exact)
+        relative = 4 * growth(tested.like, exact) * unit_roundoff(x.dtype)
+    soft, steep, shared = right_value(tested, x), slope(tested.like), torch.zeros_like(exact)
     size = sent.abs().clamp_min(right.abs())
-    if subject.like.relative:
+    if tested.like.relative:
         mean = (soft * sent.abs()).sum(-1, keepdim=True)
         residue = sums_to_one(soft) * mean
         size = soft * (sent.abs() + mean) + at_maximum(exact) * residue
@@ -169,53 +169,53 @@ def draw_cotangent(draw: Draw, x: Tensor) -> Tensor:
     return torch.tensor(drawn, dtype=torch.float64, device="cpu").reshape(x.shape)
 
 
-def off_kinks(subject: Subject, x: Tensor) -> None:
+def off_kinks(tested: TestedNormalizer, x: Tensor) -> None:
     """Discard the example if F is not differentiable there."""
-    assume(smooth_at(subject.like, x.double()))
+    assume(smooth_at(tested.like, x.double()))
 
 
-def verify(subject: Subject, x: Tensor, v: Tensor) -> None:
+def verify(tested: TestedNormalizer, x: Tensor, v: Tensor) -> None:
     """Value and gradient."""
     leaf = here(x).requires_grad_()
-    y = forward(subject, leaf)
-    verify_value(subject, leaf, y)
-    verify_gradient(subject, leaf, y, v)
+    y = forward(tested, leaf)
+    verify_value(tested, leaf, y)
+    verify_gradient(tested, leaf, y, v)
 
 
 # --- the sub-checks ---------------------------------------------------------------------------------------------------
 
 
-def check_range(subject: Subject, draw: Draw) -> None:
+def check_range(tested: TestedNormalizer, draw: Draw) -> None:
     """No entry is outside the range of the normalizer, and the rows of SoftMax sum to 1, up to rounding."""
     x = here(draw_scores(draw))
-    y, right = forward(subject, x).detach().cpu().double(), right_value(subject, x)
-    low, high = subject.like.target_range
+    y, right = forward(tested, x).detach().cpu().double(), right_value(tested, x)
+    low, high = tested.like.target_range
     u, exact = unit_roundoff(x.dtype), x.cpu()
-    slack = 4 * growth(subject.like, exact) * u
-    within = (y >= low - slack * value_size(subject, x)) & (y <= high + slack)
+    slack = 4 * growth(tested.like, exact) * u
+    within = (y >= low - slack * value_size(tested, x)) & (y <= high + slack)
     if not (within | (right < low) | (right > high)).all():  # the range of the targets need not be that of F
         raise Mismatch(f"a value is outside [{low}, {high}]", {"scores": x}, y, right)
-    if subject.like is SOFTMAX:
+    if tested.like is SOFTMAX:
         compare("the sum of a row", y.sum(-1), Answer(torch.ones_like(y[:, 0]), slack[:, 0]), {"scores": x})
 
 
-def check_value(subject: Subject, draw: Draw) -> None:
+def check_value(tested: TestedNormalizer, draw: Draw) -> None:
     """The value, on scores without extremes."""
     x = here(draw_scores(draw))
-    verify_value(subject, x, forward(subject, x))
+    verify_value(tested, x, forward(tested, x))
 
 
-def check_jacobian(subject: Subject, draw: Draw) -> None:
+def check_jacobian(tested: TestedNormalizer, draw: Draw) -> None:
     """The gradient of <F(x), v> is J^T v."""
     x = draw_scores(draw)
-    off_kinks(subject, x)
-    verify(subject, x, draw_cotangent(draw, x))
+    off_kinks(tested, x)
+    verify(tested, x, draw_cotangent(draw, x))
 
 
-def check_inputs_unmodified(subject: Subject, draw: Draw) -> None:
+def check_inputs_unmodified(tested: TestedNormalizer, draw: Draw) -> None:
     """Neither pass writes into scores or cotangent; nor does a call that wants no gradient."""
     x = draw_scores(draw)
-    off_kinks(subject, x)
+    off_kinks(tested, x)
     v = draw_cotangent(draw, x)
     leaf, sent = here(x).requires_grad_(), here(v)
     given = leaf * 1  # as a network's output: into a leaf, autograd would forbid to write
@@ -227,9 +227,9 @@ def check_inputs_unmodified(subject: Subject, draw: Draw) -> None:
                 raise Mismatch(f"{name} was written into by {after}", {"scores": x, "cotangent": v}, tensor, values)
 
     with torch.no_grad():
-        forward(subject, given)
+        forward(tested, given)
     unmodified("a call under torch.no_grad()")
-    y = forward(subject, given)
+    y = forward(tested, given)
     unmodified("the forward pass")
     try:
         torch.autograd.grad(y, leaf, sent.to(y.dtype))
@@ -238,25 +238,25 @@ def check_inputs_unmodified(subject: Subject, draw: Draw) -> None:
     unmodified("the backward pass")
 
 
-def check_memory_formats(subject: Subject, draw: Draw) -> None:
+def check_memory_formats(tested: TestedNormalizer, draw: Draw) -> None:
     """Scores and cotangents need not be contiguous."""
     x = draw_scores(draw)
     layout = draw(st.sampled_from(list(LAYOUTS)))
     if layout == "expanded":
         x = x[:1].expand_as(x)
-    off_kinks(subject, x)
+    off_kinks(tested, x)
     v = draw_cotangent(draw, x)
     leaf = LAYOUTS[layout](here(x)).requires_grad_()
     try:
-        y = forward(subject, leaf)
-        verify_value(subject, leaf, y)
-        verify_gradient(subject, leaf, y, v.t().contiguous().t())
+        y = forward(tested, leaf)
+        verify_value(tested, leaf, y)
+        verify_gradient(tested, leaf, y, v.t().contiguous().t())
     except Mismatch as mismatch:
         mismatch.example = {**mismatch.example, "memory format": f"{layout}, strides {leaf.stride()}"}
         raise
 
 
-def check_saturation(subject: Subject, draw: Draw) -> None:
+def check_saturation(tested: TestedNormalizer, draw: Draw) -> None:
     """Value and gradient where scores are saturated, huge or subnormal, in float64 and float32."""
     # Every gap between two classes: the simplest example, so Hypothesis tries it before any other.
     if draw(st.sampled_from(["every gap", "drawn"])) == "every gap":
@@ -267,94 +267,94 @@ def check_saturation(subject: Subject, draw: Draw) -> None:
         v = draw_cotangent(draw, x)
     for dtype in (torch.float64, torch.float32):
         leaf = here(x.to(dtype)).requires_grad_()
-        y = forward(subject, leaf)
-        verify_value(subject, leaf, y)
-        if smooth_at(subject.like, x):
-            verify_gradient(subject, leaf, y, v)
+        y = forward(tested, leaf)
+        verify_value(tested, leaf, y)
+        if smooth_at(tested.like, x):
+            verify_gradient(tested, leaf, y, v)
 
 
-def check_batch_sizes(subject: Subject, draw: Draw) -> None:
+def check_batch_sizes(tested: TestedNormalizer, draw: Draw) -> None:
     """No rows at all, a single one, and a single class."""
     x = draw_scores(draw, rows=(0, 1), classes=(1, 3))
-    off_kinks(subject, x)
-    verify(subject, x, draw_cotangent(draw, x))
+    off_kinks(tested, x)
+    verify(tested, x, draw_cotangent(draw, x))
 
 
-def check_dtypes(subject: Subject, draw: Draw) -> None:
+def check_dtypes(tested: TestedNormalizer, draw: Draw) -> None:
     """Value and gradient in float32, bfloat16 and float16; a half type may be refused by an exception."""
     x = draw_scores(draw)
     v = draw_cotangent(draw, x)
     for dtype in (torch.float32, *HALF_TYPES):
         rounded = x.to(dtype)
-        off_kinks(subject, rounded)
-        verify_in(subject, rounded, v)
+        off_kinks(tested, rounded)
+        verify_in(tested, rounded, v)
 
 
-def check_many_classes(subject: Subject, draw: Draw) -> None:
+def check_many_classes(tested: TestedNormalizer, draw: Draw) -> None:
     """K beyond 1024, 4096 and 65,536, and prime, as for losses; in the half types too."""
     k = draw(st.sampled_from(MANY))
     for dtype in (torch.float64, torch.float32, *HALF_TYPES):
         try:
-            verify_in(subject, many_scores(k).to(dtype), None)
+            verify_in(tested, many_scores(k).to(dtype), None)
         except Mismatch as mismatch:
             if lacks_memory(mismatch.__cause__):
-                subject.refused.add(f"K = {k}")
+                tested.refused.add(f"K = {k}")
                 return
             mismatch.example = {"scores": f"softmax_trick.testing.losses.many_scores({k}).to({dtype})"}
             raise
 
 
-def verify_in(subject: Subject, x: Tensor, v: Tensor | None) -> None:
+def verify_in(tested: TestedNormalizer, x: Tensor, v: Tensor | None) -> None:
     """Value, and unless v is None gradient, in the dtype of the scores."""
     leaf = here(x).requires_grad_()
     try:
-        y = forward(subject, leaf)
+        y = forward(tested, leaf)
     except Raised as error:
         if x.dtype in HALF_TYPES and isinstance(error.__cause__, (RuntimeError, TypeError, ValueError)):
-            subject.refused.add(str(x.dtype).removeprefix("torch."))
+            tested.refused.add(str(x.dtype).removeprefix("torch."))
             return
         raise
     if x.dtype not in HALF_TYPES:
-        verify_value(subject, leaf, y)
+        verify_value(tested, leaf, y)
         if v is not None:
-            verify_gradient(subject, leaf, y, v)
+            verify_gradient(tested, leaf, y, v)
         return
-    u, exact, size = unit_roundoff(x.dtype), x.double(), value_size(subject, x)
+    u, exact, size = unit_roundoff(x.dtype), x.double(), value_size(tested, x)
     try:
-        own = subject.like.torch(x)
+        own = tested.like.torch(x)
     except (RuntimeError, TypeError, ValueError):  # one of the user's own: there is nothing to go by
-        subject.refused.add(str(x.dtype).removeprefix("torch."))
+        tested.refused.add(str(x.dtype).removeprefix("torch."))
         return
-    off = (own.double() - right_value(subject, x)).abs()
+    off = (own.double() - right_value(tested, x)).abs()
     relative = off / size.clamp_min(torch.finfo(x.dtype).tiny)
-    relative = HALF_FACTOR * torch.maximum(relative.amax(), u * exponent(subject.like, exact))
+    relative = HALF_FACTOR * torch.maximum(relative.amax(), u * exponent(tested.like, exact))
     allowed = relative * size + torch.finfo(x.dtype).tiny
-    compare("the value", y, Answer(right_value(subject, x), allowed), {"scores": x})
+    compare("the value", y, Answer(right_value(tested, x), allowed), {"scores": x})
     if v is not None:
-        verify_gradient(subject, leaf, y, v, relative)
+        verify_gradient(tested, leaf, y, v, relative)
 
 
-def check_shift_invariance(subject: Subject, draw: Draw) -> None:
+def check_shift_invariance(tested: TestedNormalizer, draw: Draw) -> None:
     """SoftMax(x + c) = SoftMax(x). Scores and c are integers, so that x + c is exact."""
     x = draw_scores(draw, ("tied",)).round()
     c = draw(st.sampled_from([1.0, -1.0, 100.0, -100.0, 1000.0, -1000.0, 1e6, -1e6]))
     shifted = here(x + c)
-    y = forward(subject, shifted)
-    allowed = 4 * growth(subject.like, x + c) * unit_roundoff(x.dtype) * right_value(subject, x)
-    compare("the value at shifted scores", y, Answer(right_value(subject, x), allowed), {"scores": x, "shift": c})
+    y = forward(tested, shifted)
+    allowed = 4 * growth(tested.like, x + c) * unit_roundoff(x.dtype) * right_value(tested, x)
+    compare("the value at shifted scores", y, Answer(right_value(tested, x), allowed), {"scores": x, "shift": c})
 
 
-def check_masks(subject: Subject, draw: Draw) -> None:
+def check_masks(tested: TestedNormalizer, draw: Draw) -> None:
     """A class of score -inf gets 0, and a gradient of 0; the others are normalised among themselves."""
     x = draw_scores(draw, ("masked",))
     v = draw_cotangent(draw, x)
-    verify(subject, x, v)
-    y = forward(subject, here(x)).detach().cpu().double()
+    verify(tested, x, v)
+    y = forward(tested, here(x)).detach().cpu().double()
     if (y[x.isinf()] != 0).any():
-        raise Mismatch("a masked class does not get 0", {"scores": x}, y, right_value(subject, x))
+        raise Mismatch("a masked class does not get 0", {"scores": x}, y, right_value(tested, x))
 
 
-NORMALIZER_CHECKS: Mapping[str, Callable[[Subject, Draw], None]] = {
+NORMALIZER_CHECKS: Mapping[str, Callable[[TestedNormalizer, Draw], None]] = {
     "range": check_range,
     "value": check_value,
     "Jacobian": check_jacobian,
@@ -365,7 +365,7 @@ NORMALIZER_CHECKS: Mapping[str, Callable[[Subject, Draw], None]] = {
     "dtypes": check_dtypes,
     "many classes": check_many_classes,
 }
-SOFTMAX_CHECKS: Mapping[str, Callable[[Subject, Draw], None]] = {
+SOFTMAX_CHECKS: Mapping[str, Callable[[TestedNormalizer, Draw], None]] = {
     "shift invariance": check_shift_invariance,
     "masks": check_masks,
 }

@@ -15,7 +15,7 @@ from torch import Tensor
 from softmax_trick.system.shown import Shown
 
 Example = TypeVar("Example")
-Subject = TypeVar("Subject")
+Tested = TypeVar("Tested")
 
 EXAMPLES = 60
 """How many examples a sub-check tries at most."""
@@ -92,7 +92,7 @@ class Mismatch(Exception):
 
 
 def run_checks(
-    subject: Subject, checks: Mapping[str, Callable[[Subject, Draw], None]], names: Iterable[str] | None
+    tested: Tested, checks: Mapping[str, Callable[[Tested, Draw], None]], names: Iterable[str] | None
 ) -> tuple[str, ...]:
     """Run these sub-checks in their order, all if names is None, and return the names of those run.
 
@@ -107,7 +107,7 @@ def run_checks(
     torch.set_num_threads(1)
     try:
         for name in chosen:
-            if (failure := _failure(name, subject, checks[name])) is not None:
+            if (failure := _failure(name, tested, checks[name])) is not None:
                 raise failure
     finally:
         torch.set_num_threads(threads)
@@ -122,13 +122,13 @@ def _chosen(names: Iterable[str], checks: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in checks if name in names)
 
 
-def _failure(name: str, subject: Subject, check: Callable[[Subject, Draw], None]) -> CheckFailed | None:
+def _failure(name: str, tested: Tested, check: Callable[[Tested, Draw], None]) -> CheckFailed | None:
     """What a sub-check finds on the smallest example; None if it finds nothing."""
 
     @_SETTINGS
     @given(st.data())
     def test(data: st.DataObject) -> None:
-        check(subject, data.draw)
+        check(tested, data.draw)
 
     flaky = ""
     try:
