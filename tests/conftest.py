@@ -1,5 +1,6 @@
 """What several test modules share."""
 
+import importlib.util
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +21,11 @@ from softmax_trick.training.data import DataSet, Split
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Where the package is installed and not editable, processes must not import the folder of its source, which has no
 # proofs inside.
+if importlib.util.find_spec("softmax_trick.proofs") is None:
+    raise pytest.UsageError(
+        f"`python -m pytest` takes softmax_trick from {Path(softmax_trick.__file__).parent}, where its proofs are not: "
+        "run `pytest`, or install with `pip install -e .`"
+    )
 if Path(softmax_trick.__file__).parents[1] != Path(__file__).parents[1]:
     os.environ["PYTHONSAFEPATH"] = "1"
 # The evidence that tests keep is theirs, and of this session; the workers of pytest-xdist share it.

@@ -14,7 +14,15 @@ from softmax_trick.language.grammar import parse
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "softmax_trick/certification/certificate.schema.json").read_text())
 
-# The formula, its declarations, what holds (+), what fails (-), and extras; written from the mathematics.
+IMPLIED = {  # what is decided where one of these is
+    "generalised_softmax": ("unity", "positive", "softmax_type", "trick", "bounded", "lipschitz"),
+    "trick": ("softmax_type",),
+    "softmax_type": ("differentiable",),
+    "convex": ("implicit_loss", "symmetric_jacobian"),
+    "differentiable": ("defined",),
+}
+
+# The formula, its declarations, what holds (+), fails (-) or has no short answer (?), and extras; from the mathematics.
 TRUTHS = [
     (
         "softmax(x)",
@@ -50,6 +58,24 @@ TRUTHS = [
         "-unity -softmax_type -trick +implicit_loss +convex +order_preserving",
         {"lipschitz": {"bound": "1/4"}},
     ),
+    # entry by entry: what one entry has, all have
+    (
+        "exp(x)/(1 + exp(x))",
+        "",
+        "+positive +implicit_loss +convex +order_preserving +bounded +lipschitz",
+        {"bounded": {"range": [["0", "1"]]}, "lipschitz": {"bound": "1/4"}},
+    ),
+    (
+        "minimum(maximum(x, 0), 1)",
+        "",
+        "+defined -differentiable +symmetric_jacobian +convex +order_preserving +bounded +lipschitz",
+        {"implicit_loss": {"potential": "sum(where(x <= 0, 0, where(x <= 1, x**2/2, x - 1/2)))"}},
+    ),
+    ("x/(1 + abs(x))", "", "+differentiable +implicit_loss +bounded", {"bounded": {"range": [["-1", "1"]]}}),
+    ("sign(x)", "", "+defined -differentiable -implicit_loss +order_preserving +bounded -lipschitz", {}),
+    # entry by entry, but not the same at every size: the constants at K = 1 are not those of all
+    ("K*tanh(x)", "", "?bounded ?lipschitz +implicit_loss", {"lipschitz": {"bound": None}}),
+    ("tanh(x)/K", "", "+bounded ?lipschitz +order_preserving", {"bounded": {"range": None}}),
     ("relu(x)/sum(relu(x))", "", "-defined -unity -trick", {}),
     ("x/norm(x)", "", "-defined", {}),
 ]
@@ -60,11 +86,16 @@ def test_formulas_of_known_truth(formula, let, truth, extras):
     expression = parse(formula, f"x: K; {let}")
     found = certify_formula(expression, next(one for one in expression.variables if one.name == "x"), 60)
     for one in truth.split():
-        assert getattr(found, one[1:]).holds is (one[0] == "+"), one
+        assert getattr(found, one[1:]).holds is {"+": True, "-": False, "?": None}[one[0]], one
     for name, values in extras.items():
         assert {key: getattr(found, name).extras[key] for key in values} == values
     for one in found.properties().values():
         assert one.holds is not False or one.witness or one.reason
+    for property_, others in IMPLIED.items():
+        if getattr(found, property_).holds:
+            assert all(getattr(found, other).holds for other in others), property_
+    ends = [end for pair in found.bounded.extras.get("range") or [[None]] for end in pair]
+    assert found.bounded.holds or not {None, "-oo", "oo"}.isdisjoint(ends)
     jsonschema.validate(found.as_json(), SCHEMA)
 
 

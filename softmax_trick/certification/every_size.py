@@ -6,6 +6,7 @@ engine for given components; what neither decides is undecided. Dilation, reloca
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -24,6 +25,8 @@ from softmax_trick.language.expression import (
     Call,
     Definition,
     Expression,
+    Number,
+    Size,
     Spread,
     Variable,
     as_expression,
@@ -46,6 +49,10 @@ SMALL = (2, 3, 1)  # the K at which what fails is looked for
 SHARE = 6  # of the time limit for each of them
 ZERO, ONE = as_expression(0), as_expression(1)
 NOTHING: dict[str, Any] = {"dilation": None, "relocation": None, "slack": None, "support": None}
+# What holds at every K, where every component is one function of its own score, if it does at this K: the Jacobian is
+# diagonal, the potential a sum over the entries, each bound that of an entry; the order is a matter of two scores.
+OF_EACH = dict.fromkeys(("defined", "differentiable", "positive", "symmetric_jacobian", "implicit_loss"), 1)
+OF_EACH |= {"convex": 1, "bounded": 1, "lipschitz": 1, "order_preserving": 2}
 
 
 def certify_formula(formula: Expression, x: Variable, time_limit: float = 60.0) -> Certificate:
@@ -100,6 +107,8 @@ class _Formula:
             found = prove()
         except (Undefined, TooLarge, RecursionError) as error:
             found = Property(None, reason=str(error))
+        if found.holds is None and name in OF_EACH:
+            found = self._of_each(name) or found
         return found if found.holds is not None else self._refuted(name, found)
 
     def _proofs(self) -> Iterator[tuple[str, Callable[[], Property]]]:
@@ -198,16 +207,27 @@ class _Formula:
         symmetric = _property(decide_conservative(self.formula, self.x))
         extras: dict[str, Any] = {"potential": None, "expression": None, "entry": None}
         if not symmetric.holds:
+            symmetric = self._of_each("implicit_loss") or symmetric
+        if not symmetric.holds:
             return replace(symmetric, extras=extras)
         taken = [one.name for one in self.formula.variables]
         targets = next(name for name in ("t", "targets", "the_targets") if name not in taken)
+        if (potential := self._potential()) is not None:
+            extras |= {"potential": potential, "expression": f"{potential} - dot({self.x.name}, {targets})"}
+        return replace(symmetric, extras=extras)
+
+    def _potential(self) -> str | None:
+        """A function with F as its gradient, if one is found."""
         for potential in self._potentials():
             if decide(gradient(potential, self.x), self.formula).verdict == "proved":
                 short = form_of(potential, until=self.until).form
-                text = to_text(potential if short is None else short)
-                extras |= {"potential": text, "expression": f"{text} - dot({self.x.name}, {targets})"}
-                break
-        return replace(symmetric, extras=extras)
+                return to_text(potential if short is None else short)
+        alone = self._of_each("implicit_loss")
+        if alone is None or alone.extras["potential"] is None:
+            return None
+        x = self.x.name
+        of_entries = re.sub(rf"\b{x}1\b", x, alone.extras["potential"])
+        return f"sum({of_entries})"
 
     def _potentials(self) -> Iterator[Expression]:
         """Functions that may have F as their gradient."""
@@ -227,7 +247,7 @@ class _Formula:
         yield from (total(softplus(x)), total(log(cosh(x))), total(x**2) / 2, total(relu(x) ** 2) / 2, total(exp(x)))
 
     def _order_preserving(self) -> Property:
-        if self._of_one_function() is not None:
+        if _is_entrywise(self.formula, self.x):
             slope = form_of(diagonal(self.jacobian), until=self.until).form
             if slope is not None and range_of(slope).nonnegative:
                 return Property(True, "general", reason="every component is one function that does not fall")
@@ -238,13 +258,11 @@ class _Formula:
 
     def _bounded(self) -> Property:
         between = range_of(self.formula)
-        extras: dict[str, Any] = {"range": None}
+        alone = self._of_each("bounded")
+        extras: dict[str, Any] = {"range": None if alone is None else alone.extras["range"]}
         if self._is_shrunk_softmax():
             because = "of softmax type, with positive entries and a slack that is not negative"
             return Property(True, "general", reason=because, extras={**extras, "bound": [["0", "1"]]})
-        alone = self._of_one_function()
-        if alone is not None and alone.bounded.holds:
-            extras["range"] = alone.bounded.extras.get("range")
         if between.low is None or between.high is None:
             return Property(None, reason="no bound was found", extras=extras)
         extras["bound"] = [[str(between.low), str(between.high)]]
@@ -252,9 +270,6 @@ class _Formula:
 
     def _lipschitz(self) -> Property:
         extras: dict[str, Any] = {"bound": None, "exact": None}
-        alone = self._of_one_function()
-        if alone is not None and alone.lipschitz.holds:
-            return replace(alone.lipschitz, reason="every component is one function of its score, that of K = 1")
         if self.dilation is None or not self._is_shrunk_softmax():
             return Property(None, reason="no constant was found", extras=extras)
         size = self.dilation
@@ -270,10 +285,14 @@ class _Formula:
         found = self.dilation is not None and self.slack is not None and range_of(self.slack).nonnegative
         return found and bool(self._positive().holds)
 
-    def _of_one_function(self) -> Certificate | None:
-        """The certificate at K = 1, if every component is the same function of its own score."""
-        alike = not any(one.axes for one in self.formula.variables if one != self.x)
-        return self._certified_at(1) if alike and self._jacobian_is_diagonal() else None
+    def _of_each(self, name: str) -> Property | None:
+        """The property if every component is one function of its own score, the same at every size, and has it."""
+        alike = _is_entrywise(self.formula, self.x) and not any(isinstance(one, Size) for one in self.formula.parts())
+        given = self._certified_at(OF_EACH[name]) if alike else None
+        found: Property | None = getattr(given, name, None)
+        if found is None or not found.holds:
+            return None
+        return replace(found, reason=f"every component is one function of its score, decided at K = {OF_EACH[name]}")
 
     def _jacobian_is_diagonal(self) -> bool:
         (axis,) = self.x.axes
@@ -307,6 +326,14 @@ class _Formula:
 def _certificate(found: Mapping[str, Property]) -> Certificate:
     properties: dict[str, Any] = {name: found[name] for name in PROPERTIES}
     return Certificate(k=None, **properties)
+
+
+def _is_entrywise(formula: Expression, x: Variable) -> bool:
+    """Whether every entry is one function of that of x, of scalars and of sizes."""
+    entries = Number | Size | Apply | Spread | Definition
+    return all(
+        isinstance(one, entries) or one == x or (isinstance(one, Variable) and not one.axes) for one in formula.parts()
+    )
 
 
 def _unfolded(node: Expression) -> Expression:
