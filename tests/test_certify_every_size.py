@@ -5,8 +5,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import sympy as sp
 
+from softmax_trick.certification.certificate import PROPERTIES, Property
 from softmax_trick.certification.every_size import certify_formula
+from softmax_trick.certification.exponential import limit_at_infinity
+from softmax_trick.certification.implied import with_implied
+from softmax_trick.certification.unknown import Unknown
 from softmax_trick.cli import main
 from softmax_trick.derivation.forms import form_of
 from softmax_trick.language.expression import AxesError, LanguageError
@@ -97,6 +102,37 @@ def test_formulas_of_known_truth(formula, let, truth, extras):
     ends = [end for pair in found.bounded.extras.get("range") or [[None]] for end in pair]
     assert found.bounded.holds or not {None, "-oo", "oo"}.isdisjoint(ends)
     jsonschema.validate(found.as_json(), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("premises", "name", "holds"),
+    [
+        ("+unity +positive", "bounded", True),
+        ("+differentiable +symmetric_jacobian", "implicit_loss", True),
+        ("+convex", "symmetric_jacobian", True),
+        ("-symmetric_jacobian", "implicit_loss", False),
+        ("-differentiable", "generalised_softmax", False),
+        ("-softmax_type", "trick", False),
+        ("-unity", "generalised_softmax", False),
+        ("-positive", "generalised_softmax", False),
+        ("+unity", "bounded", None),
+        ("-convex", "implicit_loss", None),
+    ],
+)
+def test_what_follows_is_not_undecided(premises, name, holds):
+    found = {one: Property(None, reason="the time limit was reached") for one in PROPERTIES}
+    found |= {one[1:]: Property(one[0] == "+", "exact") for one in premises.split()}
+    known = with_implied(found, 2)
+    assert (known[name].holds, known[name].rung) == (holds, None if holds is None else "exact")
+    assert all(known[one[1:]] is found[one[1:]] for one in premises.split())
+    assert with_implied(found | {name: Property(not holds, "general")}, 2)[name].holds is (not holds)
+
+
+def test_a_function_that_is_zero_has_no_greatest_term():
+    """SymPy left a 0 unseen: softmax(sum(x)*x) at K = 2 along (s, -s)."""
+    x = sp.Symbol("x", real=True)
+    with pytest.raises(Unknown):
+        limit_at_infinity(sp.exp(x) - sp.exp(x, evaluate=False), x, x, 1)
 
 
 def test_a_wrong_form_of_the_dilation_is_not_believed(monkeypatch):

@@ -14,6 +14,7 @@ from typing import Any
 
 from softmax_trick.certification.certificate import PROPERTIES, Certificate, Property
 from softmax_trick.certification.given_size import certify_components
+from softmax_trick.certification.implied import with_implied
 from softmax_trick.certification.normalizer import Normalizer, check
 from softmax_trick.deciding.decision import Decision, decide, where_defined
 from softmax_trick.deciding.points import Witness
@@ -227,7 +228,7 @@ class _Formula:
             return None
         x = self.x.name
         of_entries = re.sub(rf"\b{x}1\b", x, alone.extras["potential"])
-        return f"sum({of_entries})"
+        return "0" if of_entries == "0" else f"sum({of_entries})"
 
     def _potentials(self) -> Iterator[Expression]:
         """Functions that may have F as their gradient."""
@@ -324,7 +325,7 @@ class _Formula:
 
 
 def _certificate(found: Mapping[str, Property]) -> Certificate:
-    properties: dict[str, Any] = {name: found[name] for name in PROPERTIES}
+    properties: dict[str, Any] = with_implied({name: found[name] for name in PROPERTIES}, None)
     return Certificate(k=None, **properties)
 
 

@@ -159,6 +159,8 @@ def limit_at_infinity(numerator: sp.Expr, denominator: sp.Expr, x: sp.Symbol, si
 
 def _greatest(terms: Terms, side: int) -> tuple[sp.Poly, sp.Poly]:
     """The exponent and the coefficient, in side * x, of the term that outweighs the others far out."""
+    if not terms:
+        raise Unknown("it is 0 everywhere")
     turned = [(_turned(q, side), _turned(p, side)) for q, p in terms]
     greatest = turned[0]
     for one in turned[1:]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from softmax_trick.certification.certificate import PROPERTIES, Certificate, Property
+from softmax_trick.certification.implied import with_implied
 from softmax_trick.system.limited import Trouble, each_within
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def certify_components(
             missing = Property(None, reason=decided.reason)
         else:
             name, found[name] = decided
-    properties = {name: found.get(name, missing) for name in PROPERTIES}
+    properties = with_implied({name: found.get(name, missing) for name in PROPERTIES}, len(components))
     return Certificate(k=len(components), notes=_notes(components, scores), **properties)
 
 
