@@ -49,7 +49,7 @@ def certify_components(
             missing = Property(None, reason=decided.reason)
         else:
             name, found[name] = decided
-    properties = with_implied({name: found.get(name, missing) for name in PROPERTIES}, len(components))
+    properties: dict[str, Any] = with_implied({name: found.get(name, missing) for name in PROPERTIES}, len(components))
     return Certificate(k=len(components), notes=_notes(components, scores), **properties)
 
 
