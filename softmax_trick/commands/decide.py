@@ -180,7 +180,7 @@ def within(time_limit: float, statement: Statement, putting: str = "", let: str 
 
 def _decided(statement: Statement, putting: str, let: str) -> Decision | ValueError:
     from softmax_trick.language.expression import LanguageError
-    from softmax_trick.statements.obligations import Putting
+    from softmax_trick.statements.putting import Putting
     from softmax_trick.statements.statement import decide_statement
 
     try:

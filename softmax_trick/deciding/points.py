@@ -33,7 +33,8 @@ from softmax_trick.language.expression import (
 from softmax_trick.readings.enclosure import PRECISION, PRECISIONS, Enclosure
 from softmax_trick.readings.pointwise import Point, Positions, Unclear, Undefined
 
-Relation = Literal["==", "<=", "<"]
+Relation = Literal["==", "<=", "<", "!="]
+Fulfils = Callable[[Point, Positions | None], bool]
 Entries = dict[tuple[str, Positions], Any]  # the value of each entry of each variable
 
 MOST_ENTRIES = 48  # so many entries of a tensor are compared at a point; of more, some that lie spread
@@ -65,8 +66,9 @@ FINER: dict[str, tuple[Fraction, ...]] = {
     "unit": tuple(Fraction(n, 16) for n in range(1, 16)),
 }
 TRIES = 150  # points like any other where conditions have to be fulfilled
-MOST_ASKED = 100  # points at which conditions are evaluated exactly
+MOST_ASKED = 200  # points at which conditions are evaluated exactly
 SIMPLE = range(-10, 0)  # points with entries of SIMPLEST: all the same one, or any
+MORE_SIMPLE = range(-110, -10)  # and so many where conditions have to be fulfilled
 LARGE = 10**6  # a number that no piece ends at
 SCALES = (Fraction(1), Fraction(10), Fraction(1, 8))  # where a formula has no value, or one piece only, others may tell
 
@@ -148,7 +150,7 @@ def compare(
 def witness_where(
     left: Expression,
     right: Expression,
-    fulfils: Callable[[Point], bool],
+    fulfils: Fulfils,
     others: Iterable[Variable] = (),
     sizes: Mapping[str, int] | None = None,
     relation: str = "==",
@@ -158,21 +160,22 @@ def witness_where(
     Args:
         left: the left side.
         right: the right side, with axes of the same sizes.
-        fulfils: the condition, of a point with the free indices of both sides.
+        fulfils: the condition, of a point with the free indices of both sides; and of the entry at which the sides
+            have to be equal, exactly, or None if Arb saw that the statement is false there.
         others: variables besides those of the sides, on which the condition depends.
         sizes: the sizes that are given; all others vary.
-        relation: what is said of the two sides: "==", "<=" or "<".
+        relation: what is said of the two sides: "==", "<=", "<" or "!=".
     """
     statement = _Statement(left, right, dict(sizes or {}), relation, others)  # type: ignore[arg-type]
     choices = list(statement.choices_of_sizes())
     left_over = MOST_ASKED
 
-    def asked(point: Point) -> bool:
+    def asked(point: Point, equal_at: Positions | None) -> bool:
         nonlocal left_over
         left_over -= 1
-        return fulfils(point)
+        return fulfils(point, equal_at)
 
-    for number in (*SIMPLE, *range(TRIES // len(choices))):
+    for number in (*SIMPLE, *range(TRIES // len(choices)), *MORE_SIMPLE):
         for chosen in choices:
             entries = statement.generic(chosen, number, SCALES[0])
             found = statement.false_where(chosen, entries, asked)
@@ -238,7 +241,7 @@ class _Statement:
         chance = Random(number)
 
         def draw(kind: Kind) -> Fraction:
-            if number in SIMPLE:
+            if number < 0:
                 simplest = SIMPLEST[kind]
                 return simplest[number] if number >= -len(simplest) else chance.choice(simplest)
             return chance.choice((FINER if number else GENERIC)[kind]) * (1 if kind == "unit" else scale)
@@ -270,27 +273,29 @@ class _Statement:
         self.computed += sum(enclosure.computed for enclosure in enclosures)
         return found, defined
 
-    def false_where(
-        self, sizes: Mapping[str, int], entries: Entries, fulfils: Callable[[Point], bool]
-    ) -> _Place | None:
+    def false_where(self, sizes: Mapping[str, int], entries: Entries, fulfils: Fulfils) -> _Place | None:
         """Where the statement is false at a point, free indices included, that fulfils a condition."""
         enclosure = Enclosure(self.point(sizes, entries))
         for position in self._positions(sizes):
             indices = {index.name: k for index, k in zip(self._free, position, strict=False)}
             try:
-                place = self._differs(enclosure, position)
+                place = self._differs(enclosure, position, may_touch=self._relation in ("<", "!="))
             except Undefined:
                 continue
-            if place is not None and fulfils(_point(self._variables, sizes, entries, indices)):
-                return place
+            if place is not None:
+                equal_at = position[len(self._free) :] if place.left.overlaps(place.right) else None
+                if fulfils(_point(self._variables, sizes, entries, indices), equal_at):
+                    return place
         return None
 
     def _positions(self, sizes: Mapping[str, int]) -> Iterator[Positions]:
         axes = max((side.axes for side in self._sides), key=len)
         return _spread([range(1, sizes[size_of(axis)] + 1) for axis in axes], MOST_ENTRIES)
 
-    def _differs(self, enclosure: Enclosure, position: Positions) -> _Place | None:
+    def _differs(self, enclosure: Enclosure, position: Positions, may_touch: bool = False) -> _Place | None:
         left, right = (enclosure.entry(side, position[: len(side.axes)]) for side in self._sides)
+        if may_touch and left.overlaps(right):
+            return _Place(position, left, right)
         match self._relation:
             case "==":
                 false = not left.overlaps(right)
@@ -298,6 +303,8 @@ class _Statement:
                 false = left > right
             case "<":
                 false = left >= right
+            case "!=":
+                false = False
         return _Place(position, left, right) if false else None
 
     # --- the smallest witness ---

@@ -31,7 +31,9 @@ from softmax_trick.language.expression import (
     size_of,
 )
 
-RELATIONS = ("==", "!=", "<", "<=", ">", ">=")
+OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+RELATIONS = tuple(OPPOSITE)
 PREDICATES = {"psd": 1, "conservative": 2}  # statements about one formula, and how many arguments they take
 
 

@@ -98,8 +98,8 @@ def _decision(formula: Formula) -> Decision:
 
 def _decision_on_words(formula: Formula) -> Decision:
     """The decision on a statement with words: its conditions are hypotheses."""
-    from softmax_trick.statements.obligations import Putting
     from softmax_trick.statements.proposition import decide_proposition
+    from softmax_trick.statements.putting import Putting
 
     try:
         return decide_proposition(formula.whole, Putting.of(formula.putting, formula.let), formula.statement.sizes)

@@ -44,7 +44,8 @@ from softmax_trick.language.text import declarations, statement_to_text
 
 if TYPE_CHECKING:
     from softmax_trick.readings.pointwise import Point
-    from softmax_trick.statements.obligations import Obligation, Putting
+    from softmax_trick.statements.obligations import Obligation
+    from softmax_trick.statements.putting import Putting
 
 _FEWEST = re.compile(r"\s*K\s*>=\s*(\d+)\s*")
 _DIFFERENT = re.compile(r"\s*(\w+)\s*!=\s*(\w+)\s*")
@@ -94,8 +95,9 @@ class Formula:
         """
         if not self.has_words:
             return (self,)
-        from softmax_trick.statements.obligations import Putting, obligations, with_functions
+        from softmax_trick.statements.obligations import obligations
         from softmax_trick.statements.proposition import roles_of, where_not_defined
+        from softmax_trick.statements.putting import Putting, with_functions
 
         try:
             putting = Putting.of(self.putting, self.let)
@@ -179,7 +181,7 @@ class Formula:
     @property
     def premise_with_functions(self) -> tuple[Proposition, Putting] | None:
         """What an implication supposes, with the functions put in, and what is put in for names; else None."""
-        from softmax_trick.statements.obligations import Putting, with_functions
+        from softmax_trick.statements.putting import Putting, with_functions
 
         putting = Putting.of(self.putting, self.let)
         match with_functions(self.whole, putting):

@@ -14,12 +14,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from fractions import Fraction
 from itertools import islice, product
-from typing import Any
+from math import ceil, floor
 
+from softmax_trick.deciding.consequences import follows
 from softmax_trick.deciding.decision import Decision, decide_where, scope_of_all, where_defined
-from softmax_trick.deciding.points import Witness, least_sizes, witness_where
+from softmax_trick.deciding.entries import bounds_of_sizes, least_sizes_said
+from softmax_trick.deciding.points import SIMPLEST, compare, least_sizes
 from softmax_trick.deciding.relations import decide_conservative, decide_order, decide_psd
 from softmax_trick.language.expression import Delta, Expression, LanguageError, Number, Variable, entrywise, size_of
 from softmax_trick.language.proposition import (
@@ -37,12 +38,19 @@ from softmax_trick.language.proposition import (
     name_of,
     variables_in,
 )
-from softmax_trick.readings.pointwise import Point, any_value
+from softmax_trick.language.substitution import substituted
+from softmax_trick.language.text import to_text
 from softmax_trick.statements.conditions import said_by
-from softmax_trick.statements.obligations import Obligation, Putting, Stuck, obligations, with_functions
+from softmax_trick.statements.counterexamples import elsewhere, is_fulfilled, whole
+from softmax_trick.statements.equations import sizes_in_words, unsolvable
+from softmax_trick.statements.obligations import Obligation, obligations
+from softmax_trick.statements.putting import Putting, with_functions
+from softmax_trick.statements.solving import Stuck
+from softmax_trick.statements.witnesses import choices
 
 SIZES_OF_COUNTEREXAMPLES = (2, 3)
-MOST_POINTS = 200  # at which equations for what is said to exist are written down
+MOST_SIZES = 5  # of which each is looked at, where hypotheses leave so few
+MOST_NUMBERS = 16  # that are put in for what is free, where something is said to exist
 
 
 def decide_proposition(
@@ -118,7 +126,9 @@ class _Decided:
         if said not in self._known:
             found = self._by_obligations(said)
             if found.verdict == "undecided":
-                found = self._refuted(said) or self._opposite(said) or found
+                found = self._refuted(said) or self._by_witnesses(said) or self._opposite(said) or found
+            if found.verdict == "undecided" and any(isinstance(one, Exists) for one in said.nodes()):
+                found = self._at_numbers(said) or found
             self._known[said] = found
         return self._known[said]
 
@@ -145,6 +155,18 @@ class _Decided:
             steps=tuple(step for found in decisions for step in found.steps),
             put=tuple(dict.fromkeys(words for one in asked for words in one.put)),
         )
+
+    def _by_witnesses(self, said: Proposition) -> Decision | None:
+        """A proof with something that is found for what is said to exist."""
+        for names in choices(said, frozenset(self._putting.names)):
+            putting = replace(self._putting, names={**self._putting.names, **names})
+            try:
+                found = _Decided(putting, self._sizes)._by_obligations(said)
+            except LanguageError:  # 1/0, or the root of a vector that is not spread
+                continue
+            if found.verdict == "proved":
+                return found
+        return None
 
     def _opposite(self, said: Proposition) -> Decision | None:
         """That something does not hold, of which nothing is free and no size is open: it is refuted."""
@@ -190,12 +212,26 @@ class _Decided:
         if _has_images(said):
             return None
         none = self._by_obligations(Not(said))
+        none = none if none.verdict == "proved" else self._by_witnesses(Not(said)) or none
         if none.verdict == "proved" and not none.conditions:
-            shown = " and ".join(_short(one.says) for one in obligations(Not(said), self._putting))
             names = ", ".join(map(name_of, said.binds))
-            reason = f"no {names} fits, for every value: {shown}"
+            reason = f"no {names} fits, for every value: {_short(Not(said.body))}"
             return Decision("refuted", "", reason=reason, steps=none.steps, put=none.put)
         return self._by_equations(said)
+
+    def _at_numbers(self, said: Proposition) -> Decision | None:
+        """That it does not hold for some small numbers."""
+        while isinstance(said, ForAll) and not _has_images(said):
+            said = said.body
+        scalars = sorted({one for side in said.expressions for one in variables_in(side)}, key=lambda one: one.name)
+        scalars = [one for one in scalars if one.name in said.free and not one.axes and one.kind in SIMPLEST]
+        for numbers in islice(product(*(SIMPLEST[one.kind][:4] for one in scalars)), MOST_NUMBERS if scalars else 0):
+            put = {one.name: Number(number) for one, number in zip(scalars, numbers, strict=True)}
+            found = self.of(said.changed(lambda side, put=put: substituted(side, put)))  # type: ignore[misc]
+            if found.verdict == "refuted":
+                where = ", ".join(f"{name} = {to_text(value)}" for name, value in put.items())
+                return replace(found, witness=None, reason=f"at {where}: {found.reason or f'{_short(said)} is false'}")
+        return None
 
     def _by_equations(self, said: Exists) -> Decision | None:
         """Equations at some points, linear in what is said to exist, that have no solution."""
@@ -208,17 +244,19 @@ class _Decided:
             return None
         equations = [one for one in asked if one.says.relation == "==" and not one.weaker]
         others = {one for asked_ in equations for one in _variables(asked_)} - set(unknown)
-        if any(one.name in said.free for one in others) or any(_free_indices(one.says) for one in equations):
+        if any(one.name in said.free for one in others) or any(
+            side.free for one in equations for side in one.says.sides
+        ):
             return None  # the points would have to agree on what is free
         for size in SIZES_OF_COUNTEREXAMPLES:
             axes = {size_of(axis) for one in (*others, *unknown) for axis in (*one.axes, *filter(None, [one.along]))}
             sizes = dict.fromkeys(axes | {"K"}, size) | dict(self._sizes)
-            found = _unsolvable(equations, unknown, others, sizes)
+            found = unsolvable(equations, unknown, others, sizes)
             if found:
                 names = ", ".join(one.name for one in unknown)
                 where = "; ".join(found)
                 return Decision(
-                    "refuted", "", reason=f"no {names} fits, at {_sizes(sizes)}: it would have to be {where}"
+                    "refuted", "", reason=f"no {names} fits, at {sizes_in_words(sizes)}: it would have to be {where}"
                 )
         return None
 
@@ -248,11 +286,18 @@ def decide_obligation(one: Obligation, sizes: Mapping[str, int]) -> Decision:
     """
     if one.says in one.conditions:
         return Decision("proved", "", steps=("it is one of the hypotheses",))
+    bounded = _few_sizes(one, sizes)
+    if bounded is not None:
+        return _in_all_cases([decide_obligation(one, {**sizes, **given}) for given in bounded])
     says = _of_different_indices(one)
     try:
         found = _decided_relation(says, sizes)
     except LanguageError as error:
         return _undecided(str(error))
+    if found.verdict != "proved" and not (found.witness and is_fulfilled(one.conditions, found.witness)):
+        steps = follows(says, one.conditions, sizes)
+        if steps and _is_somewhere_defined(says, found, sizes):
+            found = Decision("proved", "", where_defined(*says.sides), steps=tuple(steps))
     if found.verdict == "proved":
         open_ones = where_not_defined(one)
         if open_ones:
@@ -262,13 +307,50 @@ def decide_obligation(one: Obligation, sizes: Mapping[str, int]) -> Decision:
         granted = where_defined(*(1 / factor for factor in one.granted))
         left = (text for text in found.conditions if text not in granted and not said_by(text, one.conditions))
         return replace(found, conditions=tuple(left))
-    if found.witness is None:
+    if found.witness is None and says.relation != "!=":
         return found
-    if _fulfilled(one.conditions, found.witness):
-        return _whole(one, found)
+    if found.witness is not None and is_fulfilled(one.conditions, found.witness):
+        return whole(one, found)
     if one.weaker:  # then no counterexample says anything
         return _undecided(f"it does not hold without its hypotheses; {one.weaker}")
-    return _elsewhere(one, says, sizes)
+    other = elsewhere(one, says, sizes)
+    if other is not None:
+        return other
+    if found.witness is None:
+        return found if found.verdict == "undecided" or not one.conditions else _undecided(found.reason)
+    conditions = " and ".join(map(repr, one.conditions))
+    return _undecided(f"it is false somewhere, and no point was found at which it is where {conditions}")
+
+
+def _few_sizes(one: Obligation, sizes: Mapping[str, int]) -> list[dict[str, int]] | None:
+    """The values of a size of which hypotheses leave a few only: K <= 2, K == 3; None if there is no such size."""
+    asked = least_sizes(*(side for said in (one.says, *one.conditions) for side in said.sides))
+    said = least_sizes_said(one.conditions)
+    for condition in one.conditions:
+        for relation, name, value in bounds_of_sizes(condition):
+            if name not in sizes and relation in ("<", "<=", "=="):
+                least = max(asked.get(name, 1), said.get(name, 1))
+                most = ceil(value) - 1 if relation == "<" else floor(value)
+                if most - least < MOST_SIZES:
+                    return [{name: size} for size in range(least, most + 1)]
+    return None
+
+
+def _in_all_cases(found: list[Decision]) -> Decision:
+    for verdict in ("refuted", "undecided"):
+        for one in found:
+            if one.verdict == verdict:
+                return one
+    conditions = dict.fromkeys(condition for one in found for condition in one.conditions)
+    return Decision("proved", "", tuple(conditions), steps=tuple(step for one in found for step in one.steps))
+
+
+def _is_somewhere_defined(says: Related, found: Decision, sizes: Mapping[str, int]) -> bool:
+    """Whether a point is known at which both sides have a value: what is defined nowhere is not called true."""
+    if found.witness is not None:
+        return True
+    look = compare(says.sides[0], says.sides[1], sizes)
+    return look.witness is not None or look.agreed > 0
 
 
 def where_not_defined(one: Obligation) -> list[str]:
@@ -320,159 +402,5 @@ def _of_different_indices(one: Obligation) -> Related:
     return says
 
 
-def _fulfilled(conditions: tuple[Related, ...], witness: Witness) -> bool:
-    if not conditions:
-        return True
-    from softmax_trick.readings.algebraic import holds_at  # SymPy, where it is needed only
-
-    return all(holds_at(one, Point(witness.sizes, witness.values, witness.indices)) for one in conditions)
-
-
-def _whole(one: Obligation, found: Decision) -> Decision:
-    """A counterexample with the values of the names that hypotheses determine, where those are exact numbers."""
-    witness = found.witness
-    if witness is None:
-        return found
-    if not one.determined:
-        return found
-    from softmax_trick.readings.algebraic import value_at
-
-    values, sizes = dict(witness.values), dict(witness.sizes)
-    for expression in one.determined.values():  # in which something may stand that cancelled: it is any
-        for variable in variables_in(expression):
-            for axis in (*variable.axes, *filter(None, [variable.along])):
-                sizes.setdefault(size_of(axis), 1)
-            values.setdefault(variable.name, any_value(variable, sizes))
-    for name, expression in one.determined.items():
-        value = value_at(expression, Point(sizes, values, witness.indices))
-        if value is not None:
-            values[name] = value
-    return replace(found, witness=replace(witness, values=values, sizes=sizes))
-
-
-def _elsewhere(one: Obligation, says: Related, sizes: Mapping[str, int]) -> Decision:
-    """A counterexample that fulfils the conditions, if there is one at the points that are tried."""
-    from softmax_trick.readings.algebraic import holds_at
-
-    if says.relation in ("==", "<=", "<", ">=", ">"):
-        left, right = says.sides if says.relation in ("==", "<=", "<") else says.sides[::-1]
-        relation = {">=": "<=", ">": "<"}.get(says.relation, says.relation)
-        others = [
-            variable for condition in one.conditions for side in condition.sides for variable in variables_in(side)
-        ]
-        found = witness_where(
-            left, right, lambda point: all(holds_at(two, point) for two in one.conditions), others, sizes, relation
-        )
-        if found is not None:
-            if says.relation in (">=", ">"):
-                found = replace(found, left=found.right, right=found.left)
-            return _whole(one, Decision("refuted", "", witness=found, relation=says.relation))
-    conditions = " and ".join(map(repr, one.conditions))
-    return _undecided(f"it is false somewhere, and no point was found at which it is where {conditions}")
-
-
-# --- equations for what is said to exist ------------------------------------------------------------------------------
-
-
 def _variables(one: Obligation) -> frozenset[Variable]:
     return frozenset().union(*(variables_in(side) for said in (one.says, *one.conditions) for side in said.sides))
-
-
-def _free_indices(says: Related) -> frozenset[Any]:
-    return frozenset().union(*(side.free for side in says.sides))
-
-
-Rows = list[tuple[dict[str, Any], Any, str]]
-
-
-def _unsolvable(
-    equations: list[Obligation], unknown: list[Variable], others: set[Variable], sizes: Mapping[str, int]
-) -> list[str]:
-    """Points at which the equations for the unknown have no solution together, in words; empty if they have one."""
-    from softmax_trick.readings.algebraic import affine_at, holds_at
-
-    system = _System()
-    used: list[str] = []
-    for values in islice(_points(sorted(others, key=lambda one: one.name), sizes), MOST_POINTS):
-        point = Point(sizes, values)
-        for one in equations:
-            if not all(holds_at(condition, point) for condition in one.conditions):
-                continue
-            left, right = one.says.sides
-            for position in product(*(range(1, sizes[size_of(axis)] + 1) for axis in left.axes or right.axes)):
-                row = affine_at(left, right, position, point, unknown)
-                if row is None:
-                    continue
-                news = system.add(*row)
-                if news == "contradiction":
-                    return [*used, _words(values)]
-                if news == "new":
-                    used = list(dict.fromkeys([*used, _words(values)]))
-    return []
-
-
-class _System:
-    """Linear equations over the rational numbers, in echelon form."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[str, dict[str, Any], Any]] = []
-
-    def add(self, coefficients: dict[str, Any], constant: Any) -> str:
-        """Add sum c x + constant = 0: "new", "known", or "contradiction" if there is no solution any more."""
-        row = dict(coefficients)
-        for pivot, known, value in self._rows:
-            if factor := row.get(pivot, 0):
-                row = {name: row.get(name, 0) - factor * known.get(name, 0) for name in row.keys() | known.keys()}
-                constant = constant - factor * value
-        row = {name: one for name, one in row.items() if one}
-        if not row:
-            return "contradiction" if constant else "known"
-        pivot = min(row)
-        scale = row[pivot]
-        self._rows.append((pivot, {name: one / scale for name, one in row.items()}, constant / scale))
-        return "new"
-
-
-SIMPLE: dict[str, tuple[str, ...]] = {
-    "real": ("zeros", "first", "ones"),
-    "unit": ("first", "ones", "zeros", "last"),
-    "nonnegative": ("first", "ones", "zeros"),
-    "positive": ("ones", "rising"),
-    "distribution": ("first", "last", "even"),
-}
-
-
-def _points(variables: list[Variable], sizes: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """Simple values for some variables, all combinations."""
-    if any(len(one.axes) > 1 or (one.kind == "label" and one.axes) for one in variables):
-        return
-    for chosen in product(*(list(_values(one, sizes)) for one in variables)):
-        yield {one.name: value for one, value in zip(variables, chosen, strict=True)}
-
-
-def _values(variable: Variable, sizes: Mapping[str, int]) -> Iterator[Any]:
-    if variable.kind == "label":
-        yield from range(1, sizes[size_of(variable.into)] + 1)
-        return
-    n = sizes[size_of(variable.axes[0])] if variable.axes else 1
-    every = {
-        "zeros": [Fraction(0)] * n,
-        "ones": [Fraction(1)] * n,
-        "first": [Fraction(int(k == 0)) for k in range(n)],
-        "last": [Fraction(int(k == n - 1)) for k in range(n)],
-        "rising": [Fraction(k + 1) for k in range(n)],
-        "even": [Fraction(1, n)] * n,
-    }
-    for name in SIMPLE[variable.kind]:
-        yield every[name] if variable.axes else every[name][0]
-
-
-def _words(values: Mapping[str, Any]) -> str:
-    def plain(value: Any) -> str:
-        return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
-
-    return "one at " + ", ".join(f"{name} = {plain(value)}" for name, value in values.items())
-
-
-def _sizes(sizes: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} = {size}" for name, size in sorted(sizes.items()))

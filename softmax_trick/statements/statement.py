@@ -20,8 +20,8 @@ from softmax_trick.language.expression import (
 from softmax_trick.language.grammar import Statement, read_equation
 from softmax_trick.language.proposition import Proposition
 from softmax_trick.statements.nearest import SECONDS, Nearest, nearest
-from softmax_trick.statements.obligations import Putting
 from softmax_trick.statements.proposition import decide_proposition
+from softmax_trick.statements.putting import Putting
 
 
 def decide(

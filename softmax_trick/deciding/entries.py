@@ -1,0 +1,172 @@
+"""Entries of formulas: at which indices vectors are looked at, and what stands in an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil, floor
+
+from softmax_trick.language.expression import (
+    Apply,
+    Call,
+    Chosen,
+    Comprehension,
+    Definition,
+    Delta,
+    Derivative,
+    Expression,
+    Index,
+    IndexTerm,
+    Number,
+    Numbered,
+    Pick,
+    Size,
+    Spread,
+    Variable,
+    entry_of,
+    index_terms,
+    size_of,
+)
+from softmax_trick.language.proposition import TURNED, Related
+
+
+class Terms:
+    """The indices at which vectors are looked at, by the size of the axis, and what is said of sizes.
+
+    Attributes:
+        least: the least value of a size, as hypotheses have it.
+    """
+
+    def __init__(self, said: Sequence[Related]) -> None:
+        _, *hypotheses = said
+        self._taken = {name for one in said for name in one.free}
+        self._terms: dict[str, dict[IndexTerm, None]] = {}
+        self._attained: dict[Expression, Index] = {}
+        self._any: dict[str, Index] = {}
+        self.least = least_sizes_said(hypotheses)
+        sides = [side for one in said for side in one.sides]
+        nodes = [node for side in sides for node in side.parts()]
+        free = {index for side in sides for index in side.free}
+        for node in nodes:
+            for term in index_terms(node):
+                if isinstance(term, Numbered) or term in free:
+                    self._add(term)
+            if isinstance(node, Pick) and not node.label.axes:
+                self._add(Chosen(node.label))
+            if isinstance(node, Call) and len(node.arguments[0].axes) == 1:
+                if node.function in ("max", "min"):
+                    self.attained(node)
+                self.any_index(node.arguments[0].axes[0])
+
+    def _add(self, term: IndexTerm) -> None:
+        self._terms.setdefault(size_of(term.axis), {})[term] = None
+
+    def _new(self, axis: str) -> Index:
+        name = next(name for name in (*"ijklmnpq", *(f"i{n}" for n in range(99))) if name not in self._taken)
+        self._taken.add(name)
+        index = Index(name, axis)
+        self._add(index)
+        return index
+
+    def of_goal(self, goal: Related) -> tuple[Index, ...]:
+        """Indices for an entry of the goal."""
+        axes = max((side.axes for side in goal.sides), key=len)
+        return tuple(self._new(axis) for axis in axes)
+
+    def any_index(self, axis: str) -> Index:
+        """An index of which nothing is known."""
+        if size_of(axis) not in self._any:
+            self._any[size_of(axis)] = self._new(axis)
+        return self._any[size_of(axis)]
+
+    def attained(self, node: Expression) -> Index:
+        """The index of the largest, or smallest, entry: a free index of which nothing else is known."""
+        if node not in self._attained:
+            self._attained[node] = self._new(node.arguments[0].axes[0])  # type: ignore[attr-defined]
+        return self._attained[node]
+
+    def of(self, axis: str) -> list[IndexTerm]:
+        """Those into an axis."""
+        return list(self._terms.get(size_of(axis), ()))
+
+    def instances(self, said: Related) -> Iterator[Related]:
+        """A relation at each of the indices; of matrices, at every pair."""
+        axes = max((side.axes for side in said.sides), key=len)
+        places: list[tuple[IndexTerm, ...]] = [()]
+        for axis in axes:
+            places = [(*place, term) for place in places for term in self.of(axis)]
+        for place in places:
+            yield instance_at(said, place)
+
+
+def least_sizes_said(hypotheses: Sequence[Related]) -> dict[str, int]:
+    """The least values of sizes, whole numbers, as K >= 2, K > 1, K == 2 or K != 1 say."""
+    least: dict[str, int] = {}
+    for one in hypotheses:
+        for relation, size, value in bounds_of_sizes(one):
+            known = {">": floor(value) + 1, ">=": ceil(value), "==": ceil(value)}.get(relation, 1)
+            least[size] = max(least.get(size, 1), known)
+    for one in hypotheses:
+        for relation, size, value in bounds_of_sizes(one):
+            if relation == "!=" and value == least.get(size, 1):
+                least[size] = least.get(size, 1) + 1
+    return least
+
+
+def bounds_of_sizes(said: Related) -> Iterator[tuple[str, str, Fraction]]:
+    """What a relation says of a size and a number: the relation, the size and the number."""
+    match said:
+        case Related(relation, (Size(name), Number(value))):
+            yield relation, name, value
+        case Related(relation, (Number(value), Size(name))):
+            yield TURNED[relation], name, value
+
+
+def is_of_indices(said: Related) -> bool:
+    """Whether it says that indices are equal, or differ."""
+    return any(isinstance(node, Delta) for side in said.sides for node in side.parts())
+
+
+def instance_at(said: Related, place: tuple[IndexTerm, ...]) -> Related:
+    """A relation of the entries at a place."""
+    return replace(said, sides=tuple(entry(side, place) if side.axes else side for side in said.sides))
+
+
+def entry(node: Expression, place: tuple[IndexTerm, ...]) -> Expression:
+    """An entry, with the entries of what it is made of entry by entry."""
+    if not node.axes:
+        return node
+    match node:
+        case Apply(function, arguments):
+            return Apply(function, tuple(entry(one, place) for one in arguments))
+        case Definition(_, meaning):
+            return entry(meaning, place)
+        case Spread(argument, _, position):
+            return entry(argument, (*place[:position], *place[position + 1 :]))
+    return entry_of(node, *place)
+
+
+def scalars(side: Expression) -> Iterator[Expression]:
+    """The scalars in a scalar, but for those with bound indices and those that are differentiated."""
+    return (node for node in open_parts(side) if not node.axes)
+
+
+def open_parts(node: Expression) -> Iterator[Expression]:
+    """A formula and what it is made of, but for what has bound indices or is differentiated, and labels."""
+    if isinstance(node, Variable) and node.kind == "label":
+        return
+    yield node
+    if not isinstance(node, Derivative | Comprehension):
+        for child in node.children:
+            yield from open_parts(child)
+
+
+def is_arithmetic(node: Expression) -> bool:
+    """Whether it is a sum, a product, a quotient or a power of others, or a name for something."""
+    match node:
+        case Apply(function):
+            return function in ("add", "subtract", "negative", "multiply", "divide", "power", "square")
+        case Definition():
+            return True
+    return False
