@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from itertools import combinations_with_replacement
-from operator import mul
+from operator import add, mul
 
 from softmax_trick.deciding.combination import vanishing_sum
 from softmax_trick.deciding.decision import decide, where_defined
@@ -109,10 +109,8 @@ class Columns:
         if found is None:
             return ""
         terms = [(Fraction(int(value.p), int(value.q)), used[n]) for n, value in found.items()]
-        whole: Expression = ZERO
-        for factor, product in terms:
-            value = reduce(mul, (fact.value for fact in product))
-            whole = whole + (value if factor == 1 else factor * value)
+        values = [(factor, reduce(mul, (fact.value for fact in product))) for factor, product in terms]
+        whole = reduce(add, (value if factor == 1 else factor * value for factor, value in values))
         decision = decide(whole, ZERO, self._sizes)
         if decision.verdict != "proved":
             return ""
