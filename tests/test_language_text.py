@@ -13,31 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from softmax_trick.deciding.decision import decide
+from softmax_trick.language import expression as ex
 from softmax_trick.language import scanner, syntax, text
-from softmax_trick.language.expression import (
-    AxesError,
-    Call,
-    Chosen,
-    Definition,
-    Index,
-    LanguageError,
-    Number,
-    cols,
-    comprehension,
-    delta,
-    diag,
-    entrywise,
-    gradient,
-    hessian,
-    identity,
-    jacobian,
-    onehot,
-    ones,
-    outer,
-    pick,
-    rows,
-    variable,
-)
 from softmax_trick.language.functions import dot, exp, log, logsumexp, maximum, mean, named, softmax, total, where
 from softmax_trick.language.grammar import parse, read, read_equation
 from softmax_trick.language.text import declarations, to_text
@@ -47,11 +24,11 @@ PAGE = (ROOT / "docs" / "language.md").read_text()
 TABLE = (ROOT / "tests" / "data" / "decide.tsv").read_text().splitlines()
 CASES = [line.split("\t") for line in TABLE if not line.startswith("#")]
 
-x, t, d, y = (variable(name, "K") for name in "xtdy")
-W, h, X = variable("W", "K,D"), variable("h", "D"), variable("X", "N,K")
-a, b, tau = (variable(name) for name in ("a", "b", "tau"))
-c, labels = variable("c", "", "label", "K"), variable("c", "N", "label", "K")
-i, j, k = (Index(name, "K") for name in "ijk")
+x, t, d, y = (ex.variable(name, "K") for name in "xtdy")
+W, h, X = ex.variable("W", "K,D"), ex.variable("h", "D"), ex.variable("X", "N,K")
+a, b, tau = (ex.variable(name) for name in ("a", "b", "tau"))
+c, labels = ex.variable("c", "", "label", "K"), ex.variable("c", "N", "label", "K")
+i, j, k = (ex.Index(name, "K") for name in "ijk")
 
 READ = [
     ("x + t*d", "x: K; t: K; d: K", x + t * d),
@@ -60,12 +37,12 @@ READ = [
     ("-a**2", "", -(a**2)),
     ("a**b**tau", "", a ** (b**tau)),
     ("a**-b", "", a ** (-b)),
-    ("-1", "", Number(Fraction(-1))),
-    ("-(1)", "", -Number(Fraction(1))),
+    ("-1", "", ex.Number(Fraction(-1))),
+    ("-(1)", "", -ex.Number(Fraction(1))),
     ("a*1/2", "", (a * 1) / 2),
     ("1/2*a", "", Fraction(1, 2) * a),
-    ("1/(2)*a", "", (Number(Fraction(1)) / 2) * a),
-    ("0.1 + 1.5e1", "", Number(Fraction(1, 10)) + 15),
+    ("1/(2)*a", "", (ex.Number(Fraction(1)) / 2) * a),
+    ("0.1 + 1.5e1", "", ex.Number(Fraction(1, 10)) + 15),
     ("W@h*d", "W: K,D; h: D; d: K", (W @ h) * d),
     ("d*W@h", "W: K,D; h: D; d: K", d * (W @ h)),
     ("-W@h", "W: K,D; h: D", (-W) @ h),
@@ -76,33 +53,33 @@ READ = [
     ("softmax(X)", "X: N,K", softmax(X)),
     ("softmax(X, N)", "X: N,K", softmax(X, "N")),
     ("softmax(x, slack=1)", "", softmax(x, slack=1)),
-    ("pick(X, c)", "X: N,K; c: N label K", pick(X, labels)),
-    ("X[c]", "X: N,K; c: N label K", pick(X, labels)),
-    ("X[n,c[n]]", "X: N,K; c: N label K", X[Index("n", "N"), Chosen(labels, (Index("n", "N"),))]),
-    ("x[c]", "", pick(x, c)),
+    ("pick(X, c)", "X: N,K; c: N label K", ex.pick(X, labels)),
+    ("X[c]", "X: N,K; c: N label K", ex.pick(X, labels)),
+    ("X[n,c[n]]", "X: N,K; c: N label K", X[ex.Index("n", "N"), ex.Chosen(labels, (ex.Index("n", "N"),))]),
+    ("x[c]", "", ex.pick(x, c)),
     ("x[2]", "", x[2]),
-    ("x[i]*delta(i,j)", "", x[i] * delta(i, j)),
-    ("(i==c)*x[i]", "c: label K", delta(i, Chosen(c)) * x[i]),
-    ("onehot(c)", "", onehot(c)),
-    ("eye + outer(x, x)", "", identity("K") + outer(x, x)),
-    ("eye(D)", "", identity("D")),
-    ("ones(K, D)", "", ones("K", "D")),
-    ("rows(t) + X.T", "X: N,K; t: K", rows(t, "N") + X.T),
+    ("x[i]*delta(i,j)", "", x[i] * ex.delta(i, j)),
+    ("(i==c)*x[i]", "c: label K", ex.delta(i, ex.Chosen(c)) * x[i]),
+    ("onehot(c)", "", ex.onehot(c)),
+    ("eye + outer(x, x)", "", ex.identity("K") + ex.outer(x, x)),
+    ("eye(D)", "", ex.identity("D")),
+    ("ones(K, D)", "", ex.ones("K", "D")),
+    ("rows(t) + X.T", "X: N,K; t: K", ex.rows(t, "N") + X.T),
     ("max(a, b)", "", maximum(a, b)),
     ("max(x)", "", named("max", x)),
     ("max(X, K)", "X: N,K", named("max", X, axes=("K",))),
-    ("where(x > 0, x, 0)", "x: K", where(entrywise("less", 0, x), x, 0)),
-    ("where(x >= 0, x, 0)", "x: K", where(1 - entrywise("less", x, 0), x, 0)),
-    ("(a < b) + (a > b)", "", entrywise("less", a, b) + entrywise("less", b, a)),
-    ("grad(logsumexp(x), x)", "", gradient(logsumexp(x), x)),
-    ("gradient(logsumexp(x), x)", "", gradient(logsumexp(x), x)),
-    ("jacobian(softmax(x), x)", "", jacobian(softmax(x), x)),
-    ("hessian(logsumexp(x), x)", "", hessian(logsumexp(x), x)),
+    ("where(x > 0, x, 0)", "x: K", where(ex.entrywise("less", 0, x), x, 0)),
+    ("where(x >= 0, x, 0)", "x: K", where(1 - ex.entrywise("less", x, 0), x, 0)),
+    ("(a < b) + (a > b)", "", ex.entrywise("less", a, b) + ex.entrywise("less", b, a)),
+    ("grad(logsumexp(x), x)", "", ex.gradient(logsumexp(x), x)),
+    ("gradient(logsumexp(x), x)", "", ex.gradient(logsumexp(x), x)),
+    ("jacobian(softmax(x), x)", "", ex.jacobian(softmax(x), x)),
+    ("hessian(logsumexp(x), x)", "", ex.hessian(logsumexp(x), x)),
     ("K*a", "", parse("K*a")),
-    ("diag(y)", "y = exp(x)", diag(Definition("y", exp(x)))),
-    ("y°' + a", "", variable("y°'") + a),
+    ("diag(y)", "y = exp(x)", ex.diag(ex.Definition("y", exp(x)))),
+    ("y°' + a", "", ex.variable("y°'") + a),
     ("log(\n exp(a) )", "", log(exp(a))),
-    ("cols([j:N] a**b)", "", cols(comprehension((Index("j", "N"),), a**b), "K")),
+    ("cols([j:N] a**b)", "", ex.cols(ex.comprehension((ex.Index("j", "N"),), a**b), "K")),
 ]
 
 
@@ -112,7 +89,7 @@ def test_a_text_is_read_as(formula, let, expected):
 
 
 def test_entry_notation():
-    assert parse("[i:K, j:K] x[i]*t[j]", "x: K; t: K") == comprehension((i, j), x[i] * t[j])
+    assert parse("[i:K, j:K] x[i]*t[j]", "x: K; t: K") == ex.comprehension((i, j), x[i] * t[j])
     assert parse("sum[k:K] x[k]*t[k] - a", "x: K; t: K") == total(parse("[k:K] x[k]*t[k]", "x: K; t: K")) - a
     assert parse("[i:K] x[i] - t[i]", "x: K; t: K").axes == ("K",)
     assert parse("[i:K] onehot(i)").axes == ("K", "K")
@@ -261,7 +238,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("formula", "let", "message", "column"), REFUSED)
 def test_a_text_is_refused_with_a_caret_under_the_place(formula, let, message, column):
-    with pytest.raises(LanguageError, match=f"(?s)column {column}: .*{message}") as refused:
+    with pytest.raises(ex.LanguageError, match=f"(?s)column {column}: .*{message}") as refused:
         parse(formula, let)
     *_, line, caret = str(refused.value).split("\n")
     under = line[caret.index("^")] if caret.index("^") < len(line) else ""
@@ -296,29 +273,29 @@ LETS = [
 
 @pytest.mark.parametrize(("let", "message", "column"), LETS)
 def test_a_declaration_is_refused(let, message, column):
-    with pytest.raises(LanguageError, match=f"--let, column {column}: .*{message}"):
+    with pytest.raises(ex.LanguageError, match=f"--let, column {column}: .*{message}"):
         parse("x + K", let)
 
 
 def test_an_index_beyond_a_given_size_is_refused():
-    with pytest.raises(LanguageError, match="column 3: there is no entry 3: K is 2"):
+    with pytest.raises(ex.LanguageError, match="column 3: there is no entry 3: K is 2"):
         parse("x[3]", "K = 2")
     assert parse("x[3]", "K = 3") == x[3]
 
 
 def test_definitions_do_not_get_around_the_limits():
     doubled = "; ".join(f"y{n} = y{n + 1} + y{n + 1}" for n in range(30))
-    with pytest.raises(LanguageError, match="longer than 10000 numbers and names"):
+    with pytest.raises(ex.LanguageError, match="longer than 10000 numbers and names"):
         parse("y0", doubled + "; y30 = a")
     long = "; ".join(f"y{n} = -y{n + 1}" for n in range(160))
-    with pytest.raises(LanguageError, match="more than 150 operations, definitions written out"):
+    with pytest.raises(ex.LanguageError, match="more than 150 operations, definitions written out"):
         parse("y0", long + "; y160 = a")
 
 
 def test_two_sides_that_do_not_fit():
-    with pytest.raises(AxesError, match=r"the left side is a vector over K, the right side a scalar.*x as a vector"):
+    with pytest.raises(ex.AxesError, match=r"the left side is a vector over K, the right side a scalar.*x as a vector"):
         read_equation("softmax(x)", "sum(x)")
-    with pytest.raises(LanguageError, match="left side, column 12: the index j is free on this side only"):
+    with pytest.raises(ex.LanguageError, match="left side, column 12: the index j is free on this side only"):
         read_equation("softmax(x)[j]", "softmax(x)[i]")
 
 
@@ -335,7 +312,7 @@ def test_what_is_printed_is_read_back(expression):
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(expressions((), depth=2), expressions(("K",), depth=2), expressions(depth=3, derivatives=False))
 def test_definitions_are_printed_as_their_names(first, second, around):
-    f, g = Definition("f", first), Definition("g", second / (1 + Definition("f", first) ** 2))
+    f, g = ex.Definition("f", first), ex.Definition("g", second / (1 + ex.Definition("f", first) ** 2))
     expression = named("sum", around) * f - dot(g, g) if around.axes else around * f + dot(g, -g)
     assert parse(to_text(expression), declarations(expression)) == expression
 
@@ -350,15 +327,15 @@ def test_definitions_are_printed_as_their_names(first, second, around):
         ((-a) ** 2, "(-a)**2"),
         (-(a + b), "-(a + b)"),
         (a * -b, "a*(-b)"),
-        (Number(Fraction(1)) / 2, "1/(2)"),
+        (ex.Number(Fraction(1)) / 2, "1/(2)"),
         (a ** Fraction(1, 2), "a**(1/2)"),
         ((W @ h) * 2, "W @ h*2"),
         (W @ (h * 2), "W @ (h*2)"),
         (W.T @ (x + d), "W.T @ (x + d)"),
-        (pick(x / tau, c), "(x/tau)[c]"),
+        (ex.pick(x / tau, c), "(x/tau)[c]"),
         (softmax(X, "N"), "softmax(X, N)"),
         (softmax(X, "K"), "softmax(X)"),
-        (Definition("y", softmax(x)) - t, "y - t"),
+        (ex.Definition("y", softmax(x)) - t, "y - t"),
         (parse("(sum[k:K] x[k])*a + 1"), "(sum[k:K] x[k])*a + 1"),
     ],
 )
@@ -382,13 +359,13 @@ def test_a_missing_parenthesis_would_be_seen(monkeypatch, method, planted):
 
 
 def test_names_with_two_meanings_are_not_declared():
-    with pytest.raises(LanguageError, match="x is declared in two ways"):
-        declarations(x, variable("x", "D"))
+    with pytest.raises(ex.LanguageError, match="x is declared in two ways"):
+        declarations(x, ex.variable("x", "D"))
 
 
 def test_an_axis_that_text_cannot_name_is_written_by_entries():
-    square = variable("A", "K,K")
-    along_the_first = Call("sum", (square,), (0,), ("K",))
+    square = ex.variable("A", "K,K")
+    along_the_first = ex.Call("sum", (square,), (0,), ("K",))
     assert to_text(along_the_first) == "[j:K] sum([i:K] A[i, j])"
     assert decide(along_the_first, parse("ones(K) @ A", "A: K,K")).verdict == "proved"
 
@@ -469,7 +446,7 @@ def test_any_text_is_read_or_refused_with_its_place(left, right, let):
     """30,000 like these were run once: none ended in another error, all that were read were printed and read back."""
     try:
         expressions = read_equation(left, right, let).expressions
-    except LanguageError as error:
+    except ex.LanguageError as error:
         if error.at is None:
             raise
         return
@@ -480,5 +457,5 @@ def test_any_text_is_read_or_refused_with_its_place(left, right, let):
 @settings(max_examples=200, deadline=None)
 @given(st.text("x1.(+*/)[],:=<>@T 'e\x00\u2212", max_size=30), st.text("x:;=K, label°", max_size=20))
 def test_no_text_ends_in_another_error(formula, let):
-    with contextlib.suppress(LanguageError):
+    with contextlib.suppress(ex.LanguageError):
         parse(formula, let)

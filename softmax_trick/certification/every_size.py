@@ -21,26 +21,7 @@ from softmax_trick.deciding.points import Witness
 from softmax_trick.deciding.ranges import range_of
 from softmax_trick.deciding.relations import decide_conservative, decide_order, decide_psd
 from softmax_trick.derivation.forms import form_of
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Definition,
-    Expression,
-    Number,
-    Size,
-    Spread,
-    Variable,
-    as_expression,
-    cols,
-    diag,
-    diagonal,
-    gradient,
-    jacobian,
-    matmul,
-    ones,
-    outer,
-    size_of,
-)
+from softmax_trick.language import expression as ex
 from softmax_trick.language.functions import cosh, exp, largest, log, logsumexp, relu, softplus, total, unfolded
 from softmax_trick.language.interpreter import Reading
 from softmax_trick.language.text import to_text
@@ -48,7 +29,7 @@ from softmax_trick.readings.canonical import Canonical, TooLarge, Undefined
 
 SMALL = (2, 3, 1)  # the K at which what fails is looked for
 SHARE = 6  # of the time limit for each of them
-ZERO, ONE = as_expression(0), as_expression(1)
+ZERO, ONE = ex.as_expression(0), ex.as_expression(1)
 NOTHING: dict[str, Any] = {"dilation": None, "relocation": None, "slack": None, "support": None}
 # What holds at every K, where every component is one function of its own score, if it does at this K: the Jacobian is
 # diagonal, the potential a sum over the entries, each bound that of an entry; the order is a matter of two scores.
@@ -56,7 +37,7 @@ OF_EACH = dict.fromkeys(("defined", "differentiable", "positive", "symmetric_jac
 OF_EACH |= {"convex": 1, "bounded": 1, "lipschitz": 1, "order_preserving": 2}
 
 
-def certify_formula(formula: Expression, x: Variable, time_limit: float = 60.0) -> Certificate:
+def certify_formula(formula: ex.Expression, x: ex.Variable, time_limit: float = 60.0) -> Certificate:
     """The properties of a normalizer F: R^K -> R^K given as one formula, for every K.
 
     Args:
@@ -78,13 +59,13 @@ def certify_formula(formula: Expression, x: Variable, time_limit: float = 60.0) 
 class _Formula:
     """F, and what is known of it."""
 
-    def __init__(self, formula: Expression, x: Variable, until: float) -> None:
+    def __init__(self, formula: ex.Expression, x: ex.Variable, until: float) -> None:
         self.formula, self.x, self.until = formula, x, until
-        self.jacobian = jacobian(formula, x)
+        self.jacobian = ex.jacobian(formula, x)
         self.unfolded = _unfolded(formula)
-        self.relocation: Expression | None = None
-        self.slack: Expression | None = None
-        self.dilation: Expression | None = None
+        self.relocation: ex.Expression | None = None
+        self.slack: ex.Expression | None = None
+        self.dilation: ex.Expression | None = None
         self._at: dict[int, Certificate | None] = {}
 
     def certificate(self) -> Certificate:
@@ -150,11 +131,11 @@ class _Formula:
         self.dilation = None
         if self._jacobian_is_diagonal():
             return Property(None, reason="J is diagonal", extras=dict(NOTHING))
-        d = form_of(diagonal(jacobian(y, x)) / (y * (1 - y)), until=self.until).form
+        d = form_of(ex.diagonal(ex.jacobian(y, x)) / (y * (1 - y)), until=self.until).form
         if d is None or x in d.variables:
             return Property(None, reason="no dilation was found", extras=dict(NOTHING))
         y = self.formula
-        found = decide(self.jacobian, matmul(diag(y) - outer(y, y), diag(d)))
+        found = decide(self.jacobian, ex.matmul(ex.diag(y) - ex.outer(y, y), ex.diag(d)))
         if found.verdict != "proved":
             return replace(_property(found), extras=dict(NOTHING))
         self.dilation = _scalar(d)
@@ -170,13 +151,13 @@ class _Formula:
         note = "; relocation and slack where no dilation is 0" if zero and slack is not None else ""
         return Property(True, "general", reason=f"by the classification A1c{note}", extras=extras)
 
-    def _relocated(self, d: Expression) -> tuple[Expression | None, Expression | None]:
+    def _relocated(self, d: ex.Expression) -> tuple[ex.Expression | None, ex.Expression | None]:
         """c, up to a constant, and the slack C: F(x) = exp(d*x - c) / (C + sum exp(d*x - c)); None if not found."""
         y, x = self.unfolded, self.x
         (axis,) = x.axes
         w = exp(d * x) / y
-        ratios = jacobian(w, x) / cols(d * exp(d * x), axis)  # exp(c_i - c_j)
-        c = form_of(log(matmul(ratios, ones(axis))), until=self.until).form
+        ratios = ex.jacobian(w, x) / ex.cols(d * exp(d * x), axis)  # exp(c_i - c_j)
+        c = form_of(log(ex.matmul(ratios, ex.ones(axis))), until=self.until).form
         if c is None or x in c.variables:
             return None, None
         c = _without_constant(c)
@@ -220,7 +201,7 @@ class _Formula:
     def _potential(self) -> str | None:
         """A function with F as its gradient, if one is found."""
         for potential in self._potentials():
-            if decide(gradient(potential, self.x), self.formula).verdict == "proved":
+            if decide(ex.gradient(potential, self.x), self.formula).verdict == "proved":
                 short = form_of(potential, until=self.until).form
                 return to_text(potential if short is None else short)
         alone = self._of_each("implicit_loss")
@@ -230,18 +211,18 @@ class _Formula:
         of_entries = re.sub(rf"\b{x}1\b", x, alone.extras["potential"])
         return "0" if of_entries == "0" else f"sum({of_entries})"
 
-    def _potentials(self) -> Iterator[Expression]:
+    def _potentials(self) -> Iterator[ex.Expression]:
         """Functions that may have F as their gradient."""
         x, y = self.x, self.formula
         scales = [self.dilation] if self.dilation is not None and not self.dilation.axes else []
         for node in y.nodes():
-            if isinstance(node, Call) and node.function == "softmax":
+            if isinstance(node, ex.Call) and node.function == "softmax":
                 u, *slack = node.arguments
                 one = logsumexp(u) if not slack else log(slack[0] + total(exp(u)))
                 yield from (one, *(one / scale for scale in scales))
-            if isinstance(node, Apply) and node.function == "divide":
+            if isinstance(node, ex.Apply) and node.function == "divide":
                 below = node.arguments[1]
-                while isinstance(below, Spread):
+                while isinstance(below, ex.Spread):
                     below = below.argument
                 if not below.axes:
                     yield from (log(below), *(log(below) / scale for scale in scales))
@@ -249,7 +230,7 @@ class _Formula:
 
     def _order_preserving(self) -> Property:
         if _is_entrywise(self.formula, self.x):
-            slope = form_of(diagonal(self.jacobian), until=self.until).form
+            slope = form_of(ex.diagonal(self.jacobian), until=self.until).form
             if slope is not None and range_of(slope).nonnegative:
                 return Property(True, "general", reason="every component is one function that does not fall")
         same = self.dilation is not None and not self.dilation.axes and range_of(self.dilation).nonnegative
@@ -275,7 +256,7 @@ class _Formula:
             return Property(None, reason="no constant was found", extras=extras)
         size = self.dilation
         if not range_of(size).nonnegative:
-            size = Apply("abs", (size,), size.axes)
+            size = ex.Apply("abs", (size,), size.axes)
         half = form_of((largest(size) if size.axes else size) / 2, until=self.until).form
         if half is not None:
             extras["bound"] = to_text(half)
@@ -288,7 +269,9 @@ class _Formula:
 
     def _of_each(self, name: str) -> Property | None:
         """The property if every component is one function of its own score, the same at every size, and has it."""
-        alike = _is_entrywise(self.formula, self.x) and not any(isinstance(one, Size) for one in self.formula.parts())
+        alike = _is_entrywise(self.formula, self.x) and not any(
+            isinstance(one, ex.Size) for one in self.formula.parts()
+        )
         given = self._certified_at(OF_EACH[name]) if alike else None
         found: Property | None = getattr(given, name, None)
         if found is None or not found.holds:
@@ -297,7 +280,7 @@ class _Formula:
 
     def _jacobian_is_diagonal(self) -> bool:
         (axis,) = self.x.axes
-        i, j = (("free", size_of(axis), name) for name in ("_i", "_j"))
+        i, j = (("free", ex.size_of(axis), name) for name in ("_i", "_j"))
         entry = Reading(Canonical()).entry(self.jacobian, (i, j))
         return all(any(f.kind == "delta" and set(f.data) == {i, j} for f, _ in monomial) for monomial in entry)
 
@@ -329,34 +312,35 @@ def _certificate(found: Mapping[str, Property]) -> Certificate:
     return Certificate(k=None, **properties)
 
 
-def _is_entrywise(formula: Expression, x: Variable) -> bool:
+def _is_entrywise(formula: ex.Expression, x: ex.Variable) -> bool:
     """Whether every entry is one function of that of x, of scalars and of sizes."""
-    entries = Number | Size | Apply | Spread | Definition
+    entries = ex.Number | ex.Size | ex.Apply | ex.Spread | ex.Definition
     return all(
-        isinstance(one, entries) or one == x or (isinstance(one, Variable) and not one.axes) for one in formula.parts()
+        isinstance(one, entries) or one == x or (isinstance(one, ex.Variable) and not one.axes)
+        for one in formula.parts()
     )
 
 
-def _unfolded(node: Expression) -> Expression:
+def _unfolded(node: ex.Expression) -> ex.Expression:
     """The formula with its SoftMax written out, so that exponentials cancel."""
-    if isinstance(node, Definition):
+    if isinstance(node, ex.Definition):
         return _unfolded(node.meaning)
     node = node.rebuilt(_unfolded)
-    written_out = isinstance(node, Call) and node.function in ("softmax", "log_softmax", "logsumexp")
+    written_out = isinstance(node, ex.Call) and node.function in ("softmax", "log_softmax", "logsumexp")
     meaning = unfolded(node) if written_out else None
     return node if meaning is None else _unfolded(meaning)
 
 
-def _without_constant(c: Expression) -> Expression:
+def _without_constant(c: ex.Expression) -> ex.Expression:
     """A relocation without what is the same for all classes."""
     if not _scalar(c).axes:
         return ZERO
     match c:
-        case Apply("add", (u, v)):
+        case ex.Apply("add", (u, v)):
             for one, other in ((u, v), (v, u)):
                 if not _scalar(one).axes:
                     return _without_constant(other)
-        case Apply("subtract", (u, v)):
+        case ex.Apply("subtract", (u, v)):
             if not _scalar(u).axes:
                 return -_without_constant(v)
             if not _scalar(v).axes:
@@ -364,9 +348,9 @@ def _without_constant(c: Expression) -> Expression:
     return c
 
 
-def _scalar(form: Expression) -> Expression:
+def _scalar(form: ex.Expression) -> ex.Expression:
     """What is the same in every entry, as a scalar."""
-    while isinstance(form, Spread):
+    while isinstance(form, ex.Spread):
         form = form.argument
     return form
 
@@ -404,11 +388,11 @@ def _point(witness: Witness | None) -> dict[str, str] | None:
     return point
 
 
-def _components_certified(formula: Expression, x: Variable, k: int, seconds: float) -> Certificate | None:
+def _components_certified(formula: ex.Expression, x: ex.Variable, k: int, seconds: float) -> Certificate | None:
     """The certificate of the components at a given K, which is exact."""
     from softmax_trick.certification.components import components_of
 
-    sizes = {size_of(axis): k for one in formula.variables for axis in one.axes}
+    sizes = {ex.size_of(axis): k for one in formula.variables for axis in one.axes}
     try:
         given = components_of(Normalizer((formula,), x, sizes, {}))
         return certify_components(given.components, given.scores, seconds, needs=given.needs)

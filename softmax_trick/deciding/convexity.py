@@ -9,23 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from softmax_trick.deciding.ranges import range_of
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Comprehension,
-    Definition,
-    Diag,
-    Diagonal,
-    Entry,
-    Expression,
-    MatMul,
-    Number,
-    Outer,
-    Pick,
-    Spread,
-    Transpose,
-    Variable,
-)
+from softmax_trick.language import expression as ex
 
 Curvature = Literal["constant", "affine", "convex", "concave", "unknown"]
 
@@ -34,26 +18,26 @@ CONVEX_AND_INCREASING = ("exp", "softplus", "relu", "expm1")
 CONCAVE_AND_INCREASING = ("log", "sqrt", "log_sigmoid", "log1p")
 
 
-def curvature(node: Expression, by: Variable) -> Curvature:
+def curvature(node: ex.Expression, by: ex.Variable) -> Curvature:
     """How every entry of an expression depends on a variable, as far as the rules tell."""
     if by not in node.variables:
         return "constant"
     match node:
-        case Variable():
+        case ex.Variable():
             return "affine"
-        case Definition(_, meaning):
+        case ex.Definition(_, meaning):
             return curvature(meaning, by)
-        case Transpose(argument) | Diagonal(argument) | Diag(argument) | Spread(argument, _, _):
+        case ex.Transpose(argument) | ex.Diagonal(argument) | ex.Diag(argument) | ex.Spread(argument, _, _):
             return curvature(argument, by)
-        case Pick(argument, _) | Entry(argument, _):
+        case ex.Pick(argument, _) | ex.Entry(argument, _):
             return curvature(argument, by)
-        case Comprehension(_, body):
+        case ex.Comprehension(_, body):
             return curvature(body, by)
-        case MatMul(left, right) | Outer(left, right):
+        case ex.MatMul(left, right) | ex.Outer(left, right):
             return _product(left, right, by)
-        case Apply():
+        case ex.Apply():
             return _entrywise(node, by)
-        case Call():
+        case ex.Call():
             return _named(node, by)
         case _:
             return "unknown"
@@ -72,7 +56,7 @@ def _negated(one: Curvature) -> Curvature:
     return OPPOSITE.get(one, one)
 
 
-def _scaled(node: Expression, factor: Expression, by: Variable) -> Curvature:
+def _scaled(node: ex.Expression, factor: ex.Expression, by: ex.Variable) -> Curvature:
     """A product with something that does not depend on the variable."""
     one, between = curvature(node, by), range_of(factor)
     if one == "affine" or between.nonnegative:
@@ -80,7 +64,7 @@ def _scaled(node: Expression, factor: Expression, by: Variable) -> Curvature:
     return _negated(one) if (-between).nonnegative else "unknown"
 
 
-def _product(left: Expression, right: Expression, by: Variable) -> Curvature:
+def _product(left: ex.Expression, right: ex.Expression, by: ex.Variable) -> Curvature:
     if by not in left.variables:
         return _scaled(right, left, by)
     if by not in right.variables:
@@ -88,7 +72,7 @@ def _product(left: Expression, right: Expression, by: Variable) -> Curvature:
     return "unknown"
 
 
-def _entrywise(node: Apply, by: Variable) -> Curvature:
+def _entrywise(node: ex.Apply, by: ex.Variable) -> Curvature:
     u, *more = node.arguments
     inner = curvature(u, by)
     match node.function:
@@ -102,14 +86,14 @@ def _entrywise(node: Apply, by: Variable) -> Curvature:
             return _squared(u, inner)
         case "multiply":
             for one, other in ((u, more[0]), (more[0], u)):  # u log u
-                if isinstance(other, Apply) and other.function == "log" and other.arguments[0] == one:
+                if isinstance(other, ex.Apply) and other.function == "log" and other.arguments[0] == one:
                     return "convex" if curvature(one, by) == "affine" else "unknown"
             return _product(u, more[0], by)
         case "divide" if by not in more[0].variables:
             return _scaled(u, more[0], by)
         case "square":
             return _squared(u, inner)
-        case "power" if isinstance(more[0], Number):
+        case "power" if isinstance(more[0], ex.Number):
             value = more[0].value
             if value == 2:
                 return _squared(u, inner)
@@ -118,7 +102,7 @@ def _entrywise(node: Apply, by: Variable) -> Curvature:
             if inner == "affine" and value >= 1 and range_of(u).nonnegative:
                 return "convex"
             return "concave" if inner == "affine" and 0 < value < 1 else "unknown"
-        case "log" if isinstance(u, Call) and u.function == "softmax" and curvature(u.arguments[0], by) == "affine":
+        case "log" if isinstance(u, ex.Call) and u.function == "softmax" and curvature(u.arguments[0], by) == "affine":
             slack = u.arguments[1:]
             return "concave" if not slack or range_of(slack[0]).nonnegative else "unknown"
         case function if function in CONVEX_AND_INCREASING:
@@ -135,13 +119,13 @@ def _entrywise(node: Apply, by: Variable) -> Curvature:
             return "unknown"
 
 
-def _squared(u: Expression, inner: Curvature) -> Curvature:
+def _squared(u: ex.Expression, inner: Curvature) -> Curvature:
     if inner == "affine" or (inner == "convex" and range_of(u).nonnegative):
         return "convex"
     return "convex" if inner == "concave" and (-range_of(u)).nonnegative else "unknown"
 
 
-def _named(node: Call, by: Variable) -> Curvature:
+def _named(node: ex.Call, by: ex.Variable) -> Curvature:
     u, *more = node.arguments
     inner = curvature(u, by)
     match node.function:

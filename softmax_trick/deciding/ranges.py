@@ -12,27 +12,7 @@ from fractions import Fraction
 from functools import reduce
 from operator import add, mul, neg, sub, truediv
 
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Comprehension,
-    Definition,
-    Delta,
-    Diag,
-    Diagonal,
-    Entry,
-    Expression,
-    Identity,
-    MatMul,
-    Number,
-    OneHot,
-    Outer,
-    Pick,
-    Size,
-    Spread,
-    Transpose,
-    Variable,
-)
+from softmax_trick.language import expression as ex
 
 End = Fraction | None  # None is infinite
 
@@ -151,36 +131,36 @@ def _point(value: Fraction) -> Range:
     return Range(value, value, False, False)
 
 
-def range_of(node: Expression) -> Range:
+def range_of(node: ex.Expression) -> Range:
     """Between which numbers the entries lie, wherever they are defined."""
     match node:
-        case Number(value):
+        case ex.Number(value):
             return _point(value)
-        case Size():
+        case ex.Size():
             return AT_LEAST_ONE
-        case Variable():
+        case ex.Variable():
             return {"positive": POSITIVE, "nonnegative": NONNEGATIVE, "unit": UNIT, "distribution": UNIT}.get(
                 node.kind, ANYTHING
             )
-        case OneHot() | Identity() | Delta():
+        case ex.OneHot() | ex.Identity() | ex.Delta():
             return UNIT
-        case Diag(argument):
+        case ex.Diag(argument):
             return range_of(argument).joined(_point(Fraction(0)))
-        case Transpose(argument) | Diagonal(argument) | Spread(argument, _, _):
+        case ex.Transpose(argument) | ex.Diagonal(argument) | ex.Spread(argument, _, _):
             return range_of(argument)
-        case Pick(argument, _) | Entry(argument, _):
+        case ex.Pick(argument, _) | ex.Entry(argument, _):
             return range_of(argument)
-        case Comprehension(_, body):
+        case ex.Comprehension(_, body):
             return range_of(body)
-        case Definition(_, meaning):
+        case ex.Definition(_, meaning):
             return range_of(meaning)
-        case Outer(left, right):
+        case ex.Outer(left, right):
             return range_of(left) * range_of(right)
-        case MatMul(left, right):
+        case ex.MatMul(left, right):
             return _total(range_of(left) * range_of(right))
-        case Apply():
+        case ex.Apply():
             return _entrywise(node)
-        case Call():
+        case ex.Call():
             return _named(node)
         case _:
             return ANYTHING
@@ -195,7 +175,7 @@ def _total(term: Range) -> Range:
     return -_total(-term) if term.high is not None and term.high <= 0 else ANYTHING
 
 
-def _entrywise(node: Apply) -> Range:
+def _entrywise(node: ex.Apply) -> Range:
     u, *more = (range_of(argument) for argument in node.arguments)
     match node.function:
         case "add":
@@ -271,14 +251,14 @@ def _square(u: Range) -> Range:
     return Range(Fraction(0), ends[1][0] ** 2, False, is_open)
 
 
-def constant_of(node: Expression) -> Fraction | None:
+def constant_of(node: ex.Expression) -> Fraction | None:
     """The rational number that an expression without variables and sizes is; None for all others."""
     match node:
-        case Number(value):
+        case ex.Number(value):
             return value
-        case Definition(_, meaning):
+        case ex.Definition(_, meaning):
             return constant_of(meaning)
-        case Apply(function, arguments) if function in ARITHMETIC:
+        case ex.Apply(function, arguments) if function in ARITHMETIC:
             values = [constant_of(argument) for argument in arguments]
             known = [value for value in values if value is not None]
             if len(known) < len(values) or (function == "divide" and not known[1]):
@@ -287,7 +267,7 @@ def constant_of(node: Expression) -> Fraction | None:
     return None
 
 
-def _power(base: Range, exponent: Expression) -> Range:
+def _power(base: Range, exponent: ex.Expression) -> Range:
     value = constant_of(exponent)
     if value is None:
         return POSITIVE  # of a positive base, as that power asks for
@@ -300,7 +280,7 @@ def _power(base: Range, exponent: Expression) -> Range:
     return NONNEGATIVE if base.nonnegative or value.denominator != 1 else ANYTHING
 
 
-def _named(node: Call) -> Range:
+def _named(node: ex.Call) -> Range:
     u, *more = (range_of(argument) for argument in node.arguments)
     match node.function:
         case "sum":

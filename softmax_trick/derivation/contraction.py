@@ -11,28 +11,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
 
+from softmax_trick.language import expression as ex
 from softmax_trick.language import functions as f
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Definition,
-    Diag,
-    Expression,
-    Identity,
-    MatMul,
-    Number,
-    Outer,
-    Size,
-    Spread,
-    Transpose,
-    Variable,
-    entrywise,
-    size_of,
-)
 from softmax_trick.language.text import to_text
 from softmax_trick.readings.canonical import Place
 
-ONE = Number(Fraction(1))
+ONE = ex.Number(Fraction(1))
 
 Places = tuple[Place, ...]
 
@@ -53,7 +37,7 @@ class Tensor:
         liked: how many characters longer it may be than another form, as the form that one would rather read.
     """
 
-    expression: Expression
+    expression: ex.Expression
     places: Places = ()
     negative: bool = False
     terms: tuple[Tensor, ...] = ()
@@ -69,12 +53,14 @@ class Tensor:
         """The characters of its text, spaces not counted, and some for every matrix product and spread vector."""
         known = self.__dict__
         if "length" not in known:
-            work = sum(3 * isinstance(node, MatMul) + 4 * isinstance(node, Spread) for node in self.expression.nodes())
+            work = sum(
+                3 * isinstance(node, ex.MatMul) + 4 * isinstance(node, ex.Spread) for node in self.expression.nodes()
+            )
             known["length"] = text_length(self.expression) + self.negative + work
         return known["length"]
 
 
-def text_of(expression: Expression) -> str:
+def text_of(expression: ex.Expression) -> str:
     """An expression's text without spaces, written once."""
     known = expression.__dict__  # where the node's cached properties are too
     if "packed" not in known:
@@ -82,7 +68,7 @@ def text_of(expression: Expression) -> str:
     return known["packed"]
 
 
-def text_length(expression: Expression) -> int:
+def text_length(expression: ex.Expression) -> int:
     """The characters of an expression's text, spaces not counted."""
     return len(text_of(expression))
 
@@ -116,7 +102,7 @@ class Frame:
         """The indices of tensors, in order."""
         return tuple(sorted({place for one in tensors for place in one.places}, key=self.rank))
 
-    def signed(self, tensor: Tensor) -> Expression:
+    def signed(self, tensor: Tensor) -> ex.Expression:
         """The expression of a tensor, with its sign."""
         if not tensor.negative:
             return tensor.expression
@@ -125,15 +111,15 @@ class Frame:
             return -turned.expression if turned.negative else turned.expression
         return _negative(tensor.expression)
 
-    def aligned(self, tensor: Tensor, places: Places) -> Expression:
+    def aligned(self, tensor: Tensor, places: Places) -> ex.Expression:
         """The tensor with its axes in this order, repeated along those that it lacks."""
         expression = self.ordered(tensor, tuple(place for place in places if place in tensor.places))
         for n, place in enumerate(places):
             if place not in tensor.places:
-                expression = Spread(expression, self.axis(place), n)
+                expression = ex.Spread(expression, self.axis(place), n)
         return expression
 
-    def ordered(self, tensor: Tensor, places: Places) -> Expression:
+    def ordered(self, tensor: Tensor, places: Places) -> ex.Expression:
         """The tensor with its axes in this order.
 
         Raises:
@@ -176,7 +162,7 @@ class Frame:
             Unwritable: it is no chain of entrywise, matrix and outer products.
         """
         if coefficient == 0:
-            return Tensor(Number(Fraction(0)))
+            return Tensor(ex.Number(Fraction(0)))
         if len(items) == 1 and not bounds and items[0][1] == 1 and abs(coefficient) == 1:
             return items[0][0].opposite if coefficient < 0 else items[0][0]
         if sum(1 for one, e in items if one.negative and e % 2) % 2 == (coefficient > 0):  # -(a - b) is b - a
@@ -203,7 +189,7 @@ class Frame:
             else self.signed(one)
             for one in arguments
         ]
-        return Tensor(entrywise(function, *expressions), places)
+        return Tensor(ex.entrywise(function, *expressions), places)
 
 
 class _Group:
@@ -211,18 +197,18 @@ class _Group:
 
     def __init__(self, places: Places) -> None:
         self.places = places
-        self.powers: dict[Expression, Fraction] = {}
+        self.powers: dict[ex.Expression, Fraction] = {}
 
-    def put(self, expression: Expression, exponent: Fraction) -> None:
+    def put(self, expression: ex.Expression, exponent: Fraction) -> None:
         self.powers[expression] = self.powers.get(expression, Fraction(0)) + exponent
 
-    def above(self) -> list[Expression]:
+    def above(self) -> list[ex.Expression]:
         return [_power(one, e) for one, e in self.powers.items() if e > 0]
 
-    def below(self) -> list[Expression]:
+    def below(self) -> list[ex.Expression]:
         return [_power(one, -e) for one, e in self.powers.items() if e < 0]
 
-    def expression(self) -> Expression:
+    def expression(self) -> ex.Expression:
         return _quotient(self.above(), self.below())
 
 
@@ -239,7 +225,7 @@ class Contraction:
             if exponent.denominator != 1:
                 raise Unwritable("a root of something subtracted")
             self._coefficient *= -1 if exponent % 2 else 1
-        if isinstance(tensor.expression, Number) and exponent.denominator == 1:
+        if isinstance(tensor.expression, ex.Number) and exponent.denominator == 1:
             self._coefficient *= tensor.expression.value ** int(exponent)
             return
         key = frozenset(tensor.places)
@@ -269,7 +255,7 @@ class Contraction:
     def _cost(self, place: Place) -> int:
         return len({other for group in self._with(place) for other in group.places})
 
-    def _take(self, group: _Group) -> Expression:
+    def _take(self, group: _Group) -> ex.Expression:
         del self._groups[frozenset(group.places)]
         return group.expression()
 
@@ -282,8 +268,8 @@ class Contraction:
         elif len(groups) == 3 and groups[0].places == (k,) and all(len(group.places) == 2 for group in groups[1:]):
             vector, left = self._take(groups[0]), groups[1]
             matrix = self._take(left)
-            diagonal = Diag(vector)
-            scaled = MatMul(diagonal, matrix) if left.places[0] == k else MatMul(matrix, diagonal)
+            diagonal = ex.Diag(vector)
+            scaled = ex.MatMul(diagonal, matrix) if left.places[0] == k else ex.MatMul(matrix, diagonal)
             self.put(Tensor(scaled, left.places), Fraction(1))
             self._contract(k)
         else:
@@ -295,17 +281,17 @@ class Contraction:
         n = group.places.index(k)
         rest = group.places[:n] + group.places[n + 1 :]
         if not rest and len(above) == 2 and not below:
-            call = Call("dot", tuple(sorted(above, key=_simple_first)), (0,), ())
+            call = ex.Call("dot", tuple(sorted(above, key=_simple_first)), (0,), ())
         elif not above and not below:
             raise Unwritable("a sum of ones")
         else:
             inside = _quotient(above, below)
-            if isinstance(inside, Call) and inside.function == "sum" and not rest and len(inside.axes) == 1:
+            if isinstance(inside, ex.Call) and inside.function == "sum" and not rest and len(inside.axes) == 1:
                 # sum over an axis of a sum over another: one over both, where it is all of them
                 argument = inside.arguments[0]
-                call = Call("sum", (argument,), tuple(range(len(argument.axes))), ())
+                call = ex.Call("sum", (argument,), tuple(range(len(argument.axes))), ())
             else:
-                call = Call("sum", (inside,), (n,), tuple(a for m, a in enumerate(inside.axes) if m != n))
+                call = ex.Call("sum", (inside,), (n,), tuple(a for m, a in enumerate(inside.axes) if m != n))
         self.put(Tensor(call, rest), Fraction(1))
 
     def _matmul(self, one: _Group, other: _Group, k: Place) -> None:
@@ -324,13 +310,13 @@ class Contraction:
             raise Unwritable("a sum over a middle index")
         _, _, left, right, first, last, places = min(choices, key=lambda choice: choice[:2])
         a, b = self._take(left), self._take(right)
-        if len(first) == 1 and len(last) == 2 and last == right.places and isinstance(b, Variable | Definition):
+        if len(first) == 1 and len(last) == 2 and last == right.places and isinstance(b, ex.Variable | ex.Definition):
             a, b, first, last, left, right = b, a, last[::-1], first, right, left  # W.T @ v rather than v @ W
         if first != left.places:
             a = _transposed(a)
         if last != right.places:
             b = _transposed(b)
-        self.put(Tensor(MatMul(a, b), places), Fraction(1))
+        self.put(Tensor(ex.MatMul(a, b), places), Fraction(1))
 
     def _ends(self, group: _Group, k: Place, first: bool) -> Places | None:
         """The places of a group, turned if need be, so that k is first or last."""
@@ -357,10 +343,10 @@ class Contraction:
             return self._assembled(groups[0])
         if whole is None:
             return self._assembled(self._outer(groups, places))
-        if list(whole.powers) == [Identity(frame.axis(whole.places[0]))] and len(groups) == 2 and len(places) == 2:
+        if list(whole.powers) == [ex.Identity(frame.axis(whole.places[0]))] and len(groups) == 2 and len(places) == 2:
             vector = next(group for group in groups if group is not whole)
             result = _Group(whole.places)
-            result.put(Diag(vector.expression()), Fraction(1))
+            result.put(ex.Diag(vector.expression()), Fraction(1))
             return self._assembled(result)
         result = _Group(places)
         for expression, exponent in whole.powers.items():
@@ -375,7 +361,7 @@ class Contraction:
 
     def _outer(self, groups: list[_Group], places: Places) -> _Group:
         ordered = sorted(groups, key=lambda group: min(map(self._frame.rank, group.places)))
-        parts: list[Expression] = []
+        parts: list[ex.Expression] = []
         found: Places = ()
         for group in ordered:
             own = tuple(sorted(group.places, key=self._frame.rank))
@@ -384,7 +370,7 @@ class Contraction:
         if found != places:
             raise Unwritable("indices that are mixed")
         result = _Group(places)
-        result.put(reduce(Outer, parts), Fraction(1))
+        result.put(reduce(ex.Outer, parts), Fraction(1))
         return result
 
     def _assembled(self, group: _Group) -> Tensor:
@@ -398,99 +384,99 @@ class Contraction:
         above = [_mean(one, denominators) for one in above]
         lower = [_power(one, e) for one, e in denominators.items() if e > 0]
         if size.numerator != 1:
-            above = [Number(Fraction(size.numerator)), *above]
+            above = [ex.Number(Fraction(size.numerator)), *above]
         if size.denominator != 1:
-            lower = [Number(Fraction(size.denominator)), *lower]
+            lower = [ex.Number(Fraction(size.denominator)), *lower]
         if group.places and not any(one.axes for one in above):
-            ones: Expression = ONE
+            ones: ex.Expression = ONE
             for place in group.places if not any(one.axes for one in lower) else ():
-                ones = Spread(ones, self._frame.axis(place), len(ones.axes))
+                ones = ex.Spread(ones, self._frame.axis(place), len(ones.axes))
             above = [*above, ones] if ones.axes else above
         return Tensor(_quotient(above, lower), group.places, negative)
 
 
-def _mean(expression: Expression, denominators: dict[Expression, Fraction]) -> Expression:
+def _mean(expression: ex.Expression, denominators: dict[ex.Expression, Fraction]) -> ex.Expression:
     """sum(u)/K as mean(u); the K is taken out of the denominators."""
-    if not (isinstance(expression, Call) and expression.function in ("sum", "dot")):
+    if not (isinstance(expression, ex.Call) and expression.function in ("sum", "dot")):
         return expression
     first = expression.arguments[0]
-    sizes: dict[Expression, int] = {}
+    sizes: dict[ex.Expression, int] = {}
     for place in expression.positions:
-        size: Expression = Size(size_of(first.axes[place]))
+        size: ex.Expression = ex.Size(ex.size_of(first.axes[place]))
         sizes[size] = sizes.get(size, 0) + 1
     if any(denominators.get(size, 0) < n for size, n in sizes.items()):
         return expression
     for size, n in sizes.items():
         denominators[size] -= n
     inside = first if expression.function == "sum" else first * expression.arguments[1]
-    return Call("mean", (inside,), expression.positions, expression.axes)
+    return ex.Call("mean", (inside,), expression.positions, expression.axes)
 
 
-def _factors_of(expression: Expression) -> Iterator[tuple[Expression, Fraction]]:
+def _factors_of(expression: ex.Expression) -> Iterator[tuple[ex.Expression, Fraction]]:
     """A product as its factors, so that they are put together with those beside it."""
     match expression:
-        case Apply("multiply", (u, v)) if u.axes == v.axes == expression.axes:
+        case ex.Apply("multiply", (u, v)) if u.axes == v.axes == expression.axes:
             yield from _factors_of(u)
             yield from _factors_of(v)
-        case Apply("power", (u, Number(value))) if value.denominator == 1:
+        case ex.Apply("power", (u, ex.Number(value))) if value.denominator == 1:
             yield u, value
         case _:
             yield expression, Fraction(1)
 
 
-def _quotient(above: list[Expression], below: list[Expression]) -> Expression:
+def _quotient(above: list[ex.Expression], below: list[ex.Expression]) -> ex.Expression:
     above, below = sorted(above, key=_simple_first), sorted(below, key=_simple_first)
     match above, below:
-        case [], [Number(value)]:
-            return Number(1 / value)
+        case [], [ex.Number(value)]:
+            return ex.Number(1 / value)
     numerator = reduce(lambda a, b: a * b, above) if above else ONE
     return numerator / reduce(lambda a, b: a * b, below) if below else numerator
 
 
-def _simple_first(expression: Expression) -> tuple[bool, int, str]:
-    return (not isinstance(expression, Number), text_length(expression), text_of(expression))
+def _simple_first(expression: ex.Expression) -> tuple[bool, int, str]:
+    return (not isinstance(expression, ex.Number), text_length(expression), text_of(expression))
 
 
-def _power(expression: Expression, exponent: Fraction) -> Expression:
+def _power(expression: ex.Expression, exponent: Fraction) -> ex.Expression:
     if exponent == 1:
         return expression
     return f.sqrt(expression) if exponent == Fraction(1, 2) else expression**exponent
 
 
-def _transposed(expression: Expression) -> Expression:
+def _transposed(expression: ex.Expression) -> ex.Expression:
     match expression:
-        case Transpose(argument):
+        case ex.Transpose(argument):
             return argument
-        case MatMul(left, right) if len(left.axes) == len(right.axes) == 2:
-            product = MatMul(_transposed(right), _transposed(left))
-            return min((product, Transpose(expression)), key=text_length)
-        case Outer(left, right) if len(left.axes) == len(right.axes) == 1:
-            return Outer(right, left)
-        case Diag() | Identity():
+        case ex.MatMul(left, right) if len(left.axes) == len(right.axes) == 2:
+            product = ex.MatMul(_transposed(right), _transposed(left))
+            return min((product, ex.Transpose(expression)), key=text_length)
+        case ex.Outer(left, right) if len(left.axes) == len(right.axes) == 1:
+            return ex.Outer(right, left)
+        case ex.Diag() | ex.Identity():
             return expression
-        case Spread(argument, axis, position) if len(argument.axes) == 1:
-            return Spread(argument, axis, 1 - position)
-        case Apply(function, arguments):
+        case ex.Spread(argument, axis, position) if len(argument.axes) == 1:
+            return ex.Spread(argument, axis, 1 - position)
+        case ex.Apply(function, arguments):
             turned = tuple(_transposed(one) if one.axes else one for one in arguments)
-            return min((Transpose(expression), Apply(function, turned, expression.axes[::-1])), key=text_length)
-    return Transpose(expression)
+            return min((ex.Transpose(expression), ex.Apply(function, turned, expression.axes[::-1])), key=text_length)
+    return ex.Transpose(expression)
 
 
-def _negative(u: Expression) -> Expression:
+def _negative(u: ex.Expression) -> ex.Expression:
     """-u, with the sign at the first factor of a product."""
     match u:
-        case Apply("multiply" | "divide" as function, (v, w)):
-            return Apply(function, (_negative(v), w), u.axes)
-        case Number(value):
-            return Number(-value)
+        case ex.Apply("multiply" | "divide" as function, (v, w)):
+            return ex.Apply(function, (_negative(v), w), u.axes)
+        case ex.Number(value):
+            return ex.Number(-value)
     return -u
 
 
-def opposite(u: Expression) -> Expression:
+def opposite(u: ex.Expression) -> ex.Expression:
     """-u, simplified at the top."""
     match u:
-        case Apply("negative", (v,)):
+        case ex.Apply("negative", (v,)):
             return v
-        case Apply("subtract", (v, w)):
+        case ex.Apply("subtract", (v, w)):
             return w - v
     return _negative(u)

@@ -17,21 +17,8 @@ from dataclasses import dataclass, field
 from softmax_trick.deciding.decision import Decision
 from softmax_trick.derivation.facts import Fact, facts_of
 from softmax_trick.derivation.forms import Form, form_of
-from softmax_trick.language.expression import (
-    AxesError,
-    Definition,
-    Derivative,
-    DerivativeKind,
-    Expression,
-    LanguageError,
-    Variable,
-    gradient,
-    hessian,
-    jacobian,
-    shape,
-    variable,
-    vjp,
-)
+from softmax_trick.language import expression as ex
+from softmax_trick.language.expression import gradient, hessian, jacobian, vjp
 from softmax_trick.language.grammar import Statement, read
 from softmax_trick.language.latex import to_latex
 from softmax_trick.language.text import to_text
@@ -49,42 +36,42 @@ class Derivation:
         seconds: wall time.
     """
 
-    value: Expression
-    by: Variable
-    forms: Mapping[DerivativeKind, Form]
+    value: ex.Expression
+    by: ex.Variable
+    forms: Mapping[ex.DerivativeKind, Form]
     facts: tuple[Fact, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
-    def __getitem__(self, kind: DerivativeKind) -> Expression:
+    def __getitem__(self, kind: ex.DerivativeKind) -> ex.Expression:
         """A derivative in the user's terms.
 
         Raises:
             LanguageError: it was not asked for, or no form of it was proved.
         """
         if kind not in self.forms:
-            raise LanguageError(f"no {kind} was asked for; there is {', '.join(self.forms)}")
+            raise ex.LanguageError(f"no {kind} was asked for; there is {', '.join(self.forms)}")
         form = self.forms[kind].form
         if form is None:
-            raise LanguageError(f"no form of the {kind} was proved")
+            raise ex.LanguageError(f"no form of the {kind} was proved")
         return form
 
     @property
-    def gradient(self) -> Expression:
+    def gradient(self) -> ex.Expression:
         """The gradient of a scalar."""
         return self["gradient"]
 
     @property
-    def hessian(self) -> Expression:
+    def hessian(self) -> ex.Expression:
         """The Hessian of a scalar, if it was asked for."""
         return self["hessian"]
 
     @property
-    def jacobian(self) -> Expression:
+    def jacobian(self) -> ex.Expression:
         """The Jacobian of a vector."""
         return self["jacobian"]
 
     @property
-    def vjp(self) -> Expression:
+    def vjp(self) -> ex.Expression:
         """The Jacobian of a vector, transposed, times g."""
         return self["vjp"]
 
@@ -105,7 +92,7 @@ class Derivation:
     def latex(self) -> str:
         """The names that occur and each derivative as equations, the lines of an aligned block."""
         found = {form.of: form.form for form in self.forms.values() if form.form is not None}
-        names = {n: n.meaning for e in (*found, *found.values()) for n in e.nodes() if isinstance(n, Definition)}
+        names = {n: n.meaning for e in (*found, *found.values()) for n in e.nodes() if isinstance(n, ex.Definition)}
         lines = [f"{to_latex(one)} &= {to_latex(other)}" for one, other in (names | found).items()]
         return " \\\\\n".join(lines)
 
@@ -128,8 +115,8 @@ class Question:
         statement: how the names were read, their definitions and the sizes that are given.
     """
 
-    function: Expression
-    by: Variable
+    function: ex.Expression
+    by: ex.Variable
     statement: Statement
 
 
@@ -151,26 +138,28 @@ def read_question(formula: str, by: str, let: str = "", second: bool = False) ->
     names = [one.name for one in read(formula, let=let).definitions]
     try:
         statement = read(f"grad({formula}, {by})", *names, let=let)
-    except AxesError:
+    except ex.AxesError:
         if second:
             raise
         statement = read(f"jacobian({formula}, {by})", *names, let=let)
     raw = statement.expressions[0]
-    if not isinstance(raw, Derivative):
-        raise LanguageError(f"{formula}: this is no formula")
+    if not isinstance(raw, ex.Derivative):
+        raise ex.LanguageError(f"{formula}: this is no formula")
     for index in raw.function.free:
-        raise LanguageError(f"the index {index.name} is free: write [{index.name}:{index.axis}] ..., or a sum over it")
+        raise ex.LanguageError(
+            f"the index {index.name} is free: write [{index.name}:{index.axis}] ..., or a sum over it"
+        )
     if raw.by not in raw.function.variables:
-        raise LanguageError(f"{raw.by.name} does not occur in the formula, whose derivative by it is 0")
+        raise ex.LanguageError(f"{raw.by.name} does not occur in the formula, whose derivative by it is 0")
     return Question(raw.function, raw.by, statement)
 
 
 def derive(
-    function: Expression | str,
-    by: Variable | str,
+    function: ex.Expression | str,
+    by: ex.Variable | str,
     let: str = "",
     *,
-    names: tuple[Definition, ...] = (),
+    names: tuple[ex.Definition, ...] = (),
     second: bool = False,
     facts: bool = True,
     sizes: Mapping[str, int] | None = None,
@@ -199,14 +188,14 @@ def derive(
         function, by = question.function, question.by
         names, sizes = (*names, *question.statement.definitions), sizes or question.statement.sizes
     if isinstance(function, str) or isinstance(by, str):
-        raise LanguageError("give a formula and a variable as two texts, or as two expressions")
+        raise ex.LanguageError("give a formula and a variable as two texts, or as two expressions")
     until = begin + time_limit
-    own = (node for node in function.nodes() if isinstance(node, Definition))
+    own = (node for node in function.nodes() if isinstance(node, ex.Definition))
     names = tuple(dict.fromkeys((*names, *reversed(list(own)))))
-    wanted: dict[DerivativeKind, Expression]
+    wanted: dict[ex.DerivativeKind, ex.Expression]
     if function.axes:
         if second:
-            raise AxesError(f"the Hessian of {shape(function.axes)}: it takes a scalar")
+            raise ex.AxesError(f"the Hessian of {ex.shape(function.axes)}: it takes a scalar")
         wanted = {"jacobian": jacobian(function, by), "vjp": vjp(function, by, _direction(function, names))}
     else:
         wanted = {"gradient": gradient(function, by)}
@@ -218,8 +207,8 @@ def derive(
     return Derivation(function, by, forms, found, time.perf_counter() - begin)
 
 
-def _direction(function: Expression, names: tuple[Definition, ...]) -> Variable:
+def _direction(function: ex.Expression, names: tuple[ex.Definition, ...]) -> ex.Variable:
     """A vector with the axes of a function, under a name that is free."""
     taken = {one.name for one in function.variables} | {one.name for one in names}
     name = next(name for name in ("g", "G", *(f"g{n}" for n in range(1, 99))) if name not in taken)
-    return variable(name, function.axes)
+    return ex.variable(name, function.axes)

@@ -10,26 +10,8 @@ import flint
 
 from softmax_trick.derivation.contraction import Contraction, Frame, Items, Places, Tensor, Unwritable
 from softmax_trick.derivation.opaque import Opaque
+from softmax_trick.language import expression as ex
 from softmax_trick.language import functions as f
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Chosen,
-    Comprehension,
-    Delta,
-    Diagonal,
-    Expression,
-    Identity,
-    Index,
-    IndexTerm,
-    Number,
-    Numbered,
-    OneHot,
-    Pick,
-    Size,
-    Variable,
-    entry_of,
-)
 from softmax_trick.readings.canonical import Factor, Key, Monomial, Place, Polynomial
 
 LETTERS = "ijklmnopqrsabcdefgh"
@@ -54,7 +36,7 @@ class FactorForms(Frame):
         axes: tuple[str, ...],
         taken: Iterable[str],
         by_entries: bool,
-        free: Iterable[Index],
+        free: Iterable[ex.Index],
     ) -> None:
         super().__init__(order, axes)
         self.algebra, self.by_entries = algebra, by_entries
@@ -114,7 +96,7 @@ class FactorForms(Frame):
         for factor in list(exponents):
             if isinstance(factor, Factor) and self.algebra.is_part(factor):
                 part = self.algebra.parts[factor.data[0]]
-                if isinstance(part, Apply) and part.function == "power" and factor in exponents:
+                if isinstance(part, ex.Apply) and part.function == "power" and factor in exponents:
                     items += self._power_items(factor, part, exponents)
         items += self._tanh_items(exponents)
         for factor, exponent in exponents.items():
@@ -133,13 +115,13 @@ class FactorForms(Frame):
         for one, sinh in parts.items():
             for other, cosh in parts.items():
                 match sinh, cosh:
-                    case Apply("sinh", (u,)), Apply("cosh", (v,)) if u == v and one.data[1] == other.data[1]:
+                    case ex.Apply("sinh", (u,)), ex.Apply("cosh", (v,)) if u == v and one.data[1] == other.data[1]:
                         if exponents[one] == -exponents[other]:
                             items.append((self.resolved(f.tanh(u), one.data[1]), exponents.pop(one)))
                             del exponents[other]
         return items
 
-    def _power_items(self, factor: Factor, part: Apply, exponents: dict[Factor | Key, Fraction]) -> Items:
+    def _power_items(self, factor: Factor, part: ex.Apply, exponents: dict[Factor | Key, Fraction]) -> Items:
         """(u**v)**m u**n = u**(m v + n); what is used is taken out of the exponents."""
         u, v = part.arguments
         places = factor.data[1]
@@ -152,11 +134,11 @@ class FactorForms(Frame):
             return []
         del exponents[factors[0][0]]
         m = exponents.pop(factor)
-        scaled = v if m == 1 else Number(m) * v
-        exponent: Expression = scaled + Number(n) if n > 0 else scaled - Number(-n)
-        if isinstance(v, Number):
-            exponent = Number(m * v.value + n)
-        items: Items = [(self.resolved(Apply("power", (u, exponent), part.axes), places), Fraction(1))]
+        scaled = v if m == 1 else ex.Number(m) * v
+        exponent: ex.Expression = scaled + ex.Number(n) if n > 0 else scaled - ex.Number(-n)
+        if isinstance(v, ex.Number):
+            exponent = ex.Number(m * v.value + n)
+        items: Items = [(self.resolved(ex.Apply("power", (u, exponent), part.axes), places), Fraction(1))]
         return [*items, (number(Fraction(-1)), Fraction(1))] if content == -1 and n % 2 else items
 
     def factor(self, factor: Factor | Key) -> Tensor:
@@ -171,9 +153,9 @@ class FactorForms(Frame):
             case "delta":
                 return self.delta(*factor.data)
             case "size":
-                return Tensor(Size(factor.data))
+                return Tensor(ex.Size(factor.data))
             case "prime":
-                return Tensor(Number(Fraction(factor.data)))
+                return Tensor(ex.Number(Fraction(factor.data)))
             case "sum":
                 if factor not in self._sums:
                     fresh, body = self.algebra.opened(factor)
@@ -194,36 +176,36 @@ class FactorForms(Frame):
     def delta(self, left: Place, right: Place) -> Tensor:
         """A delta: a one-hot vector, an identity, or a number."""
         if self.by_entries:
-            return Tensor(Delta(self.term(left), self.term(right)))
+            return Tensor(ex.Delta(self.term(left), self.term(right)))
         for one, other in ((left, right), (right, left)):
             if self.plain(one) and self.plain(other):
-                return Tensor(Identity(self.axis(left)), (left, right))
+                return Tensor(ex.Identity(self.axis(left)), (left, right))
             if self.plain(one) and other[0] == "label" and one not in other[3] and all(map(self.plain, other[3])):
-                return Tensor(OneHot(self.label(other)), (*other[3], one))
+                return Tensor(ex.OneHot(self.label(other)), (*other[3], one))
             if self.plain(one) and self.constant(other):
                 index = self.index(one)
-                return Tensor(Comprehension((index,), Delta(index, self.term(other))), (one,))
+                return Tensor(ex.Comprehension((index,), ex.Delta(index, self.term(other))), (one,))
         if self.constant(left) and self.constant(right):
-            return Tensor(Delta(self.term(left), self.term(right)))
+            return Tensor(ex.Delta(self.term(left), self.term(right)))
         raise Unwritable("a delta of such places")
 
-    def resolved(self, node: Expression, places: Places) -> Tensor:
+    def resolved(self, node: ex.Expression, places: Places) -> Tensor:
         """A node at places, of which some may be labels or numbers, or the same."""
         if not places:
             return Tensor(node)
         if self.by_entries:
-            return Tensor(entry_of(node, *map(self.term, places)))
+            return Tensor(ex.entry_of(node, *map(self.term, places)))
         if all(self.plain(place) for place in places):
             if len(set(places)) == len(places):
                 return Tensor(node, places)
             if places[-1] == places[-2] and len(set(places)) == len(places) - 1:
-                return Tensor(Diagonal(node), places[:-1])
+                return Tensor(ex.Diagonal(node), places[:-1])
             raise Unwritable("an index three times")
         last = places[-1]
         if last[0] == "label" and last[3] == places[:-1] and all(self.plain(place) for place in last[3]):
-            return Tensor(Pick(node, self.label(last)), places[:-1])
+            return Tensor(ex.Pick(node, self.label(last)), places[:-1])
         if all(map(self.constant, places)):
-            return Tensor(entry_of(node, *map(self.term, places)))
+            return Tensor(ex.entry_of(node, *map(self.term, places)))
         for n, place in enumerate(places):
             if not self.plain(place):  # W[c, d] = sum_k onehot(c)[k] W[k, d]
                 k = self.algebra.new(place[1])
@@ -231,43 +213,43 @@ class FactorForms(Frame):
                 return self.product([(self.delta(k, place), Fraction(1)), (rest, Fraction(1))], Fraction(1), {k})
         raise Unwritable("an entry at such places")
 
-    def label(self, place: Place) -> Variable:
+    def label(self, place: Place) -> ex.Variable:
         """The label at a place."""
         variable = self.algebra.labels.get(place[2])
         if variable is None:
             raise Unwritable(f"the label {place[2]}")
         return variable
 
-    def term(self, place: Place) -> IndexTerm:
+    def term(self, place: Place) -> ex.IndexTerm:
         """A place as an index."""
         match place[0]:
             case "label":
-                return Chosen(self.label(place), tuple(map(self.term, place[3])))
+                return ex.Chosen(self.label(place), tuple(map(self.term, place[3])))
             case "given":
-                return Numbered(place[2], place[1])
+                return ex.Numbered(place[2], place[1])
             case "free" if place not in self.order:
                 return self._free[place[2]]
             case "largest":
                 raise Unwritable("the place of the largest entry")
         return self.index(place)
 
-    def index(self, place: Place) -> Index:
+    def index(self, place: Place) -> ex.Index:
         """An index under a name of its own."""
         if place not in self._names:
             self._names[place] = next(self._letters)
-        return Index(self._names[place], self.axis(place))
+        return ex.Index(self._names[place], self.axis(place))
 
     def _contracted(self, contraction: Contraction, bounds: set[Place]) -> Tensor:
         if not (self.by_entries and bounds):
             return super()._contracted(contraction, bounds)
         indices = tuple(sorted((self.index(place) for place in bounds), key=lambda index: index.name))
-        body = Comprehension(indices, self.signed(contraction.scalar()))
-        return Tensor(Call("sum", (body,), tuple(range(len(indices)))))
+        body = ex.Comprehension(indices, self.signed(contraction.scalar()))
+        return Tensor(ex.Call("sum", (body,), tuple(range(len(indices)))))
 
 
 def number(value: Fraction) -> Tensor:
     """A number."""
-    return Tensor(Number(abs(value)), negative=value < 0)
+    return Tensor(ex.Number(abs(value)), negative=value < 0)
 
 
 def fraction(value: flint.fmpq) -> Fraction:

@@ -14,32 +14,14 @@ from softmax_trick.deciding.relations import decide_psd
 from softmax_trick.derivation.contraction import text_length
 from softmax_trick.derivation.forms import Form, form_of
 from softmax_trick.derivation.recognition import recognised
+from softmax_trick.language import expression as ex
 from softmax_trick.language import functions as f
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Definition,
-    Derivative,
-    DerivativeKind,
-    Diag,
-    Expression,
-    LanguageError,
-    Number,
-    Outer,
-    Spread,
-    Transpose,
-    Variable,
-    entrywise,
-    hessian,
-    size_of,
-    variable,
-)
 from softmax_trick.language.text import to_text
 from softmax_trick.readings.canonical import TooLarge, Undefined
 
 PIECEWISE = ("step", "less", "where", "relu", "abs", "sign", "maximum", "minimum", "clip", "max", "min")
 JUMPING = ("step", "less", "where", "sign")
-ZERO, HALF, ONE = Number(Fraction(0)), Number(Fraction(1, 2)), Number(Fraction(1))
+ZERO, HALF, ONE = ex.Number(Fraction(0)), ex.Number(Fraction(1, 2)), ex.Number(Fraction(1))
 LONGEST = 24  # characters of a sum that is worth a line
 MOST_OF_SLOPE = 40  # characters of a gradient that is differentiated once more to see what follows
 
@@ -63,10 +45,10 @@ class Fact:
 
 
 def facts_of(
-    function: Expression,
-    by: Variable,
-    forms: Mapping[DerivativeKind, Form],
-    names: tuple[Definition, ...],
+    function: ex.Expression,
+    by: ex.Variable,
+    forms: Mapping[ex.DerivativeKind, Form],
+    names: tuple[ex.Definition, ...],
     until: float,
 ) -> Iterator[Fact]:
     """What follows from the derivatives of a formula by a variable.
@@ -95,24 +77,24 @@ def facts_of(
                 yield fact
                 if time.perf_counter() > until:
                     return
-        except (Undefined, TooLarge, RecursionError, LanguageError):
+        except (Undefined, TooLarge, RecursionError, ex.LanguageError):
             continue
 
 
-def _proved(left: Expression, right: Expression) -> bool:
+def _proved(left: ex.Expression, right: ex.Expression) -> bool:
     return decide(left, right).verdict == "proved"
 
 
 # --- sums -------------------------------------------------------------------------------------------------------------
 
 
-def _sums(by: Variable, slope: Expression | None, names: tuple[Definition, ...]) -> Iterator[Fact]:
+def _sums(by: ex.Variable, slope: ex.Expression | None, names: tuple[ex.Definition, ...]) -> Iterator[Fact]:
     """The sum of the gradient along each of its axes."""
     for axis in by.axes if slope is not None else ():
         if slope is None or slope.axes.count(axis) > 1:
             continue
         found = form_of(f.total(slope, axis), names).form
-        while isinstance(found, Spread):
+        while isinstance(found, ex.Spread):
             found = found.argument
         if found is not None and by not in found.variables and text_length(found) <= LONGEST:
             over = f" over {axis}" if len(by.axes) > 1 else ""
@@ -122,7 +104,7 @@ def _sums(by: Variable, slope: Expression | None, names: tuple[Definition, ...])
 # --- bounds and Lipschitz constants -----------------------------------------------------------------------------------
 
 
-def _bounds(function: Expression, by: Variable, slope: Expression | None) -> Iterator[Fact]:
+def _bounds(function: ex.Expression, by: ex.Variable, slope: ex.Expression | None) -> Iterator[Fact]:
     if slope is None:
         return
     between = range_of(slope)
@@ -147,16 +129,18 @@ def interval(between: Range) -> str:
     return f"{'(' if between.low_open else '['}{between.low}, {between.high}{')' if between.high_open else ']'}"
 
 
-def _uses(expression: Expression, functions: tuple[str, ...]) -> bool:
-    return any(isinstance(node, Apply | Call) and node.function in functions for node in expression.nodes())
+def _uses(expression: ex.Expression, functions: tuple[str, ...]) -> bool:
+    return any(isinstance(node, ex.Apply | ex.Call) and node.function in functions for node in expression.nodes())
 
 
 # --- invariance -------------------------------------------------------------------------------------------------------
 
 
-def _invariance(function: Expression, by: Variable) -> Iterator[Fact]:
+def _invariance(function: ex.Expression, by: ex.Variable) -> Iterator[Fact]:
     """Whether the formula stays the same when its variable is shifted, or scaled."""
-    if by.kind not in ("real", "positive", "nonnegative") or any(isinstance(n, Derivative) for n in function.nodes()):
+    if by.kind not in ("real", "positive", "nonnegative") or any(
+        isinstance(n, ex.Derivative) for n in function.nodes()
+    ):
         return
     taken = {one.name for one in function.variables}
     name = next(name for name in ("a", "b", *(f"a{n}" for n in range(99))) if name not in taken)
@@ -166,25 +150,25 @@ def _invariance(function: Expression, by: Variable) -> Iterator[Fact]:
             if shift is not None and _proved(_replaced(function, by, by + shift), function):
                 along = f" of each {_other(by, axis)}" if len(by.axes) > 1 else ""
                 yield Fact(f"invariant under {by.name} + a: the same number added to all entries{along}", "decided")
-    scale = variable(name, (), "positive")
+    scale = ex.variable(name, (), "positive")
     if _proved(_replaced(function, by, scale * by), function):
         yield Fact(f"invariant under a*{by.name}, a > 0", "decided")
 
 
-def _along(name: str, axis: str, by: Variable) -> Expression | None:
+def _along(name: str, axis: str, by: ex.Variable) -> ex.Expression | None:
     """A shift that is constant along an axis and free along the others."""
     if by.axes.count(axis) > 1 or len(by.axes) > 2:
         return None
     others = tuple(one for one in by.axes if one != axis)
-    shift = variable(name, others)
-    return shift if not others else Spread(shift, axis, by.axes.index(axis))
+    shift = ex.variable(name, others)
+    return shift if not others else ex.Spread(shift, axis, by.axes.index(axis))
 
 
-def _other(by: Variable, axis: str) -> str:
+def _other(by: ex.Variable, axis: str) -> str:
     return "row" if by.axes.index(axis) == 1 else "column"
 
 
-def _replaced(expression: Expression, by: Variable, other: Expression) -> Expression:
+def _replaced(expression: ex.Expression, by: ex.Variable, other: ex.Expression) -> ex.Expression:
     if expression == by:
         return other
     return expression.rebuilt(lambda child: _replaced(child, by, other))
@@ -194,18 +178,18 @@ def _replaced(expression: Expression, by: Variable, other: Expression) -> Expres
 
 
 def _curvature(
-    function: Expression, by: Variable, slope: Expression | None, names: tuple[Definition, ...]
+    function: ex.Expression, by: ex.Variable, slope: ex.Expression | None, names: tuple[ex.Definition, ...]
 ) -> Iterator[Fact]:
     bent = curvature(function, by)
     if bent in ("convex", "concave", "affine"):
         yield Fact(f"{bent} in {by.name}", "the rules of composition")
-    raw = hessian(function, by)
+    raw = ex.hessian(function, by)
     if slope is None or text_length(slope) > MOST_OF_SLOPE or len(by.axes) > 1:
         return
     if bent == "affine" or _uses(function, PIECEWISE) or where_defined(raw):
         return
     soft = [node for node in slope.nodes() if node.axes == by.axes and _is_softmax(node)]
-    short = tuple(Definition("y_", one) for one in soft[:1] if not isinstance(one, Definition))
+    short = tuple(ex.Definition("y_", one) for one in soft[:1] if not isinstance(one, ex.Definition))
     form = form_of(raw, (*names, *short)).form
     if form is not None:
         if bent == "unknown":
@@ -213,7 +197,7 @@ def _curvature(
         yield from _smoothness(form, by)
 
 
-def _definite(form: Expression, by: Variable) -> Iterator[Fact]:
+def _definite(form: ex.Expression, by: ex.Variable) -> Iterator[Fact]:
     """Convex or concave, by the Hessian: on the whole domain, which is convex."""
     for word, matrix in (("convex", form), ("concave", -form)):
         if not by.axes:
@@ -225,7 +209,7 @@ def _definite(form: Expression, by: Variable) -> Iterator[Fact]:
             return
 
 
-def _smoothness(form: Expression, by: Variable) -> Iterator[Fact]:
+def _smoothness(form: ex.Expression, by: ex.Variable) -> Iterator[Fact]:
     """The Lipschitz constant of the gradient, from a Hessian s (diag(y) - y y^T) or diag(h)."""
     if not by.axes:
         largest = _largest(form)
@@ -233,34 +217,34 @@ def _smoothness(form: Expression, by: Variable) -> Iterator[Fact]:
             yield Fact(f"the derivative is Lipschitz with constant {largest}", "the bound of the second derivative")
         return
     yield from _lemma(form, "the gradient is ")
-    if isinstance(form, Diag):
+    if isinstance(form, ex.Diag):
         largest = _largest(form.argument)
         if largest is not None:
             yield Fact(f"the gradient is Lipschitz with constant {largest} in the 2-norm", "the Hessian is diagonal")
 
 
-def _scaled(form: Expression) -> tuple[Expression, Expression]:
+def _scaled(form: ex.Expression) -> tuple[ex.Expression, ex.Expression]:
     """A matrix and the scalar in front of it."""
     match form:
-        case Apply("multiply", (u, v)) if not u.axes:
+        case ex.Apply("multiply", (u, v)) if not u.axes:
             matrix, scale = _scaled(v)
             return matrix, u if scale == ONE else u * scale
-        case Apply("divide", (u, v)) if not v.axes:
+        case ex.Apply("divide", (u, v)) if not v.axes:
             matrix, scale = _scaled(u)
             return matrix, scale / v
     return form, ONE
 
 
-def _is_softmax(y: Expression) -> bool:
+def _is_softmax(y: ex.Expression) -> bool:
     """Nonnegative entries with a sum of at most 1."""
-    inner = recognised(y.meaning) if isinstance(y, Definition) else y
-    return isinstance(inner, Call) and inner.function == "softmax" and range_of(inner).nonnegative
+    inner = recognised(y.meaning) if isinstance(y, ex.Definition) else y
+    return isinstance(inner, ex.Call) and inner.function == "softmax" and range_of(inner).nonnegative
 
 
-def _largest(h: Expression) -> Fraction | None:
+def _largest(h: ex.Expression) -> Fraction | None:
     """A bound of the entries' absolute values, if there is one: s (1 - s) <= 1/4 for s in [0, 1]."""
     match h:
-        case Apply("multiply", (u, v)) if v in (1 - u, _complement(u)) and interval(range_of(u)) in (
+        case ex.Apply("multiply", (u, v)) if v in (1 - u, _complement(u)) and interval(range_of(u)) in (
             "(0, 1)",
             "[0, 1]",
         ):
@@ -271,36 +255,36 @@ def _largest(h: Expression) -> Fraction | None:
     return max(abs(between.low), abs(between.high))
 
 
-def _complement(u: Expression) -> Expression:
-    return entrywise("sigmoid", -u.arguments[0]) if isinstance(u, Apply) and u.function == "sigmoid" else 1 - u
+def _complement(u: ex.Expression) -> ex.Expression:
+    return ex.entrywise("sigmoid", -u.arguments[0]) if isinstance(u, ex.Apply) and u.function == "sigmoid" else 1 - u
 
 
 # --- of vectors -------------------------------------------------------------------------------------------------------
 
 
-def _jacobian(function: Expression, by: Variable, form: Expression | None) -> Iterator[Fact]:
+def _jacobian(function: ex.Expression, by: ex.Variable, form: ex.Expression | None) -> Iterator[Fact]:
     if form is None or len(form.axes) != 2:
         return
     rows, columns = form.axes
-    square = size_of(rows) == size_of(columns)
-    if square and _proved(form, Transpose(form)):
+    square = ex.size_of(rows) == ex.size_of(columns)
+    if square and _proved(form, ex.Transpose(form)):
         yield Fact("the Jacobian is symmetric: it is the gradient of something", "decided")
     for place, word in ((0, "columns"), (1, "rows")):
-        sums = Call("sum", (form,), (place,), (form.axes[1 - place],))
+        sums = ex.Call("sum", (form,), (place,), (form.axes[1 - place],))
         if _proved(sums, ZERO):
             yield Fact(f"the {word} of the Jacobian sum to 0", "decided")
     if square:
         soft = [node for node in form.nodes() if node.axes == (rows,) and _is_softmax(node)]
-        short = tuple(Definition("y_", one) for one in soft[:1] if not isinstance(one, Definition))
+        short = tuple(ex.Definition("y_", one) for one in soft[:1] if not isinstance(one, ex.Definition))
         named = form_of(form, short).form if short else form
         yield from () if named is None else _lemma(named, "")
 
 
-def _lemma(form: Expression, whose: str) -> Iterator[Fact]:
+def _lemma(form: ex.Expression, whose: str) -> Iterator[Fact]:
     """The Lipschitz constant from a Jacobian s (diag(y) - y y^T), s >= 0."""
     matrix, scale = _scaled(form)
     match matrix:
-        case Apply("subtract", (Diag(y), Outer(left, right))) if y == left == right and _is_softmax(y):
+        case ex.Apply("subtract", (ex.Diag(y), ex.Outer(left, right))) if y == left == right and _is_softmax(y):
             constant = form_of(scale * HALF).form
             if constant is not None and range_of(scale).nonnegative:
                 because = "the eigenvalues of diag(y) - y y^T lie in [0, 1/2]"

@@ -14,30 +14,7 @@ from fractions import Fraction
 
 from softmax_trick.emission.frameworks import Framework
 from softmax_trick.emission.stable_forms import stable
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Chosen,
-    Definition,
-    Diag,
-    Diagonal,
-    Entry,
-    Expression,
-    Identity,
-    IndexTerm,
-    LanguageError,
-    MatMul,
-    Number,
-    Numbered,
-    OneHot,
-    Outer,
-    Pick,
-    Size,
-    Spread,
-    Transpose,
-    Variable,
-    size_of,
-)
+from softmax_trick.language import expression as ex
 from softmax_trick.language.functions import unfolded
 
 # How tightly what was written last binds, in Python.
@@ -49,7 +26,7 @@ _LOCALS = {"softmax": "y", "log_softmax": "log_y", "logsumexp": "lse", "sigmoid"
 _LETTERS = "ijklmnopqrstuvwxyz"
 
 
-class Unemittable(LanguageError):
+class Unemittable(ex.LanguageError):
     """A formula that cannot be written as array code; the text says why and what could."""
 
 
@@ -92,28 +69,28 @@ class Body:
     def __init__(
         self,
         framework: Framework,
-        roots: Iterable[Expression],
-        inputs: tuple[Variable, ...],
-        by: Variable,
+        roots: Iterable[ex.Expression],
+        inputs: tuple[ex.Variable, ...],
+        by: ex.Variable,
         names: Mapping[str, str],
         sizes: Mapping[str, int],
     ) -> None:
         self.lines: list[str] = []
-        self.used: set[Variable] = set()
+        self.used: set[ex.Variable] = set()
         self._framework, self._inputs, self._by, self._names = framework, inputs, by, names
         self._given = dict(sizes)
-        self._known: dict[Expression, Code] = {}
+        self._known: dict[ex.Expression, Code] = {}
         self._sizes: set[str] = set()
         roots = tuple(roots)
         self._times = _times(roots)
-        self._taken = {*names.values(), *(n.name for one in roots for n in one.nodes() if isinstance(n, Definition))}
-        self._taken |= {size_of(axis) for one in inputs for axis in (*one.axes, one.into)}
+        self._taken = {*names.values(), *(n.name for one in roots for n in one.nodes() if isinstance(n, ex.Definition))}
+        self._taken |= {ex.size_of(axis) for one in inputs for axis in (*one.axes, one.into)}
 
-    def code(self, node: Expression) -> Code:
+    def code(self, node: ex.Expression) -> Code:
         """The value of an expression; what was named before is taken by its name."""
         if node not in self._known:
             code = self._code(node)
-            if isinstance(node, Definition):
+            if isinstance(node, ex.Definition):
                 code = self._local(self._names.get(node.name, node.name), code)
                 self._known[node.meaning] = code
             elif self._times[node] > 1 and _worth_a_name(node) and not code.plain:
@@ -121,7 +98,7 @@ class Body:
             self._known[node] = code
         return self._known[node]
 
-    def full(self, node: Expression) -> Code:
+    def full(self, node: ex.Expression) -> Code:
         """The same, with every dimension in its size."""
         code = self.code(node)
         if code.plain and node.axes:
@@ -137,12 +114,12 @@ class Body:
         Raises:
             Unemittable: no input has it.
         """
-        name = size_of(axis)
+        name = ex.size_of(axis)
         if name in self._given:
             return str(self._given[name])
         if name not in self._sizes:
             for one in sorted(self._inputs, key=lambda one: one not in self.used):
-                sizes = [size_of(other) for other in one.axes]
+                sizes = [ex.size_of(other) for other in one.axes]
                 if name in sizes:
                     place = sizes.index(name) - len(sizes)
                     self.lines.append(f"{name} = {self.input(one)}.shape[{place}]")
@@ -152,7 +129,7 @@ class Body:
                 raise Unemittable(f"no variable has the axis {name}, so that the code could not know its size")
         return name
 
-    def input(self, variable: Variable) -> str:
+    def input(self, variable: ex.Variable) -> str:
         """An input's name in the code."""
         self.used.add(variable)
         return self._names[variable.name]
@@ -162,7 +139,7 @@ class Body:
             self.lines.append(f"{name} = {code.text}")
         return Code(name, plain=code.plain, thin=code.thin)
 
-    def _fresh(self, node: Expression) -> str:
+    def _fresh(self, node: ex.Expression) -> str:
         stem = _LOCALS.get(getattr(node, "function", ""), "u")
         name = next(name for name in (stem, *(f"{stem}{n}" for n in range(2, 999))) if name not in self._taken)
         self._taken.add(name)
@@ -173,24 +150,24 @@ class Body:
 
     # --- the walk -----------------------------------------------------------------------------------------------------
 
-    def _code(self, node: Expression) -> Code:
+    def _code(self, node: ex.Expression) -> Code:
         module = self._framework.module
         match node:
-            case Number(value):
+            case ex.Number(value):
                 return _number(value)
-            case Size(name):
+            case ex.Size(name):
                 return Code(self.size(name), plain=True)
-            case Variable():
+            case ex.Variable():
                 return Code(self.input(node))
-            case Definition(_, meaning):
+            case ex.Definition(_, meaning):
                 return self.code(meaning)
-            case Apply():
+            case ex.Apply():
                 return self._apply(node)
-            case Call():
+            case ex.Call():
                 return self._call(node)
-            case MatMul(left, right):
+            case ex.MatMul(left, right):
                 return self._product(left, right)
-            case Outer(left, right):
+            case ex.Outer(left, right):
                 a, b = self.code(left), self.code(right)
                 if not left.axes or not right.axes or a.plain or b.plain:
                     a, b = self.full(left), self.full(right)
@@ -198,7 +175,7 @@ class Body:
                 a = a if a.plain else _dimensions(a, [*range(cut), *[None] * (rank - cut)])
                 b = b if b.plain else _dimensions(b, [*[None] * cut, *range(rank - cut)])
                 return Code(f"{a.at(PRODUCT)} * {b.at(SIGNED)}", PRODUCT)
-            case Transpose(argument):
+            case ex.Transpose(argument):
                 inner = self.code(argument)
                 rank = len(node.axes)
                 thin = frozenset(rank - 1 - place for place in inner.thin)
@@ -208,38 +185,38 @@ class Body:
                     return Code(f"{inner.at(ATOM)}.mT", thin=thin)
                 letters = _LETTERS[:rank]
                 return Code(f'{module}.einsum("...{letters}->...{letters[::-1]}", {inner.text})', thin=thin)
-            case Diag(argument):
+            case ex.Diag(argument):
                 rank = len(argument.axes)
                 inner = _dimensions(self.full(argument), [*range(rank), None])
                 return Code(f"{inner.at(PRODUCT)} * {self._identity(node.axes[-1])}", PRODUCT)
-            case Diagonal(argument):
+            case ex.Diagonal(argument):
                 return Code(self._framework.others["diagonal"].format(self.full(argument)))
-            case Identity(axis):
+            case ex.Identity(axis):
                 return Code(self._identity(axis))
-            case OneHot(label):
+            case ex.OneHot(label):
                 size = self.size(label.into)
                 return Code(self._framework.others["onehot"].format(self.input(label), size, x=self.input(self._by)))
-            case Pick(argument, label):
+            case ex.Pick(argument, label):
                 return Code(f"pick({self.full(argument).text}, {self.input(label)})")
-            case Spread(argument, _, place):
+            case ex.Spread(argument, _, place):
                 inner, rank = self.code(argument), len(node.axes)
                 thin = frozenset({place, *(one + (one >= place) for one in inner.thin)})
                 if inner.plain:
                     return Code(inner.text, inner.level, plain=True, thin=thin)
                 return Code(_dimensions(inner, [*range(place), None, *range(place, rank - 1)]).text, thin=thin)
-            case Entry(argument, terms):
+            case ex.Entry(argument, terms):
                 return self._entry(self.full(argument), terms)
         raise Unemittable(f"{node!r} has no array form: write it with sums, @, outer, rows and cols")
 
     def _identity(self, axis: str) -> str:
         return f"{self._framework.module}.eye({self.size(axis)}, {self._like()})"
 
-    def _operand(self, node: Expression, rank: int) -> Code:
+    def _operand(self, node: ex.Expression, rank: int) -> Code:
         """A scalar beside a tensor gets its dimensions."""
         code = self.code(node)
         return code if code.plain or node.axes or not rank else _dimensions(code, [None] * rank)
 
-    def _apply(self, node: Apply) -> Code:
+    def _apply(self, node: ex.Apply) -> Code:
         arguments, rank = node.arguments, len(node.axes)
         operands = [self._operand(one, rank) for one in arguments]
         plain = all(one.plain for one in operands)
@@ -249,7 +226,7 @@ class Body:
         text, level = self._applied(node, operands, plain)
         return Code(text, level, plain, thin)
 
-    def _applied(self, node: Apply, operands: list[Code], plain: bool) -> tuple[str, int]:
+    def _applied(self, node: ex.Apply, operands: list[Code], plain: bool) -> tuple[str, int]:
         table, name = self._framework.functions, node.function
         match name, operands:
             case "negative", (u,):
@@ -260,16 +237,16 @@ class Body:
                 return f"{u.at(level)} {sign} {f'({right})' if right.startswith('-') else right}", level
             case "power", (u, v):
                 match node.arguments[1]:
-                    case Number(value) if value == Fraction(1, 2):
+                    case ex.Number(value) if value == Fraction(1, 2):
                         return self._function("sqrt", [u], plain)
-                    case Number(value) if value == -1:
+                    case ex.Number(value) if value == -1:
                         return f"1 / {u.at(SIGNED)}", PRODUCT
                 return f"{u.at(ATOM)}**{v.at(SIGNED)}", POWER
             case (("less" | "step"), _) if not plain:
                 return self._framework.cast.format(self._condition(node, operands), x=self.input(self._by)), ATOM
             case "where", (_, u, v) if not (u.plain and v.plain):
                 condition = node.arguments[0]
-                if isinstance(condition, Apply) and condition.function in ("less", "step"):
+                if isinstance(condition, ex.Apply) and condition.function in ("less", "step"):
                     rank = len(node.axes)
                     inner = [self._operand(one, rank) for one in condition.arguments]
                     if not all(one.plain for one in inner):
@@ -285,7 +262,7 @@ class Body:
         code = self._operand(stable(meaning), 0)
         return code.text, code.level
 
-    def _condition(self, node: Apply, operands: list[Code]) -> str:
+    def _condition(self, node: ex.Apply, operands: list[Code]) -> str:
         left, right = operands if node.function == "less" else (operands[0], Code("0"))
         return f"{left:sum} < {right:sum}" if node.function == "less" else f"{left:sum} > {right:sum}"
 
@@ -293,7 +270,7 @@ class Body:
         text = f"math.{name}({operands[0]})" if plain else self._framework.functions[name].format(*operands)
         return text, SIGNED if text.startswith("-") else ATOM
 
-    def _call(self, node: Call) -> Code:
+    def _call(self, node: ex.Call) -> Code:
         name, first = node.function, node.arguments[0]
         rank = len(first.axes)
         axes = tuple(place - rank for place in node.positions)
@@ -316,7 +293,7 @@ class Body:
             return Code(f"{name}_over({arguments[0]}, {_axis(axes)})")
         return Code(table[name].format(*arguments, axis=_axis(axes)))
 
-    def _product(self, left: Expression, right: Expression) -> Code:
+    def _product(self, left: ex.Expression, right: ex.Expression) -> Code:
         a, b = self.full(left), self.full(right)
         ranks = len(left.axes), len(right.axes)
         if ranks == (2, 2):
@@ -328,12 +305,12 @@ class Body:
         module = self._framework.module
         return Code(f'{module}.einsum("...{own},...{other}->...{own[:-1]}{other[1:]}", {a}, {b})')
 
-    def _entry(self, code: Code, terms: tuple[IndexTerm, ...]) -> Code:
+    def _entry(self, code: Code, terms: tuple[ex.IndexTerm, ...]) -> Code:
         for rank, term in zip(range(len(terms) - 1, -1, -1), reversed(terms), strict=True):
             match term:
-                case Numbered(value, _):
+                case ex.Numbered(value, _):
                     code = Code(f"{code.at(ATOM)}[..., {value - 1}]")
-                case Chosen(label, inner) if all(isinstance(one, Numbered) for one in inner):
+                case ex.Chosen(label, inner) if all(isinstance(one, ex.Numbered) for one in inner):
                     chosen = self._entry(Code(self.input(label)), inner)
                     code = Code(f"pick({code}, {_dimensions(chosen, [None] * rank)})")
                 case _:
@@ -373,11 +350,11 @@ def _number(value: Fraction) -> Code:
     return Code(text, SIGNED if text.startswith("-") else ATOM, plain=True)
 
 
-def _times(roots: tuple[Expression, ...]) -> Counter[Expression]:
+def _times(roots: tuple[ex.Expression, ...]) -> Counter[ex.Expression]:
     """How often each expression stands in another one or is asked for."""
-    found: Counter[Expression] = Counter()
+    found: Counter[ex.Expression] = Counter()
 
-    def look(node: Expression) -> None:
+    def look(node: ex.Expression) -> None:
         found[node] += 1
         if found[node] == 1:
             for child in node.children:
@@ -388,10 +365,10 @@ def _times(roots: tuple[Expression, ...]) -> Counter[Expression]:
     return found
 
 
-def _worth_a_name(node: Expression) -> bool:
+def _worth_a_name(node: ex.Expression) -> bool:
     match node:
-        case Number() | Size() | Variable() | Identity() | Spread() | Definition():
+        case ex.Number() | ex.Size() | ex.Variable() | ex.Identity() | ex.Spread() | ex.Definition():
             return False
-        case Transpose(argument) | Apply("negative", (argument,)):
-            return not isinstance(argument, Variable | Definition)
+        case ex.Transpose(argument) | ex.Apply("negative", (argument,)):
+            return not isinstance(argument, ex.Variable | ex.Definition)
     return True

@@ -11,24 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from softmax_trick.language.expression import (
-    UNKNOWN,
-    Apply,
-    AxesError,
-    Call,
-    Expression,
-    LanguageError,
-    Number,
-    Operand,
-    Size,
-    Spread,
-    aligned,
-    as_expression,
-    diagonal,
-    entrywise,
-    shape,
-    size_of,
-)
+from softmax_trick.language import expression as ex
 
 HALF = Fraction(1, 2)
 
@@ -43,19 +26,19 @@ class Entrywise:
     """
 
     arity: int
-    meaning: Callable[..., Expression] | None = None
+    meaning: Callable[..., ex.Expression] | None = None
 
 
-def _exp(u: Operand) -> Expression:
-    return entrywise("exp", u)
+def _exp(u: ex.Operand) -> ex.Expression:
+    return ex.entrywise("exp", u)
 
 
-def _log(u: Operand) -> Expression:
-    return entrywise("log", u)
+def _log(u: ex.Operand) -> ex.Expression:
+    return ex.entrywise("log", u)
 
 
-def _step(u: Operand) -> Expression:
-    return entrywise("step", u)
+def _step(u: ex.Operand) -> ex.Expression:
+    return ex.entrywise("step", u)
 
 
 ENTRYWISE: dict[str, Entrywise] = {
@@ -80,7 +63,7 @@ ENTRYWISE: dict[str, Entrywise] = {
     "sign": Entrywise(1, lambda u: 2 * _step(u) - 1),
     "maximum": Entrywise(2, lambda u, v: v + (u - v) * _step(u - v)),
     "minimum": Entrywise(2, lambda u, v: u - (u - v) * _step(u - v)),
-    "clip": Entrywise(3, lambda u, low, high: entrywise("minimum", entrywise("maximum", u, low), high)),
+    "clip": Entrywise(3, lambda u, low, high: ex.entrywise("minimum", ex.entrywise("maximum", u, low), high)),
     # smooth
     "sigmoid": Entrywise(1, lambda u: 1 / (1 + _exp(-u))),
     "softplus": Entrywise(1, lambda u: _log(1 + _exp(u))),
@@ -94,9 +77,9 @@ ENTRYWISE: dict[str, Entrywise] = {
 }
 
 
-def _function(name: str) -> Callable[..., Expression]:
-    def build(*arguments: Operand) -> Expression:
-        return entrywise(name, *arguments)
+def _function(name: str) -> Callable[..., ex.Expression]:
+    def build(*arguments: ex.Operand) -> ex.Expression:
+        return ex.entrywise(name, *arguments)
 
     build.__name__ = build.__qualname__ = name
     build.__doc__ = f"{name}, entry by entry; see `ENTRYWISE`."
@@ -130,30 +113,30 @@ class Named:
     arity: tuple[int, int]
     keeps: bool
     along: str
-    meaning: Callable[[Call], Expression] | None
+    meaning: Callable[[ex.Call], ex.Expression] | None
 
 
-def _spread_like(reduced: Expression, call: Call) -> Expression:
+def _spread_like(reduced: ex.Expression, call: ex.Call) -> ex.Expression:
     """A value that lost the axes a call works along, repeated along them again."""
     for position in sorted(call.positions):
-        reduced = Spread(reduced, call.arguments[0].axes[position], position)
+        reduced = ex.Spread(reduced, call.arguments[0].axes[position], position)
     return reduced
 
 
-def _along(function: str, argument: Expression, call: Call) -> Expression:
+def _along(function: str, argument: ex.Expression, call: ex.Call) -> ex.Expression:
     """Another function along the same axes."""
     return at_positions(function, (argument,), call.positions)
 
 
-def _count(call: Call) -> Expression:
+def _count(call: ex.Call) -> ex.Expression:
     """How many entries a call works along."""
-    count: Expression = Number(Fraction(1))
+    count: ex.Expression = ex.Number(Fraction(1))
     for position in call.positions:
-        count = count * Size(size_of(call.arguments[0].axes[position]))
+        count = count * ex.Size(ex.size_of(call.arguments[0].axes[position]))
     return count
 
 
-def _softmax(call: Call) -> Expression:
+def _softmax(call: ex.Call) -> ex.Expression:
     powers = exp(call.arguments[0])
     total_ = _along("sum", powers, call)
     if len(call.arguments) > 1:
@@ -175,7 +158,7 @@ NAMED: dict[str, Named] = {
     ),
     "norm": Named((1, 1), False, "last", lambda c: sqrt(_along("sum", c.arguments[0] ** 2, c))),
     "dot": Named((2, 2), False, "all", lambda c: _along("sum", c.arguments[0] * c.arguments[1], c)),
-    "trace": Named((1, 1), False, "each", lambda c: total(diagonal(c.arguments[0]))),
+    "trace": Named((1, 1), False, "each", lambda c: total(ex.diagonal(c.arguments[0]))),
     "ce": Named((2, 2), False, "last", lambda c: -_along("sum", c.arguments[0] * log(c.arguments[1]), c)),
     "softce": Named(
         (2, 2),
@@ -193,7 +176,7 @@ NAMED: dict[str, Named] = {
 }
 
 
-def named(function: str, *arguments: Operand, axes: tuple[str, ...] = ()) -> Expression:
+def named(function: str, *arguments: ex.Operand, axes: tuple[str, ...] = ()) -> ex.Expression:
     """A function of whole vectors, along the named axes or along those that it takes by itself.
 
     Args:
@@ -208,36 +191,36 @@ def named(function: str, *arguments: Operand, axes: tuple[str, ...] = ()) -> Exp
     rule = NAMED[function]
     low, high = rule.arity
     if not low <= len(arguments) <= high:
-        raise LanguageError(f"{function} takes {low if low == high else f'{low} or {high}'} arguments and axes")
-    expressions, _ = aligned(*arguments, what=function)
+        raise ex.LanguageError(f"{function} takes {low if low == high else f'{low} or {high}'} arguments and axes")
+    expressions, _ = ex.aligned(*arguments, what=function)
     first = expressions[0]
     if not first.axes:
-        raise AxesError(f"{function} of a scalar: it takes a vector")
+        raise ex.AxesError(f"{function} of a scalar: it takes a vector")
     if not axes:
         places: tuple[int, ...] = (len(first.axes) - 1,) if rule.along == "last" else tuple(range(len(first.axes)))
     else:
         if rule.along == "each":
-            raise LanguageError(f"{function} takes no axes")
+            raise ex.LanguageError(f"{function} takes no axes")
         places = tuple(sorted(_place(axis, first, function) for axis in axes))
         if len(set(places)) < len(places):
-            raise AxesError(f"{function} along an axis twice: {', '.join(axes)}")
-    if any(first.axes[place] == UNKNOWN for place in places):
-        raise AxesError(f"{function} along an axis that nothing determines: name it, as in eye(K)")
+            raise ex.AxesError(f"{function} along an axis twice: {', '.join(axes)}")
+    if any(first.axes[place] == ex.UNKNOWN for place in places):
+        raise ex.AxesError(f"{function} along an axis that nothing determines: name it, as in eye(K)")
     return at_positions(function, expressions, places)
 
 
-def _place(axis: str, expression: Expression, function: str) -> int:
+def _place(axis: str, expression: ex.Expression, function: str) -> int:
     places = [place for place, one in enumerate(expression.axes) if one == axis]
     if not places:
-        raise AxesError(f"{function} along {axis} of {shape(expression.axes)}: it has no axis {axis}")
+        raise ex.AxesError(f"{function} along {axis} of {ex.shape(expression.axes)}: it has no axis {axis}")
     if len(places) > 1:
-        raise AxesError(
-            f"{function} along {axis} of {shape(expression.axes)}: which one? Declare one of them as {axis}'"
+        raise ex.AxesError(
+            f"{function} along {axis} of {ex.shape(expression.axes)}: which one? Declare one of them as {axis}'"
         )
     return places[0]
 
 
-def at_positions(function: str, arguments: tuple[Expression, ...], positions: tuple[int, ...]) -> Call:
+def at_positions(function: str, arguments: tuple[ex.Expression, ...], positions: tuple[int, ...]) -> ex.Call:
     """A function of whole vectors along the axes at some positions, which may have the same name as others.
 
     Raises:
@@ -245,69 +228,69 @@ def at_positions(function: str, arguments: tuple[Expression, ...], positions: tu
     """
     axes = arguments[0].axes
     if function == "trace":
-        diagonal(arguments[0])  # raises where it is not square
+        ex.diagonal(arguments[0])  # raises where it is not square
     if not NAMED[function].keeps:
         axes = tuple(axis for place, axis in enumerate(axes) if place not in positions)
-    return Call(function, arguments, positions, axes)
+    return ex.Call(function, arguments, positions, axes)
 
 
-def total(argument: Expression, *axes: str) -> Expression:
+def total(argument: ex.Expression, *axes: str) -> ex.Expression:
     """The sum over axes, over all of them where none is named."""
     return named("sum", argument, axes=axes)
 
 
-def mean(argument: Expression, *axes: str) -> Expression:
+def mean(argument: ex.Expression, *axes: str) -> ex.Expression:
     """The mean over axes, over all of them where none is named."""
     return named("mean", argument, axes=axes)
 
 
-def largest(argument: Expression, *axes: str) -> Expression:
+def largest(argument: ex.Expression, *axes: str) -> ex.Expression:
     """The largest entry along axes, along all of them where none is named."""
     return named("max", argument, axes=axes)
 
 
-def softmax(argument: Expression, *axes: str, slack: Operand = 0) -> Expression:
+def softmax(argument: ex.Expression, *axes: str, slack: ex.Operand = 0) -> ex.Expression:
     """SoftMax(x)_i = exp(x_i) / (C + sum_k exp(x_k)) along an axis, by default the last (paper, section 1)."""
-    arguments = (argument,) if as_expression(slack) == as_expression(0) else (argument, slack)
+    arguments = (argument,) if ex.as_expression(slack) == ex.as_expression(0) else (argument, slack)
     return named("softmax", *arguments, axes=axes)
 
 
-def log_softmax(argument: Expression, *axes: str) -> Expression:
+def log_softmax(argument: ex.Expression, *axes: str) -> ex.Expression:
     """x_i - log sum_k exp(x_k) along an axis, by default the last."""
     return named("log_softmax", argument, axes=axes)
 
 
-def logsumexp(argument: Expression, *axes: str) -> Expression:
+def logsumexp(argument: ex.Expression, *axes: str) -> ex.Expression:
     """log sum_k exp(x_k) along an axis, by default the last."""
     return named("logsumexp", argument, axes=axes)
 
 
-def norm(argument: Expression, *axes: str) -> Expression:
+def norm(argument: ex.Expression, *axes: str) -> ex.Expression:
     """The 2-norm along an axis, by default the last."""
     return named("norm", argument, axes=axes)
 
 
-def dot(left: Expression, right: Expression, *axes: str) -> Expression:
+def dot(left: ex.Expression, right: ex.Expression, *axes: str) -> ex.Expression:
     """sum_k u_k v_k along axes, along all of them where none is named."""
     return named("dot", left, right, axes=axes)
 
 
-def trace(matrix: Expression) -> Expression:
+def trace(matrix: ex.Expression) -> ex.Expression:
     """The sum of the diagonal of a square matrix."""
     return named("trace", matrix)
 
 
-def ce(target: Expression, y: Expression, *axes: str) -> Expression:
+def ce(target: ex.Expression, y: ex.Expression, *axes: str) -> ex.Expression:
     """CE(t, y) = -sum_k t_k log y_k along an axis, by default the last (paper, equation 2)."""
     return named("ce", target, y, axes=axes)
 
 
-def softce(target: Expression, x: Expression, *axes: str) -> Expression:
+def softce(target: ex.Expression, x: ex.Expression, *axes: str) -> ex.Expression:
     """SoftCE(t, x) = CE(t, SoftMax(x)) along an axis, by default the last (paper, equation 4)."""
     return named("softce", target, x, axes=axes)
 
 
-def unfolded(node: Expression) -> Expression | None:
+def unfolded(node: ex.Expression) -> ex.Expression | None:
     """What a named function is short for, the same object whenever it is asked; None for everything else."""
     known = node.__dict__  # where the node's cached properties are too
     if "unfolded" not in known:
@@ -315,11 +298,11 @@ def unfolded(node: Expression) -> Expression | None:
     return known["unfolded"]
 
 
-def _unfold(node: Expression) -> Expression | None:
-    if isinstance(node, Apply):
+def _unfold(node: ex.Expression) -> ex.Expression | None:
+    if isinstance(node, ex.Apply):
         rule = ENTRYWISE[node.function]
         return None if rule.meaning is None else rule.meaning(*node.arguments)
-    if isinstance(node, Call):
+    if isinstance(node, ex.Call):
         meaning = NAMED[node.function].meaning
         return None if meaning is None else meaning(node)
     return None

@@ -14,34 +14,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Chosen,
-    Comprehension,
-    Definition,
-    Delta,
-    Derivative,
-    Diag,
-    Diagonal,
-    Entry,
-    Expression,
-    Identity,
-    Index,
-    IndexTerm,
-    MatMul,
-    Number,
-    Numbered,
-    OneHot,
-    Outer,
-    Pick,
-    Size,
-    Spread,
-    Transpose,
-    Variable,
-    index_terms,
-    size_of,
-)
+from softmax_trick.language import expression as ex
 from softmax_trick.language.functions import NAMED
 from softmax_trick.language.proposition import (
     And,
@@ -95,7 +68,7 @@ _REDUCTIONS = {"sum": r"\sum", "max": r"\max", "min": r"\min", "mean": r"\sum"}
 _TALL = (r"\frac", r"\sum", r"\sqrt", r"\begin", r"\left")
 
 
-def to_latex(expression: Expression) -> str:
+def to_latex(expression: ex.Expression) -> str:
     """The expression as LaTeX, without dollar signs; definitions print as their names."""
     return _Writer(expression).write(expression, None)[0]
 
@@ -110,9 +83,9 @@ def statement_to_latex(statement: Statement) -> str:
     return _related_to_latex(statement.relation, statement.expressions)
 
 
-def _related_to_latex(relation: str, expressions: tuple[Expression, ...]) -> str:
+def _related_to_latex(relation: str, expressions: tuple[ex.Expression, ...]) -> str:
     match relation, expressions:
-        case "==", (Delta(left, right), Number(value)):  # of indices
+        case "==", (ex.Delta(left, right), ex.Number(value)):  # of indices
             return f"{_term(left)} {_RELATIONS['==' if value else '!=']} {_term(right)}"
     sides = [to_latex(bare(side)) for side in expressions]
     match relation:
@@ -180,25 +153,25 @@ def _bound(binds: Sequence[Bound]) -> list[str]:
                 point = to_latex(at)
                 meaning = rf"\frac{{\partial {_name(name)}({point})}}{{\partial {point}}}"
                 alone.append(f"{to_latex(value)} = {meaning if slope else f'{_name(name)}({point})'}")
-            case Variable() if one not in images:
+            case ex.Variable() if one not in images:
                 name, _, domain = declaration_to_latex(one).partition(r" \in ")
                 domains.setdefault(domain, []).append(name)
-            case Index(name, axis):
-                domains.setdefault(rf"\{{1, \dots, {_name(size_of(axis))}\}}", []).append(_name(name))
+            case ex.Index(name, axis):
+                domains.setdefault(rf"\{{1, \dots, {_name(ex.size_of(axis))}\}}", []).append(_name(name))
             case _:
                 alone.append(_name(one.name))
     return [*(rf"{', '.join(names)} \in {domain}" for domain, names in domains.items()), *alone]
 
 
-def declaration_to_latex(declared: Variable | Definition) -> str:
+def declaration_to_latex(declared: ex.Variable | ex.Definition) -> str:
     r"""What a variable is, or what a name is short for: x \in \mathbb{R}^K; y = \text{SoftMax}(x)."""
     name = to_latex(declared)
-    if isinstance(declared, Definition):
+    if isinstance(declared, ex.Definition):
         return f"{name} = {to_latex(declared.meaning)}"
-    sizes = [_name(size_of(axis)) for axis in declared.axes]
+    sizes = [_name(ex.size_of(axis)) for axis in declared.axes]
     shape = r" \times ".join(sizes)
     power = f"^{{{shape}}}" if len(shape) > 1 else f"^{shape}" if shape else ""
-    along = _name(size_of(declared.along)) if declared.along else ""
+    along = _name(ex.size_of(declared.along)) if declared.along else ""
     match declared.kind:
         case "label":
             return rf"{name} \in \{{1, \dots, {along}\}}{power}"
@@ -229,66 +202,66 @@ def function_to_latex(name: str, proposition: Proposition) -> str:
 class _Writer:
     """Writes an expression as a whole (at is None), or an entry of it at the indices `at`."""
 
-    def __init__(self, expression: Expression) -> None:
+    def __init__(self, expression: ex.Expression) -> None:
         self._used = set(_letters(expression))
         self._target = "y°" not in self._used
-        self._bound: dict[Index, str] = {}
+        self._bound: dict[ex.Index, str] = {}
 
-    def write(self, node: Expression, at: tuple[str, ...] | None) -> Written:
+    def write(self, node: ex.Expression, at: tuple[str, ...] | None) -> Written:
         """The LaTeX, and how tightly it binds."""
         if not node.axes:
             at = None
         match node:
-            case Number(value):
+            case ex.Number(value):
                 return _number(value)
-            case Size(name):
+            case ex.Size(name):
                 return _name(name), ATOM
-            case Variable() | Definition():
+            case ex.Variable() | ex.Definition():
                 return self._subscripted((self._variable(node), ATOM), at)
-            case Apply():
+            case ex.Apply():
                 return self._apply(node, at)
-            case Call():
+            case ex.Call():
                 return self._call(node, at)
-            case MatMul(left, right):
+            case ex.MatMul(left, right):
                 return self._matmul(left, right, at)
-            case Outer(left, right):
+            case ex.Outer(left, right):
                 return self._outer(left, right, at)
-            case Transpose(argument):
+            case ex.Transpose(argument):
                 if at is not None:
                     return self.write(argument, at[::-1])
                 return f"{self._base(argument)}^\\top", RAISED
-            case Diag(argument):
+            case ex.Diag(argument):
                 return self._diag(argument, at)
-            case Identity():
+            case ex.Identity():
                 return ("I", ATOM) if at is None else (f"\\delta_{{{_joined(at)}}}", ATOM)
-            case OneHot(label):
+            case ex.OneHot(label):
                 if at is None:
                     return f"e_{{{self._variable(label)}}}", ATOM
                 return f"\\delta_{{{_joined((at[-1], _chosen(self._variable(label), at[:-1])))}}}", ATOM
-            case Diagonal() | Pick() if at is None and node.axes:
+            case ex.Diagonal() | ex.Pick() if at is None and node.axes:
                 return self._by_entries(node)
-            case Diagonal(argument):
+            case ex.Diagonal(argument):
                 return self.write(argument, (*(at or ()), (at or ("",))[-1]))
-            case Pick(argument, label):
+            case ex.Pick(argument, label):
                 return self.write(argument, (*(at or ()), _chosen(self._variable(label), at or ())))
-            case Spread():
+            case ex.Spread():
                 return self._spread(node, at)
-            case Delta(left_term, right_term):
+            case ex.Delta(left_term, right_term):
                 return f"\\delta_{{{_joined((self._term(left_term), self._term(right_term)))}}}", ATOM
-            case Entry(argument, terms):
+            case ex.Entry(argument, terms):
                 return self.write(argument, tuple(map(self._term, terms)))
-            case Comprehension():
+            case ex.Comprehension():
                 return self._comprehension(node, at)
-            case Derivative(kind, _, _, None) if kind in ("gradient", "jacobian") and at is not None:
+            case ex.Derivative(kind, _, _, None) if kind in ("gradient", "jacobian") and at is not None:
                 return self._partial(node, at)
-            case Derivative():
+            case ex.Derivative():
                 return self._subscripted(self._derivative(node), at)
         raise TypeError(f"no LaTeX for {type(node).__name__}")
 
     def _at_least(self, written: Written, level: int) -> str:
         return written[0] if written[1] >= level else _parenthesised(written[0])
 
-    def _base(self, node: Expression) -> str:
+    def _base(self, node: ex.Expression) -> str:
         """What carries a superscript: a name, or something in parentheses."""
         return _raisable(self.write(node, None))
 
@@ -302,7 +275,7 @@ class _Writer:
         subscripted = f"{_braced(text, '_') if level == ATOM else text}_{{{_joined(at)}}}"
         return subscripted, ATOM
 
-    def _by_entries(self, node: Expression) -> Written:
+    def _by_entries(self, node: ex.Expression) -> Written:
         """What has no form without indices: its entries in brackets."""
         letters = self._fresh(node.axes)
         inner = self.write(node, letters)[0]
@@ -313,7 +286,7 @@ class _Writer:
         """An index for each axis, used by nothing else here."""
         found = []
         for axis in axes:
-            own = size_of(axis).lower()
+            own = ex.size_of(axis).lower()
             wanted = [*(own if len(own) == 1 else ""), *"klijmnpqr", *(f"k_{{{n}}}" for n in range(1, 999))]
             letter = next(one for one in wanted if one not in self._used)
             self._used.add(letter)
@@ -322,27 +295,27 @@ class _Writer:
 
     # --- names and indices ---
 
-    def _variable(self, node: Variable | Definition) -> str:
+    def _variable(self, node: ex.Variable | ex.Definition) -> str:
         if node.name == "t" and self._target and node.axes and getattr(node, "kind", "") != "label":
             return r"y^\circ"
         return _name(node.name)
 
-    def _term(self, term: IndexTerm) -> str:
+    def _term(self, term: ex.IndexTerm) -> str:
         match term:
-            case Index():
+            case ex.Index():
                 return self._bound.get(term, _name(term.name))
-            case Numbered(value, _):
+            case ex.Numbered(value, _):
                 return str(value)
-            case Chosen(label, indices):
+            case ex.Chosen(label, indices):
                 return _chosen(self._variable(label), tuple(map(self._term, indices)))
 
-    def _comprehension(self, node: Comprehension, at: tuple[str, ...] | None) -> Written:
+    def _comprehension(self, node: ex.Comprehension, at: tuple[str, ...] | None) -> Written:
         if at is None:
             inner = self._in_body(node, tuple(_name(index.name) for index in node.indices))
             return f"\\left[{inner[0]}\\right]_{{{_joined([_name(index.name) for index in node.indices])}}}", ATOM
         return self._in_body(node, at)
 
-    def _in_body(self, node: Comprehension, at: tuple[str, ...]) -> Written:
+    def _in_body(self, node: ex.Comprehension, at: tuple[str, ...]) -> Written:
         outside = self._bound
         self._bound = {**outside, **dict(zip(node.indices, at, strict=True))}
         try:
@@ -352,10 +325,10 @@ class _Writer:
 
     # --- entry by entry ---
 
-    def _apply(self, node: Apply, at: tuple[str, ...] | None) -> Written:
+    def _apply(self, node: ex.Apply, at: tuple[str, ...] | None) -> Written:
         function, arguments = node.function, node.arguments
         if function in ("multiply", "divide") and (positive := _opposite(arguments[0])) is not None:
-            inner = self._apply(Apply(function, (positive, arguments[1]), node.axes), at)
+            inner = self._apply(ex.Apply(function, (positive, arguments[1]), node.axes), at)
             return f"-{self._at_least(inner, BIG)}", SIGNED
         parts = [self.write(argument, at) for argument in arguments]
         vectors = [bool(argument.axes) and at is None for argument in arguments]
@@ -401,7 +374,7 @@ class _Writer:
 
     # --- whole vectors and matrices ---
 
-    def _call(self, node: Call, at: tuple[str, ...] | None) -> Written:
+    def _call(self, node: ex.Call, at: tuple[str, ...] | None) -> Written:
         function, rule, first = node.function, NAMED[node.function], node.arguments[0]
         if function in _REDUCTIONS:
             if node.axes and at is None:
@@ -410,7 +383,7 @@ class _Writer:
         ranks = [len(argument.axes) for argument in node.arguments]
         usual = (len(first.axes) - 1,) if rule.along == "last" else tuple(range(len(first.axes)))
         if function == "dot" and (ranks != [1, 1] or node.positions != usual):
-            inner = Call("sum", (Apply("multiply", node.arguments, first.axes),), node.positions, node.axes)
+            inner = ex.Call("sum", (ex.Apply("multiply", node.arguments, first.axes),), node.positions, node.axes)
             return self._call(inner, at)
         parts = [self.write(argument, None) for argument in node.arguments]
         texts = [text for text, _ in parts]
@@ -425,7 +398,7 @@ class _Writer:
             name = f"{name}_{{{', '.join(_name(first.axes[place]) for place in node.positions)}}}"
         return self._subscripted((name + _parenthesised(", ".join(texts)), RAISED), at)
 
-    def _reduction(self, node: Call, at: tuple[str, ...]) -> Written:
+    def _reduction(self, node: ex.Call, at: tuple[str, ...]) -> Written:
         first = node.arguments[0]
         letters = self._fresh([first.axes[place] for place in node.positions])
         rest, own = iter(at), iter(letters)
@@ -436,14 +409,14 @@ class _Writer:
         big = f"{_REDUCTIONS[node.function]}_{{{_joined(letters)}}} {body}"
         if node.function != "mean":
             return big, BIG
-        sizes = " ".join(_name(size_of(first.axes[place])) for place in node.positions)
+        sizes = " ".join(_name(ex.size_of(first.axes[place])) for place in node.positions)
         return f"\\frac{{1}}{{{sizes}}} {big}", BIG
 
-    def _matmul(self, left: Expression, right: Expression, at: tuple[str, ...] | None) -> Written:
+    def _matmul(self, left: ex.Expression, right: ex.Expression, at: tuple[str, ...] | None) -> Written:
         ranks = len(left.axes), len(right.axes)
         if max(ranks) > 2:
             if at is None and ranks != (1, 1):
-                return self._by_entries(MatMul(left, right))
+                return self._by_entries(ex.MatMul(left, right))
             cut = len(left.axes) - 1
             (letter,) = self._fresh([left.axes[-1]])
             parts = self.write(left, (*(at or ())[:cut], letter)), self.write(right, (letter, *(at or ())[cut:]))
@@ -452,12 +425,12 @@ class _Writer:
         if ranks[0] == 1:  # u^T v, and A^T u for u^T A
             first, second = (left, right) if ranks[1] == 1 else (right, left)
             turned = (f"{self._base(first)}^\\top", RAISED)
-            if isinstance(first, Transpose):
+            if isinstance(first, ex.Transpose):
                 turned = self.write(first.argument, None)
             return self._subscripted(self._beside(turned, self.write(second, None)), at)
         return self._subscripted(self._beside(self.write(left, None), self.write(right, None)), at)
 
-    def _outer(self, left: Expression, right: Expression, at: tuple[str, ...] | None) -> Written:
+    def _outer(self, left: ex.Expression, right: ex.Expression, at: tuple[str, ...] | None) -> Written:
         if at is not None:
             cut = len(left.axes)
             return self._beside(self.write(left, at[:cut]), self.write(right, at[cut:]))
@@ -468,27 +441,27 @@ class _Writer:
             return self._beside(*parts)
         return f"{self._at_least(parts[0], RAISED)} \\otimes {self._at_least(parts[1], RAISED)}", ENTRYWISE
 
-    def _diag(self, argument: Expression, at: tuple[str, ...] | None) -> Written:
+    def _diag(self, argument: ex.Expression, at: tuple[str, ...] | None) -> Written:
         if at is not None:
             return self._beside((f"\\delta_{{{_joined(at[-2:])}}}", ATOM), self.write(argument, at[:-1]))
-        if isinstance(argument, Variable | Definition):
+        if isinstance(argument, ex.Variable | ex.Definition):
             return f"D_{{{self._variable(argument)}}}", ATOM
         return f"\\text{{diag}}{_parenthesised(self.write(argument, None)[0])}", RAISED
 
-    def _spread(self, node: Spread, at: tuple[str, ...] | None) -> Written:
+    def _spread(self, node: ex.Spread, at: tuple[str, ...] | None) -> Written:
         argument, place = node.argument, node.position
         if at is not None:
             return self.write(argument, at[:place] + at[place + 1 :])
         inner = self.write(argument, None)
         if not argument.axes:
-            return (r"\mathbf{1}", ATOM) if argument == Number(Fraction(1)) else self._beside(inner, _ONES)
+            return (r"\mathbf{1}", ATOM) if argument == ex.Number(Fraction(1)) else self._beside(inner, _ONES)
         if len(argument.axes) > 1:
             return self._by_entries(node)
         if place:
             return self._beside(inner, (r"\mathbf{1}^\top", RAISED))
         return self._beside(_ONES, (f"{_raisable(inner)}^\\top", RAISED))
 
-    def _partial(self, node: Derivative, at: tuple[str, ...]) -> Written:
+    def _partial(self, node: ex.Derivative, at: tuple[str, ...]) -> Written:
         """A partial derivative: an entry of a gradient or of a Jacobian."""
         cut = len(at) - len(node.by.axes)
         function = self.write(node.function, at[:cut] if cut else None)
@@ -497,11 +470,13 @@ class _Writer:
             return f"\\frac{{\\partial {function[0]}}}{{\\partial {by}}}", RAISED
         return f"\\frac{{\\partial}}{{\\partial {by}}} \\left[{function[0]}\\right]", BESIDE
 
-    def _derivative(self, node: Derivative) -> Written:
+    def _derivative(self, node: ex.Derivative) -> Written:
         by = self._variable(node.by)
         function = self.write(node.function, None)
-        short = isinstance(node.function, Variable | Definition) or (
-            isinstance(node.function, Call) and function[1] >= RAISED and not any(sign in function[0] for sign in _TALL)
+        short = isinstance(node.function, ex.Variable | ex.Definition) or (
+            isinstance(node.function, ex.Call)
+            and function[1] >= RAISED
+            and not any(sign in function[0] for sign in _TALL)
         )
         bracketed = f"\\left[{function[0]}\\right]"
         if node.kind in ("gradient", "hessian", "hvp"):
@@ -521,13 +496,13 @@ class _Writer:
 _ONES: Written = (r"\mathbf{1}", ATOM)
 
 
-def _opposite(node: Expression) -> Expression | None:
+def _opposite(node: ex.Expression) -> ex.Expression | None:
     """What a term with a sign is the opposite of."""
     match node:
-        case Apply("negative", (u,)):
+        case ex.Apply("negative", (u,)):
             return u
-        case Number(value) if value < 0:
-            return Number(-value)
+        case ex.Number(value) if value < 0:
+            return ex.Number(-value)
     return None
 
 
@@ -564,14 +539,14 @@ def _function(name: str) -> str:
     return _FUNCTIONS.get(name, f"\\text{{{_escaped(name)}}}")
 
 
-def _term(term: IndexTerm) -> str:
+def _term(term: ex.IndexTerm) -> str:
     """An index, or a label."""
     match term:
-        case Index(name, _):
+        case ex.Index(name, _):
             return _name(name)
-        case Numbered(value, _):
+        case ex.Numbered(value, _):
             return str(value)
-        case Chosen(label, indices):
+        case ex.Chosen(label, indices):
             return _chosen(_name(label.name), [_term(one) for one in indices])
 
 
@@ -600,24 +575,24 @@ def _parenthesised(text: str) -> str:
     return f"\\left({text}\\right)" if tall else f"({text})"
 
 
-def _letters(expression: Expression) -> set[str]:
+def _letters(expression: ex.Expression) -> set[str]:
     """The names that occur, definitions, sizes and indices among them."""
     found: set[str] = set()
     for node in expression.nodes():
         match node:
-            case Definition() | Variable() | Size():
+            case ex.Definition() | ex.Variable() | ex.Size():
                 found.add(node.name)
-            case Comprehension():
+            case ex.Comprehension():
                 found |= {index.name for index in node.indices}
-        for term in index_terms(node):
+        for term in ex.index_terms(node):
             found |= _of_term(term)
     return found | {"e"}
 
 
-def _of_term(term: IndexTerm) -> set[str]:
+def _of_term(term: ex.IndexTerm) -> set[str]:
     match term:
-        case Index():
+        case ex.Index():
             return {term.name}
-        case Chosen(label, indices):
+        case ex.Chosen(label, indices):
             return {label.name}.union(*map(_of_term, indices))
     return set()

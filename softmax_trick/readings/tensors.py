@@ -15,34 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Chosen,
-    Comprehension,
-    Definition,
-    Delta,
-    Derivative,
-    Diag,
-    Diagonal,
-    Entry,
-    Expression,
-    Identity,
-    Index,
-    IndexTerm,
-    LanguageError,
-    MatMul,
-    Number,
-    Numbered,
-    OneHot,
-    Outer,
-    Pick,
-    Size,
-    Spread,
-    Transpose,
-    Variable,
-    size_of,
-)
+from softmax_trick.language import expression as ex
 from softmax_trick.language.functions import unfolded
 
 ENTRYWISE: dict[str, Callable[..., Tensor]] = {
@@ -127,100 +100,100 @@ class Tensors:
         self._sizes, self._free = dict(sizes), dict(indices or {})
         device = next((value.device for value in values.values()), None)
         self._like: dict[str, Any] = {"dtype": dtype, "device": device}
-        self._bound: tuple[tuple[Index, int], ...] = ()
-        self._known: dict[Any, tuple[Expression, Tensor]] = {}
+        self._bound: tuple[tuple[ex.Index, int], ...] = ()
+        self._known: dict[Any, tuple[ex.Expression, Tensor]] = {}
 
-    def value(self, node: Expression) -> Tensor:
+    def value(self, node: ex.Expression) -> Tensor:
         """The tensor of an expression, in its autograd graph: it may be differentiated by `leaf(x)`."""
         key = (id(node), self._bound)
         if key not in self._known:
             self._known[key] = (node, self._value(node))
         return self._known[key][1]
 
-    def leaf(self, variable: Variable) -> Tensor:
+    def leaf(self, variable: ex.Variable) -> Tensor:
         """The tensor of a variable, as the values depend on it."""
         if variable.name not in self._values:
-            raise LanguageError(f"no value is given for {variable.name}")
+            raise ex.LanguageError(f"no value is given for {variable.name}")
         return self._values[variable.name]
 
-    def _value(self, node: Expression) -> Tensor:
+    def _value(self, node: ex.Expression) -> Tensor:
         match node:
-            case Number(value):
+            case ex.Number(value):
                 return torch.tensor(float(value), **self._like)
-            case Size(name):
+            case ex.Size(name):
                 return torch.tensor(float(self._sizes[name]), **self._like)
-            case Variable():
+            case ex.Variable():
                 return self.leaf(node)
-            case Apply():
+            case ex.Apply():
                 return self._apply(node)
-            case Call(name, arguments, positions):
+            case ex.Call(name, arguments, positions):
                 if name in NAMED:
                     return NAMED[name](positions, *map(self.value, arguments))
                 return self.value(self._meaning(node))
-            case MatMul(left, right):
+            case ex.MatMul(left, right):
                 return torch.tensordot(self.value(left), self.value(right), dims=1)
-            case Outer(left, right):
+            case ex.Outer(left, right):
                 return torch.tensordot(self.value(left), self.value(right), dims=0)
-            case Transpose(argument):
+            case ex.Transpose(argument):
                 return self.value(argument).permute(*range(len(argument.axes))[::-1])
-            case Diag(argument):
+            case ex.Diag(argument):
                 return torch.diag_embed(self.value(argument))
-            case Diagonal(argument):
+            case ex.Diagonal(argument):
                 return torch.diagonal(self.value(argument), dim1=-2, dim2=-1)
-            case Identity(axis):
-                return torch.eye(self._sizes[size_of(axis)], **self._like)
-            case OneHot(label):
-                return F.one_hot(self.leaf(label), self._sizes[size_of(label.into)]).to(self._like["dtype"])
-            case Pick(argument, label):
+            case ex.Identity(axis):
+                return torch.eye(self._sizes[ex.size_of(axis)], **self._like)
+            case ex.OneHot(label):
+                return F.one_hot(self.leaf(label), self._sizes[ex.size_of(label.into)]).to(self._like["dtype"])
+            case ex.Pick(argument, label):
                 return self.value(argument).gather(-1, self.leaf(label).unsqueeze(-1)).squeeze(-1)
-            case Spread(argument, axis, place):
+            case ex.Spread(argument, axis, place):
                 repeated = self.value(argument).unsqueeze(place)
-                shape = [*repeated.shape[:place], self._sizes[size_of(axis)], *repeated.shape[place + 1 :]]
+                shape = [*repeated.shape[:place], self._sizes[ex.size_of(axis)], *repeated.shape[place + 1 :]]
                 return repeated.expand(shape)
-            case Delta(left_term, right_term):
+            case ex.Delta(left_term, right_term):
                 return torch.tensor(float(self._position(left_term) == self._position(right_term)), **self._like)
-            case Entry(argument, terms):
+            case ex.Entry(argument, terms):
                 return self.value(argument)[tuple(self._position(term) - 1 for term in terms)]
-            case Comprehension():
+            case ex.Comprehension():
                 return self._comprehension(node)
-            case Definition(_, meaning):
+            case ex.Definition(_, meaning):
                 return self.value(meaning)
-            case Derivative():
+            case ex.Derivative():
                 return self._derivative(node)
         raise TypeError(f"no tensor of {type(node).__name__}")
 
-    def _meaning(self, node: Expression) -> Expression:
+    def _meaning(self, node: ex.Expression) -> ex.Expression:
         meaning = unfolded(node)
         if meaning is None:
             raise TypeError(f"no tensor of {node!r}")
         return meaning
 
-    def _apply(self, node: Apply) -> Tensor:
+    def _apply(self, node: ex.Apply) -> Tensor:
         name, arguments = node.function, node.arguments
         if name == "power":
             return self._power(*arguments)
         if name == "log":
             match _inner(arguments[0]):
-                case Call("softmax", (x,), positions):
+                case ex.Call("softmax", (x,), positions):
                     return _log_softmax(positions, self.value(x))
-                case Apply("sigmoid", (x,)):
+                case ex.Apply("sigmoid", (x,)):
                     return F.logsigmoid(self.value(x))
         if name in ENTRYWISE:
             return ENTRYWISE[name](*map(self.value, arguments))
         return self.value(self._meaning(node))
 
-    def _power(self, base: Expression, exponent: Expression) -> Tensor:
-        if isinstance(exponent, Number):
+    def _power(self, base: ex.Expression, exponent: ex.Expression) -> Tensor:
+        if isinstance(exponent, ex.Number):
             if exponent.value == Fraction(1, 2):
                 return torch.sqrt(self.value(base))
             whole = exponent.value.denominator == 1
             return torch.pow(self.value(base), int(exponent.value) if whole else float(exponent.value))
         return torch.pow(self.value(base), self.value(exponent))
 
-    def _comprehension(self, node: Comprehension) -> Tensor:
+    def _comprehension(self, node: ex.Comprehension) -> Tensor:
         outside = self._bound
         shadowed = tuple(pair for pair in outside if pair[0] not in node.indices)
-        sizes = [self._sizes[size_of(axis)] for axis in node.axes]
+        sizes = [self._sizes[ex.size_of(axis)] for axis in node.axes]
         entries = []
         try:
             for at in product(*(range(1, size + 1) for size in sizes)):
@@ -230,17 +203,17 @@ class Tensors:
             self._bound = outside
         return torch.stack(entries).reshape(sizes)
 
-    def _position(self, term: IndexTerm) -> int:
-        if isinstance(term, Numbered):
+    def _position(self, term: ex.IndexTerm) -> int:
+        if isinstance(term, ex.Numbered):
             return term.value
-        if isinstance(term, Chosen):
+        if isinstance(term, ex.Chosen):
             return int(self.leaf(term.label)[tuple(self._position(inner) - 1 for inner in term.indices)]) + 1
         for index, position in self._bound:
             if index == term:
                 return position
         return self._free[term.name]
 
-    def _derivative(self, node: Derivative) -> Tensor:
+    def _derivative(self, node: ex.Derivative) -> Tensor:
         function, x = self.value(node.function), self.leaf(node.by)
         match node.kind:
             case "gradient":
@@ -257,14 +230,14 @@ class Tensors:
             case "hvp":
                 return _gradient(_gradient(function, x), x, self._direction(node))
 
-    def _direction(self, node: Derivative) -> Tensor:
+    def _direction(self, node: ex.Derivative) -> Tensor:
         if node.direction is None:
-            raise LanguageError(f"{node.kind} without a direction")
+            raise ex.LanguageError(f"{node.kind} without a direction")
         return self.value(node.direction)
 
 
-def _inner(node: Expression) -> Expression:
-    return _inner(node.meaning) if isinstance(node, Definition) else node
+def _inner(node: ex.Expression) -> ex.Expression:
+    return _inner(node.meaning) if isinstance(node, ex.Definition) else node
 
 
 def _gradient(function: Tensor, x: Tensor, weights: Tensor | None = None) -> Tensor:

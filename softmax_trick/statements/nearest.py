@@ -19,30 +19,7 @@ import flint
 
 from softmax_trick.deciding.decision import decide, fitted_sides
 from softmax_trick.deciding.points import least_sizes, random_point
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Definition,
-    Delta,
-    Derivative,
-    Diag,
-    Entry,
-    Expression,
-    Index,
-    LanguageError,
-    MatMul,
-    Number,
-    Outer,
-    Size,
-    Variable,
-    diag,
-    entrywise,
-    index_terms,
-    matmul,
-    onehot,
-    outer,
-    size_of,
-)
+from softmax_trick.language import expression as ex
 from softmax_trick.language.functions import at_positions, named, total
 from softmax_trick.language.text import to_text
 from softmax_trick.readings.enclosure import Enclosure
@@ -63,12 +40,12 @@ class Nearest:
         slip: what was undone, in words.
     """
 
-    formula: Expression
+    formula: ex.Expression
     slip: str
 
 
 def nearest(
-    left: Expression, right: Expression, sizes: Mapping[str, int] | None = None, seconds: float = SECONDS
+    left: ex.Expression, right: ex.Expression, sizes: Mapping[str, int] | None = None, seconds: float = SECONDS
 ) -> Nearest | None:
     """What a wrong side of an equation should read, one of the usual slips undone; None if that is not found.
 
@@ -103,35 +80,35 @@ def nearest(
     return None
 
 
-def _differentiates(side: Expression) -> bool:
-    return any(isinstance(node, Derivative) for node in side.nodes())
+def _differentiates(side: ex.Expression) -> bool:
+    return any(isinstance(node, ex.Derivative) for node in side.nodes())
 
 
 class _Trial:
     """A few points, and the values that a right formula has there."""
 
-    def __init__(self, truth: Expression, wrong: Expression, given: Mapping[str, int]) -> None:
+    def __init__(self, truth: ex.Expression, wrong: ex.Expression, given: Mapping[str, int]) -> None:
         variables = {one.name: one for side in (truth, wrong) for one in side.variables}.values()
         free = sorted(truth.free | wrong.free, key=lambda index: index.name)
         least = {**least_sizes(truth), **least_sizes(wrong)}
-        self._shape = [size_of(axis) for axis in truth.axes or wrong.axes]
+        self._shape = [ex.size_of(axis) for axis in truth.axes or wrong.axes]
         self._values: list[tuple[Enclosure, tuple[int, ...], flint.arb]] = []
         for number, pattern in enumerate(SIZES):
             sizes = {name: max(size, n) for (name, size), n in zip(sorted(least.items()), pattern * 2, strict=False)}
             sizes |= given
-            indices = {index.name: 1 + n % sizes[size_of(index.axis)] for n, index in enumerate(free)}
+            indices = {index.name: 1 + n % sizes[ex.size_of(index.axis)] for n, index in enumerate(free)}
             enclosure = Enclosure(random_point(variables, sizes, indices, Random(number)))
             axes = truth.axes or wrong.axes
-            for position in list(product(*(range(1, sizes[size_of(axis)] + 1) for axis in axes)))[:9]:
+            for position in list(product(*(range(1, sizes[ex.size_of(axis)] + 1) for axis in axes)))[:9]:
                 try:
                     value = enclosure.entry(truth, position if truth.axes else ())
                 except Undefined:
                     continue
                 self._values.append((enclosure, position, value))
 
-    def agrees(self, candidate: Expression) -> bool:
+    def agrees(self, candidate: ex.Expression) -> bool:
         """Whether a formula has the right axes, and the right values at all the points, and at one at least."""
-        if candidate.axes and [size_of(axis) for axis in candidate.axes] != self._shape:
+        if candidate.axes and [ex.size_of(axis) for axis in candidate.axes] != self._shape:
             return False
         try:
             return bool(self._values) and all(
@@ -145,29 +122,31 @@ class _Trial:
 # --- slips ------------------------------------------------------------------------------------------------------------
 
 
-def usual_factors(truth: Expression, wrong: Expression) -> Iterator[tuple[str, Expression]]:
+def usual_factors(truth: ex.Expression, wrong: ex.Expression) -> Iterator[tuple[str, ex.Expression]]:
     """What is forgotten as a factor, or put there once too often."""
-    yield "a factor 2", Number(Fraction(2))
+    yield "a factor 2", ex.Number(Fraction(2))
     variables = {one.name: one for side in (truth, wrong) for one in side.variables}.values()
-    for name in sorted({size_of(axis) for one in variables for axis in one.axes}):
-        yield f"a factor {name}", Size(name)
+    for name in sorted({ex.size_of(axis) for one in variables for axis in one.axes}):
+        yield f"a factor {name}", ex.Size(name)
     for one in variables:
         if not one.axes and one.kind != "label":
             yield f"a factor {one.name}", one
-            yield f"a factor {one.name}**2", entrywise("power", one, 2)
+            yield f"a factor {one.name}**2", ex.entrywise("power", one, 2)
     targets = [one for one in variables if one.axes and one.kind not in ("label", "distribution")]
     for one in targets:
         yield f"the mass of {one.name}", total(one)
     for node in dict.fromkeys(truth.nodes()):
-        if isinstance(node, Apply) and node.function == "tanh":
-            yield f"the derivative of {to_text(node)}", 1 - entrywise("power", node, 2)
-        if isinstance(node, Apply) and node.function == "sigmoid":
+        if isinstance(node, ex.Apply) and node.function == "tanh":
+            yield f"the derivative of {to_text(node)}", 1 - ex.entrywise("power", node, 2)
+        if isinstance(node, ex.Apply) and node.function == "sigmoid":
             yield f"the derivative of {to_text(node)}", node * (1 - node)
-        if isinstance(node, Apply) and node.function == "exp":
+        if isinstance(node, ex.Apply) and node.function == "exp":
             yield f"the derivative of {to_text(node)}", node
 
 
-def _candidates(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
+def _candidates(
+    wrong: ex.Expression, truth: ex.Expression, factors: list[tuple[str, ex.Expression]]
+) -> Iterator[Nearest]:
     """The formula with one slip undone, then with a sign or a factor of the whole besides, if it is a derivative's."""
     yield from slips(wrong, truth, factors)
     if not _differentiates(truth):
@@ -177,7 +156,7 @@ def _candidates(wrong: Expression, truth: Expression, factors: list[tuple[str, E
             yield Nearest(one.formula, f"{slip}, and {one.slip}")
 
 
-def slips(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
+def slips(wrong: ex.Expression, truth: ex.Expression, factors: list[tuple[str, ex.Expression]]) -> Iterator[Nearest]:
     """The formulas that differ from one by a usual slip: to undo it there, or to make it.
 
     Args:
@@ -191,14 +170,18 @@ def slips(wrong: Expression, truth: Expression, factors: list[tuple[str, Express
             yield one
 
 
-def _slips(wrong: Expression, truth: Expression, factors: list[tuple[str, Expression]]) -> Iterator[Nearest]:
+def _slips(wrong: ex.Expression, truth: ex.Expression, factors: list[tuple[str, ex.Expression]]) -> Iterator[Nearest]:
     free = sorted(wrong.free, key=lambda index: index.name)
-    for one, other in ((a, b) for n, a in enumerate(free) for b in free[n + 1 :] if size_of(a.axis) == size_of(b.axis)):
+    for one, other in (
+        (a, b) for n, a in enumerate(free) for b in free[n + 1 :] if ex.size_of(a.axis) == ex.size_of(b.axis)
+    ):
         yield Nearest(_exchanged(wrong, one, other), f"{one.name} and {other.name} swapped")
-    entries = [node for node in dict.fromkeys(wrong.nodes()) if isinstance(node, Entry) and len(node.indices) == 1]
-    for one, other in ((a, b) for n, a in enumerate(free) for b in free[n + 1 :] if size_of(a.axis) == size_of(b.axis)):
+    entries = [node for node in dict.fromkeys(wrong.nodes()) if isinstance(node, ex.Entry) and len(node.indices) == 1]
+    for one, other in (
+        (a, b) for n, a in enumerate(free) for b in free[n + 1 :] if ex.size_of(a.axis) == ex.size_of(b.axis)
+    ):
         for entry in entries:
-            yield Nearest(wrong + Delta(one, other) * entry, "a missing delta term")
+            yield Nearest(wrong + ex.Delta(one, other) * entry, "a missing delta term")
     for node, put in _places(wrong):
         for slip, formula in _undone(node, factors):
             built = _tried(put, formula)
@@ -206,106 +189,108 @@ def _slips(wrong: Expression, truth: Expression, factors: list[tuple[str, Expres
                 yield Nearest(built, slip)
     for label in (one for one in truth.variables if one.kind == "label"):
         if (*label.axes, label.into) == wrong.axes:
-            yield Nearest(wrong - onehot(label), f"a missing term onehot({label.name})")
-            yield Nearest(wrong + onehot(label), f"a missing term onehot({label.name})")
+            yield Nearest(wrong - ex.onehot(label), f"a missing term onehot({label.name})")
+            yield Nearest(wrong + ex.onehot(label), f"a missing term onehot({label.name})")
 
 
-def _places(node: Expression) -> Iterator[tuple[Expression, Callable[[Expression], Expression]]]:
+def _places(node: ex.Expression) -> Iterator[tuple[ex.Expression, Callable[[ex.Expression], ex.Expression]]]:
     """Every part of a formula, and how the formula is built with something else in its place.
 
     Definitions stay as they are, and so do functions that are differentiated.
     """
-    if isinstance(node, Variable) and node.kind == "label":
+    if isinstance(node, ex.Variable) and node.kind == "label":
         return
     yield node, lambda new: new
-    if isinstance(node, Definition | Derivative):
+    if isinstance(node, ex.Definition | ex.Derivative):
         return
     for child in dict.fromkeys(node.children):
         for part, put in _places(child):
             yield part, lambda new, child=child, put=put: _with(node, child, put(new))  # type: ignore[misc]
 
 
-def _with(node: Expression, old: Expression, new: Expression) -> Expression:
+def _with(node: ex.Expression, old: ex.Expression, new: ex.Expression) -> ex.Expression:
     """A node with a child exchanged, built anew so that axes are checked."""
     children = [new if child is old else child for child in node.children]
     match node:
-        case Apply(function, _):
-            return entrywise(function, *children)
-        case Call(function, arguments, positions):
+        case ex.Apply(function, _):
+            return ex.entrywise(function, *children)
+        case ex.Call(function, arguments, positions):
             if children[0].axes == arguments[0].axes:
                 return at_positions(function, tuple(children), positions)
             return named(function, *children, axes=tuple(arguments[0].axes[place] for place in positions))
-        case MatMul():
-            return matmul(*children)
+        case ex.MatMul():
+            return ex.matmul(*children)
         case _:
             return node.rebuilt(lambda child: new if child is old else child)
 
 
-def _tried(put: Callable[[Expression], Expression], formula: Expression) -> Expression | None:
+def _tried(put: Callable[[ex.Expression], ex.Expression], formula: ex.Expression) -> ex.Expression | None:
     try:
         return put(formula)
-    except LanguageError:
+    except ex.LanguageError:
         return None
 
 
-def _undone(node: Expression, factors: list[tuple[str, Expression]]) -> Iterator[tuple[str, Expression]]:
+def _undone(node: ex.Expression, factors: list[tuple[str, ex.Expression]]) -> Iterator[tuple[str, ex.Expression]]:
     """A part of a formula with a slip undone."""
     match node:
-        case Apply("subtract", (left, right)):
+        case ex.Apply("subtract", (left, right)):
             yield "a sign", left + right
             yield "a sign", right - left
-        case Apply("add", (left, right)):
+        case ex.Apply("add", (left, right)):
             yield "a sign", left - right
-        case Apply("negative", (argument,)):
+        case ex.Apply("negative", (argument,)):
             yield "a sign", argument
-        case Apply("power", (base, Number(n))):
+        case ex.Apply("power", (base, ex.Number(n))):
             for other in (n - 1, n + 1):
-                yield "an exponent", base if other == 1 else entrywise("power", base, other)
-        case Call("mean", arguments, positions):
+                yield "an exponent", base if other == 1 else ex.entrywise("power", base, other)
+        case ex.Call("mean", arguments, positions):
             yield "mean for sum", at_positions("sum", arguments, positions)
-        case Call("sum", arguments, positions):
+        case ex.Call("sum", arguments, positions):
             yield "sum for mean", at_positions("mean", arguments, positions)
-        case Diag(Apply("multiply", (left, Apply("subtract", (Number(n), right))))) if n == 1 and left == right:
-            yield "y (1 - y) for the whole Jacobian", diag(left) - outer(left, left)
-        case Diag(argument):
-            yield "a missing outer product", node - outer(argument, argument)
-        case Outer(left, right):
+        case ex.Diag(ex.Apply("multiply", (left, ex.Apply("subtract", (ex.Number(n), right))))) if (
+            n == 1 and left == right
+        ):
+            yield "y (1 - y) for the whole Jacobian", ex.diag(left) - ex.outer(left, left)
+        case ex.Diag(argument):
+            yield "a missing outer product", node - ex.outer(argument, argument)
+        case ex.Outer(left, right):
             if left == right:
-                yield "a missing delta term", diag(left) - node
-                yield "a missing delta term", node - diag(left)
-            yield "a transposition", outer(right, left)
-        case MatMul(left, right):
-            with suppress(LanguageError):
-                yield "the order of a product", matmul(right, left)
-        case Entry(argument, (one, other)) if one.axis == other.axis:
-            yield "i and j swapped", Entry(argument, (other, one))
-    if not isinstance(node, Number):
+                yield "a missing delta term", ex.diag(left) - node
+                yield "a missing delta term", node - ex.diag(left)
+            yield "a transposition", ex.outer(right, left)
+        case ex.MatMul(left, right):
+            with suppress(ex.LanguageError):
+                yield "the order of a product", ex.matmul(right, left)
+        case ex.Entry(argument, (one, other)) if one.axis == other.axis:
+            yield "i and j swapped", ex.Entry(argument, (other, one))
+    if not isinstance(node, ex.Number):
         if len(node.axes) == 2:
             yield "a transposition", node.T
-        if not isinstance(node, Apply) or node.function not in ("add", "subtract", "negative"):
+        if not isinstance(node, ex.Apply) or node.function not in ("add", "subtract", "negative"):
             yield "a sign", -node
         yield from _scaled(node, factors)
 
 
-def _scaled(node: Expression, factors: list[tuple[str, Expression]]) -> Iterator[tuple[str, Expression]]:
+def _scaled(node: ex.Expression, factors: list[tuple[str, ex.Expression]]) -> Iterator[tuple[str, ex.Expression]]:
     for slip, factor in factors:
-        with suppress(LanguageError):
-            yield slip, factor * node if isinstance(factor, Number) else node * factor
+        with suppress(ex.LanguageError):
+            yield slip, factor * node if isinstance(factor, ex.Number) else node * factor
             yield slip, node / factor
 
 
-def _exchanged(node: Expression, one: Index, other: Index) -> Expression:
+def _exchanged(node: ex.Expression, one: ex.Index, other: ex.Index) -> ex.Expression:
     """A formula with two free indices exchanged."""
     swap = {one: other, other: one}
     changed = node.rebuilt(lambda child: _exchanged(child, one, other))
-    if not index_terms(node):
+    if not ex.index_terms(node):
         return changed
-    if isinstance(changed, Entry):
-        return Entry(
+    if isinstance(changed, ex.Entry):
+        return ex.Entry(
             changed.argument,
-            tuple(swap.get(term, term) if isinstance(term, Index) else term for term in changed.indices),
+            tuple(swap.get(term, term) if isinstance(term, ex.Index) else term for term in changed.indices),
         )
-    if isinstance(changed, Delta):
-        left, right = (swap.get(t, t) if isinstance(t, Index) else t for t in (changed.left, changed.right))
-        return Delta(left, right)
+    if isinstance(changed, ex.Delta):
+        left, right = (swap.get(t, t) if isinstance(t, ex.Index) else t for t in (changed.left, changed.right))
+        return ex.Delta(left, right)
     return changed

@@ -17,35 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from softmax_trick.language import expression as ex
 from softmax_trick.language import functions
-from softmax_trick.language.expression import (
-    Apply,
-    Call,
-    Chosen,
-    Comprehension,
-    Definition,
-    Delta,
-    Derivative,
-    Diag,
-    Diagonal,
-    Entry,
-    Expression,
-    Identity,
-    Index,
-    IndexTerm,
-    LanguageError,
-    MatMul,
-    Number,
-    Numbered,
-    OneHot,
-    Outer,
-    Pick,
-    Size,
-    Spread,
-    Transpose,
-    Variable,
-    size_of,
-)
 from softmax_trick.language.functions import unfolded
 from softmax_trick.testing import graph
 from softmax_trick.testing.graph import Groups, Node, Places
@@ -53,7 +26,7 @@ from softmax_trick.testing.graph import Groups, Node, Places
 DIRECT = frozenset(graph.OPERATIONS) - {"power", "log_probability", "is_largest"}
 
 # Where what a function is short for overflows, and the function does not.
-IN_STABLE_FORM: dict[str, Callable[..., Expression]] = {
+IN_STABLE_FORM: dict[str, Callable[..., ex.Expression]] = {
     "log_sigmoid": lambda u: -functions.softplus(-u),
     "silu": lambda u: u * functions.sigmoid(u),
 }
@@ -92,24 +65,24 @@ class Lowering:
     ) -> None:
         self._sizes, self._leaves, self._labels = sizes, leaves, labels
         self._rows, self._by_row = rows, by_row
-        self._bound: tuple[tuple[Index, int], ...] = ()
+        self._bound: tuple[tuple[ex.Index, int], ...] = ()
         self._leading = 1  # the rows, then the bound indices
-        self._known: dict[Any, tuple[Expression, Tensor]] = {}
+        self._known: dict[Any, tuple[ex.Expression, Tensor]] = {}
 
-    def rows(self, expression: Expression) -> Node:
+    def rows(self, expression: ex.Expression) -> Node:
         """A scalar expression, one entry for each row."""
         found = self._tensor(expression)
         return graph.take(found.node, np.broadcast_to(found.places, (self._rows,)))
 
-    def entries(self, expression: Expression) -> Node:
+    def entries(self, expression: ex.Expression) -> Node:
         """An expression without rows, all its entries in order."""
         found = self._tensor(expression)
         return graph.take(found.node, np.broadcast_to(found.places, (1, *map(self._size, expression.axes))))
 
     def _size(self, axis: str) -> int:
-        return self._sizes[size_of(axis)]
+        return self._sizes[ex.size_of(axis)]
 
-    def _tensor(self, node: Expression) -> Tensor:
+    def _tensor(self, node: ex.Expression) -> Tensor:
         key = (id(node), self._leading, self._bound)
         if key not in self._known:
             found = self._lowered(node)
@@ -118,97 +91,97 @@ class Lowering:
             self._known[key] = (node, found)
         return self._known[key][1]
 
-    def _lowered(self, node: Expression) -> Tensor:
+    def _lowered(self, node: ex.Expression) -> Tensor:
         m = self._leading
         match node:
-            case Number(value):
+            case ex.Number(value):
                 return self._constant(value, node)
-            case Size(name):
+            case ex.Size(name):
                 return self._constant(Fraction(self._sizes[name]), node)
-            case Variable():
+            case ex.Variable():
                 return self._variable(node)
-            case Apply():
+            case ex.Apply():
                 return self._apply(node)
-            case Call():
+            case ex.Call():
                 return self._call(node)
-            case MatMul(left, right):
+            case ex.MatMul(left, right):
                 a, b = self._tensor(left).places, self._tensor(right).places
                 own, other = len(left.axes) - 1, len(right.axes) - 1
                 a = a.reshape(*a.shape[: m + own], *(1,) * other, a.shape[-1])
                 b = np.moveaxis(b, m, -1)
                 b = b.reshape(*b.shape[:m], *(1,) * own, *b.shape[m:])
                 return self._sum(self._product(left, a, right, b), 1)
-            case Outer(left, right):
+            case ex.Outer(left, right):
                 a, b = self._tensor(left).places, self._tensor(right).places
                 a = a.reshape(*a.shape, *(1,) * len(right.axes))
                 b = b.reshape(*b.shape[:m], *(1,) * len(left.axes), *b.shape[m:])
                 return self._product(left, a, right, b)
-            case Transpose(argument):
+            case ex.Transpose(argument):
                 inner = self._tensor(argument)
                 order = (*range(m), *range(m, inner.places.ndim)[::-1])
                 return Tensor(inner.node, inner.places.transpose(order))
-            case Diag(argument):
+            case ex.Diag(argument):
                 inner = self._tensor(argument)
                 on = np.eye(self._size(node.axes[-1]), dtype=bool)
                 return Tensor(inner.node, np.where(on, inner.places[..., None], -1))
-            case Diagonal(argument):
+            case ex.Diagonal(argument):
                 inner = self._tensor(argument)
                 return Tensor(inner.node, np.diagonal(inner.places, axis1=-2, axis2=-1))
-            case Identity(axis):
+            case ex.Identity(axis):
                 on = np.eye(self._size(axis), dtype=bool)
                 return Tensor(graph.constant(1), np.where(on, 0, -1).reshape((1,) * m + on.shape))
-            case OneHot(label):
+            case ex.OneHot(label):
                 chosen = self._label(label)
                 on = chosen[..., None] == np.arange(self._size(label.into))
                 return Tensor(graph.constant(1), np.where(on, 0, -1))
-            case Pick(argument, label):
+            case ex.Pick(argument, label):
                 inner, chosen = self._tensor(argument), self._label(label)
                 shape = np.broadcast_shapes(inner.places.shape[:-1], chosen.shape)
                 table = np.broadcast_to(inner.places, (*shape, inner.places.shape[-1]))
                 at = np.broadcast_to(chosen, shape)[..., None]
                 return Tensor(inner.node, np.take_along_axis(table, at, -1)[..., 0])
-            case Spread(argument, axis, place):
+            case ex.Spread(argument, axis, place):
                 inner = self._tensor(argument)
                 table = np.expand_dims(inner.places, m + place)
                 spread = (*table.shape[: m + place], self._size(axis), *table.shape[m + place + 1 :])
                 return Tensor(inner.node, np.broadcast_to(table, spread))
-            case Delta(left_term, right_term):
+            case ex.Delta(left_term, right_term):
                 equal = self._position(left_term) == self._position(right_term)
                 return Tensor(graph.constant(1), np.where(equal, 0, -1))
-            case Entry(argument, terms):
+            case ex.Entry(argument, terms):
                 inner, positions = self._tensor(argument), [self._position(term) for term in terms]
                 leading = [
                     np.arange(n).reshape((-1,) + (1,) * (m - 1 - d)) for d, n in enumerate(inner.places.shape[:m])
                 ]
                 return Tensor(inner.node, inner.places[tuple(np.broadcast_arrays(*leading, *positions))])
-            case Comprehension():
+            case ex.Comprehension():
                 return self._comprehension(node)
-            case Definition(_, meaning):
+            case ex.Definition(_, meaning):
                 return self._tensor(meaning)
-            case Derivative():
+            case ex.Derivative():
                 return self._derivative(node)
         raise TypeError(f"no graph of {type(node).__name__}")
 
-    def _constant(self, value: Fraction, node: Expression) -> Tensor:
+    def _constant(self, value: Fraction, node: ex.Expression) -> Tensor:
         constant = graph.constant(value)
         constant.origin = node
         return Tensor(constant, np.zeros((1,) * self._leading, dtype=np.int64))
 
-    def _variable(self, node: Variable) -> Tensor:
+    def _variable(self, node: ex.Variable) -> Tensor:
         if node.kind == "label":
-            raise LanguageError(f"the label {node.name} is an index, no number")
+            raise ex.LanguageError(f"the label {node.name} is an index, no number")
         if node.name not in self._leaves:
-            raise LanguageError(f"no value is given for {node.name}")
+            raise ex.LanguageError(f"no value is given for {node.name}")
         return Tensor(self._leaves[node.name], self._own_places(node))
 
-    def _own_places(self, node: Variable) -> Places:
+    def _own_places(self, node: ex.Variable) -> Places:
         shape = tuple(map(self._size, node.axes))
         rows = self._rows if node.name in self._by_row else 1
         return np.arange(rows * prod(shape)).reshape(rows, *(1,) * (self._leading - 1), *shape)
 
     # --- operations ---
 
-    def _apply(self, node: Apply) -> Tensor:
+    def _apply(self, node: ex.Apply) -> Tensor:
         name, arguments = node.function, node.arguments
         if name == "power":
             exponent = _number(arguments[1])
@@ -226,7 +199,7 @@ class Lowering:
         return self._meaning(node)
 
     def _entrywise(
-        self, name: str, axes: tuple[str, ...], arguments: tuple[Expression, ...], tensors: tuple[Tensor, ...]
+        self, name: str, axes: tuple[str, ...], arguments: tuple[ex.Expression, ...], tensors: tuple[Tensor, ...]
     ) -> Tensor:
         tables = []
         for argument, tensor in zip(arguments, tensors, strict=True):
@@ -244,7 +217,7 @@ class Lowering:
         places = np.zeros(tables[0].shape, np.int64) if found.size == 1 else _in_order(tables[0])
         return Tensor(found, places)
 
-    def _product(self, left: Expression, a: Places, right: Expression, b: Places) -> Tensor:
+    def _product(self, left: ex.Expression, a: Places, right: ex.Expression, b: Places) -> Tensor:
         """The product of two expressions whose tables were brought to fit."""
         a, b = np.broadcast_arrays(a, b)
         found = graph.apply("multiply", graph.take(self._tensor(left).node, a), graph.take(self._tensor(right).node, b))
@@ -261,13 +234,13 @@ class Lowering:
         groups, shape = self._groups(tensor.places, last)
         return Tensor(graph.collect(tensor.flat(), groups), np.arange(groups.count).reshape(shape))
 
-    def _along(self, node: Call, argument: Tensor) -> Tensor:
+    def _along(self, node: ex.Call, argument: Tensor) -> Tensor:
         """An argument with the axes last along which a call works."""
         m = self._leading
         places = [m + place for place in node.positions]
         return Tensor(argument.node, np.moveaxis(argument.places, places, range(-len(places), 0)))
 
-    def _call(self, node: Call) -> Tensor:
+    def _call(self, node: ex.Call) -> Tensor:
         match node.function, node.arguments:
             case ("sum", (argument,)):
                 return self._sum(self._along(node, self._tensor(argument)), len(node.positions))
@@ -277,12 +250,12 @@ class Lowering:
                 return self._softmax(node, self._tensor(argument))
         return self._meaning(node)
 
-    def _reduced(self, node: Call, reduce: Any) -> Tensor:
+    def _reduced(self, node: ex.Call, reduce: Any) -> Tensor:
         moved = self._along(node, self._tensor(node.arguments[0]))
         groups, shape = self._groups(moved.places, len(node.positions))
         return Tensor(reduce(moved.flat(), groups), np.arange(groups.count).reshape(shape))
 
-    def _softmax(self, node: Call, argument: Tensor) -> Tensor:
+    def _softmax(self, node: ex.Call, argument: Tensor) -> Tensor:
         """x - lse or its exponential, where the stored lse is a node."""
         moved = self._along(node, argument)
         groups, _ = self._groups(moved.places, len(node.positions))
@@ -296,34 +269,34 @@ class Lowering:
         table = np.moveaxis(_in_order(moved.places), range(-last, 0), [m + place for place in node.positions])
         return Tensor(found, table)
 
-    def _meaning(self, node: Expression) -> Tensor:
+    def _meaning(self, node: ex.Expression) -> Tensor:
         meaning = unfolded(node)
         if meaning is None:
-            raise LanguageError(f"{node!r} cannot be a reference here")
+            raise ex.LanguageError(f"{node!r} cannot be a reference here")
         return self._tensor(meaning)
 
     # --- indices ---
 
-    def _label(self, label: Variable) -> Places:
+    def _label(self, label: ex.Variable) -> Places:
         """The positions that a label chooses, with leading axes."""
         values = self._labels[label.name].reshape(-1)
         return values[self._own_places(label)]
 
-    def _position(self, term: IndexTerm) -> Places:
+    def _position(self, term: ex.IndexTerm) -> Places:
         """Positions from 0, with the leading axes only."""
         m = self._leading
-        if isinstance(term, Numbered):
+        if isinstance(term, ex.Numbered):
             return np.full((1,) * m, term.value - 1)
-        if isinstance(term, Chosen):
+        if isinstance(term, ex.Chosen):
             label, at = self._label(term.label), [self._position(inner) for inner in term.indices]
             leading = [np.arange(n).reshape((-1,) + (1,) * (m - 1 - d)) for d, n in enumerate(label.shape[:m])]
             return label[tuple(np.broadcast_arrays(*leading, *at))]
         for index, place in self._bound:
             if index == term:
                 return np.arange(self._size(index.axis)).reshape(*(1,) * place, -1, *(1,) * (m - 1 - place))
-        raise LanguageError(f"the index {term.name} is free: a loss has none")
+        raise ex.LanguageError(f"the index {term.name} is free: a loss has none")
 
-    def _comprehension(self, node: Comprehension) -> Tensor:
+    def _comprehension(self, node: ex.Comprehension) -> Tensor:
         outside, m = self._bound, self._leading
         own = tuple((index, m + number) for number, index in enumerate(node.indices))
         self._bound = tuple(pair for pair in outside if pair[0] not in node.indices) + own
@@ -335,26 +308,28 @@ class Lowering:
         shape = (*body.places.shape[:m], *(self._size(index.axis) for index in node.indices))
         return Tensor(body.node, np.broadcast_to(body.places, shape))
 
-    def _derivative(self, node: Derivative) -> Tensor:
+    def _derivative(self, node: ex.Derivative) -> Tensor:
         if node.kind != "gradient":
-            raise LanguageError(f"a reference may have gradients, but no {node.kind}: {node!r}")
+            raise ex.LanguageError(f"a reference may have gradients, but no {node.kind}: {node!r}")
         function = self._tensor(node.function)
         by = self._leaves[node.by.name]
         if self._leading != 1 or (node.by.name not in self._by_row and self._rows > 1):
-            raise LanguageError(f"{node!r} inside a sum, or by a variable that all rows share, cannot be a reference")
+            raise ex.LanguageError(
+                f"{node!r} inside a sum, or by a variable that all rows share, cannot be a reference"
+            )
         places = np.broadcast_to(function.places, (self._rows,))
         found = graph.pullback(graph.take(function.node, places), by, graph.leaf(np.ones(self._rows)))
         return Tensor(found, self._own_places(node.by))
 
 
-def _number(expression: Expression) -> Fraction | None:
+def _number(expression: ex.Expression) -> Fraction | None:
     """The number that an expression of numbers alone is."""
     match expression:
-        case Number(value):
+        case ex.Number(value):
             return value
-        case Definition(_, meaning):
+        case ex.Definition(_, meaning):
             return _number(meaning)
-        case Apply(function, arguments) if function in _ARITHMETIC:
+        case ex.Apply(function, arguments) if function in _ARITHMETIC:
             numbers = [_number(argument) for argument in arguments]
             known = [number for number in numbers if number is not None]
             return _ARITHMETIC[function](*known) if len(known) == len(numbers) else None
