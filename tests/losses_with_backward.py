@@ -339,6 +339,235 @@ class Chunked(torch.autograd.Function):
         return g * grad, None
 
 
+class RowDistance(torch.autograd.Function):
+    """The squared distance of each pair of rows."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        ctx.save_for_backward(x, y)
+        return ((x - y) ** 2).sum(1)
+
+    @staticmethod
+    def slope(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return 2 * g[:, None] * (x - y)
+
+    @classmethod
+    def backward(cls, ctx: Any, g: Tensor) -> Any:
+        slope = cls.slope(g, *ctx.saved_tensors)
+        return slope, -slope
+
+
+class OneColumnHalved(RowDistance):
+    @staticmethod
+    def slope(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return RowDistance.slope(g, x, y) / (2 if x.shape[1] == 1 else 1)
+
+
+class OneEntryHalved(RowDistance):
+    @staticmethod
+    def slope(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return RowDistance.slope(g, x, y) / (2 if x.numel() == 1 else 1)
+
+
+class LongRowHalved(RowDistance):
+    """Wrong for one row of more than 9 columns."""
+
+    @staticmethod
+    def slope(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return RowDistance.slope(g, x, y) / (2 if x.shape[0] == 1 and x.shape[1] > 9 else 1)
+
+
+class SquareTransposed(RowDistance):
+    @staticmethod
+    def slope(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        slope = RowDistance.slope(g, x, y)
+        return slope.t() if x.shape[0] == x.shape[1] else slope
+
+
+class EvenColumnsDoubled(RowDistance):
+    @staticmethod
+    def slope(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return RowDistance.slope(g, x, y) * (2 if x.shape[1] % 2 == 0 else 1)
+
+
+class SmallerSize(RowDistance):
+    """Divides by the smaller of the two sizes, as a number, for the number of rows."""
+
+    @staticmethod
+    def slope(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return RowDistance.slope(g, x, y) * len(x) / min(int(x.shape[0]), int(x.shape[1]))
+
+
+class AtMostTwentyRows(RowDistance):
+    @staticmethod
+    def slope(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return RowDistance.slope(g, x, y) * len(x) / min(len(x), 20)
+
+
+class SavedIsChanged(torch.autograd.Function):
+    """The first backward pass writes into what the second one reads."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.y = x.exp()
+        return ctx.y.clone()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return ctx.y.mul_(g)
+
+
+class GradOutputIsChanged(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return g.mul_(2).mul_(ctx.saved_tensors[0])
+
+
+class AloneDoubled(torch.autograd.Function):
+    """Wrong by x where w needs no gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
+        ctx.save_for_backward(x, w)
+        return x * w
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, w = ctx.saved_tensors
+        return g * w * (1 if ctx.needs_input_grad[1] else 2), g * x
+
+
+class StridedDoubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return 2 * g * x if x.is_contiguous() else 4 * g * x
+
+
+class FirstColumn(torch.autograd.Function):
+    """The other columns of the gradient are never written."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return (x[:, 0] ** 2).sum()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        found = torch.empty_like(x)
+        found[:, 0] = 2 * g * x[:, 0]
+        return found
+
+
+class IgnoredRows(torch.autograd.Function):
+    """The rows of ignored labels are never written."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, t: Tensor) -> Tensor:
+        ctx.save_for_backward(x, t)
+        return F.nll_loss(x, t, reduction="sum")
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, t = ctx.saved_tensors
+        hot = one_hot(torch.where(t != -100, t, 0), x)
+        return torch.where((t != -100)[:, None], -g * hot, torch.empty_like(x)), None
+
+
+class GuardedLog(torch.autograd.Function):
+    """log x where x > 0, else x - 1, summed."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.where(x > 0, x.log(), x - 1).sum()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * torch.where(x > 0, 1 / x, torch.ones_like(x))
+
+
+class GuardedLogFive(GuardedLog):
+    """Wrong where the logarithm has no value."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * torch.where(x > 0, 1 / x, 5 * torch.ones_like(x))
+
+
+class IgnoreIndex(torch.autograd.Function):
+    """Mean cross-entropy of the rows whose label is not ignored."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, t: Tensor) -> Tensor:
+        kept = t != -100
+        label = torch.where(kept, t, 0)
+        log_y = x.log_softmax(1)
+        ctx.save_for_backward(log_y, label, kept)
+        return (-log_y.gather(1, label[:, None])[:, 0] * kept).sum() / kept.sum()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        log_y, label, kept = ctx.saved_tensors
+        return g * (log_y.exp() - one_hot(label, log_y)) * kept[:, None] / kept.sum(), None
+
+
+class IgnoreIndexAllRows(IgnoreIndex):
+    """Divides by the number of all rows: right where no label is ignored."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        log_y, label, kept = ctx.saved_tensors
+        return g * (log_y.exp() - one_hot(label, log_y)) * kept[:, None] / kept.shape[0], None
+
+
+class Smoothed(torch.autograd.Function):
+    """Cross-entropy of each row with smoothed labels."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, t: Tensor) -> Tensor:
+        log_y = x.log_softmax(-1)
+        ctx.save_for_backward(log_y, t)
+        return -0.9 * log_y.gather(-1, t[:, None])[:, 0] - 0.1 * log_y.mean(-1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        log_y, t = ctx.saved_tensors
+        target = torch.full_like(log_y, 0.1 / log_y.shape[-1])
+        target.scatter_add_(-1, t[:, None], torch.full_like(target[:, :1], 0.9))
+        return g[:, None] * (log_y.exp() - target), None
+
+
+class Remainder(torch.autograd.Function):
+    """Summed cross-entropy by blocks of two rows; the backward pass forgets a last block of one."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, t: Tensor) -> Tensor:
+        ctx.save_for_backward(x, t)
+        return sum(F.cross_entropy(x[a : a + 2], t[a : a + 2], reduction="sum") for a in range(0, x.shape[0], 2))
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, t = ctx.saved_tensors
+        found = torch.zeros_like(x)
+        for a in range(0, x.shape[0] - 1, 2):
+            found[a : a + 2] = torch.softmax(x[a : a + 2], 1) - one_hot(t[a : a + 2], x)
+        return g * found, None
+
+
 # --- losses without a backward pass of their own ---
 
 
@@ -371,6 +600,20 @@ def no_grad_normalizer(x: Tensor, t: Tensor) -> Tensor:
 
 def hinge(x: Tensor, t: Tensor) -> Tensor:
     return F.multi_margin_loss(x, t)
+
+
+def guarded_root(x: Tensor) -> Tensor:
+    """Where x < 0, autograd's gradient of the root is no number, though it is not chosen."""
+    return torch.where(x > 0, torch.sqrt(x), x)
+
+
+def guarded_twice(x: Tensor) -> Tensor:
+    return torch.where(x > 0, torch.sqrt(torch.where(x > 0, x, 1)), x)
+
+
+def shared_grad_output(x: Tensor) -> Tensor:
+    """The sum gives both terms one grad_output, and the first writes into it."""
+    return GradOutputIsChanged.apply(3 * x) + 3 * x
 
 
 # What is said of each: inputs, and the verdict of the first derivatives.
@@ -412,4 +655,28 @@ JUDGED: list[tuple[Any, str, str]] = [
     (z_loss, LABELLED, "proved"),
     (no_grad_normalizer, LABELLED, "refuted"),
     (hinge, LABELLED, "proved"),
+    (RowDistance, "x: n,K; y: n,K", "proved"),
+    (OneColumnHalved, "x: n,K; y: n,K", "refuted"),
+    (OneEntryHalved, "x: n,K; y: n,K", "refuted"),
+    (LongRowHalved, "x: n,K; y: n,K", "refuted"),
+    (SquareTransposed, "x: n,K; y: n,K", "refuted"),
+    (EvenColumnsDoubled, "x: n,K; y: n,K", "refuted"),
+    (SmallerSize, "x: n,K; y: n,K", "undecided"),
+    (AtMostTwentyRows, "x: n,K; y: n,K", "undecided"),
+    (SavedIsChanged, "x: n", "undecided"),
+    (GradOutputIsChanged, "x: n", "undecided"),
+    (shared_grad_output, "x: n", "undecided"),
+    (AloneDoubled, "x: n; w: n", "undecided"),
+    (StridedDoubled, "x: n", "undecided"),
+    (FirstColumn, "x: n,K", "undecided"),
+    (IgnoredRows, "x: n,K; t: label n of K or -100", "undecided"),
+    (GuardedLog, "x: n", "proved"),
+    (GuardedLogFive, "x: n", "refuted"),
+    (guarded_root, "x: n", "refuted"),
+    (guarded_twice, "x: n", "proved"),
+    (IgnoreIndex, "x: n,K; t: label n of K or -100", "proved"),
+    (IgnoreIndexAllRows, "x: n,K; t: label n of K or -100", "refuted"),
+    (Smoothed, LABELLED, "proved"),
+    (Remainder, "x: n,K; t: label n of K; n = 4", "proved"),
+    (Remainder, "x: n,K; t: label n of K; n = 5", "refuted"),
 ]

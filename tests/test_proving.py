@@ -76,6 +76,35 @@ def test_what_is_detached_is_named():
     assert "losses_with_backward.py" in text
 
 
+@pytest.mark.parametrize(
+    ("loss", "inputs", "why"),
+    [
+        (losses.SavedIsChanged, "x: n", "a second backward pass through the same graph gives something else"),
+        (losses.shared_grad_output, "x: n", "the backward pass changes grad_output"),
+        (losses.AloneDoubled, "x: n; w: n", "where x alone needs a gradient"),
+        (losses.StridedDoubled, "x: n", "for inputs that are not contiguous"),
+        (losses.FirstColumn, "x: n,K", "memory that it reserved"),
+        (losses.SmallerSize, "x: n,K; y: n,K", "follow from no size"),
+        (losses.guarded_root, "x: n", "= nan"),
+    ],
+)
+def test_what_gradients_must_not_hang_on(loss, inputs, why):
+    proof = prove_gradient(loss, inputs, second=False)
+    assert proof.verdict != "proved"
+    assert why in str(proof)
+
+
+def test_sizes_at_which_the_code_takes_another_path():
+    proof = prove_gradient(losses.OneEntryHalved, "x: n,K; y: n,K", second=False)
+    assert "gradient by x: wrong, at n = 1, K = 1" in str(proof)
+
+
+def test_a_module_that_is_proved_stays_as_it_is():
+    module = torch.nn.Linear(2, 3)
+    prove_gradient(module, "x: 2", second=False)
+    assert module.weight.dtype == torch.float32
+
+
 LIKE = "mean(logsumexp(x, K) - pick(x, t))"
 
 

@@ -391,7 +391,7 @@ def values(function, inputs):
         return [tensor.detach() for tensor in leaves(declared, sizes)]
 
     dims = [one.dims for one in declared.inputs]
-    choices = [declared.traced_sizes(skip) for skip in range(3)]
+    choices = [declared.traced_sizes(choice) for choice in range(3)]
     found = trace(joint, recorder, make, dims, declared.axes, choices)
     reader = Reader(found, declared, [])
     reader.read()

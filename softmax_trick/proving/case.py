@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sympy
@@ -12,6 +12,7 @@ from softmax_trick.language.expression import Variable
 from softmax_trick.proving import normalisations, pointwise, reductions, shapes  # noqa: F401 - the readings enter themselves
 from softmax_trick.proving.reader import NoReading, Reader
 from softmax_trick.proving.recording import Recording
+from softmax_trick.proving.tracing import Line
 from softmax_trick.proving.values import Indices, Real, flat
 
 
@@ -27,6 +28,7 @@ class Case:
         failure: the operation that has no reading, or None.
         given: the sizes that are given, literal ones among them.
         least: the least size of each axis of which the expressions speak.
+        doubtful: the places of gradients that were seen to be no numbers where the value is one.
     """
 
     def __init__(self, recording: Recording, held: frozenset[int] = frozenset(), unbounded: bool = False) -> None:
@@ -34,6 +36,7 @@ class Case:
         extra = [Real(Variable(name, flat(dims)), dims) for name, dims in recording.extra]
         self.reader = Reader(recording.trace, self.declared, extra, held, unbounded)
         self.failure: NoReading | None = None
+        self.doubtful: set[int] = set()
         try:
             self.reader.read()
         except NoReading as error:
@@ -55,11 +58,18 @@ class Case:
     def conditions(self) -> dict[str, None]:
         """Where the operations have the meaning that they are read with."""
         found = dict(self.reader.conditions)
-        for condition, line in self.recording.trace.conditions:
-            text = _open_condition(condition)
-            if text:
-                found[text + (f" ({line.short})" if line else "")] = None
+        for condition, line in self.on_sizes:
+            found[_in_words(condition) + (f" ({line.short})" if line else "")] = None
         return found
+
+    @property
+    def on_sizes(self) -> list[tuple[sympy.Basic, Line | None]]:
+        """The conditions on sizes that do not hold for all from 2, with the line that branches on them."""
+        return [one for one in self.recording.trace.conditions if not _always_holds(one[0])]
+
+    def holds_at(self, sizes: Mapping[str, int]) -> bool:
+        """Whether the conditions on sizes hold at some."""
+        return all(fails(condition, sizes) is False for condition, _ in self.on_sizes)
 
     def result(self, place: int) -> Real:
         """What is returned at a place: the value at 0, then the gradients.
@@ -77,9 +87,19 @@ class Case:
         return Real(found.expression, found.dims)
 
 
-def _open_condition(condition: sympy.Basic) -> str:
-    """A condition on sizes in words; "" if it holds for all sizes from 2."""
-    shifted = condition
-    for symbol in condition.free_symbols:
-        shifted = shifted.subs(symbol, 2 + sympy.Symbol(f"{symbol}_", integer=True, nonnegative=True))
-    return "" if sympy.simplify(shifted) == sympy.true else str(condition)
+def _always_holds(condition: sympy.Basic) -> bool:
+    """Whether a condition holds for all sizes from 2."""
+    sizes = {one: 2 + sympy.Symbol(f"{one}_", integer=True, nonnegative=True) for one in condition.free_symbols}
+    return sympy.simplify(condition.subs(sizes)) == sympy.true
+
+
+def fails(condition: sympy.Basic, sizes: Mapping[str, int]) -> bool | None:
+    """Whether a condition on sizes fails at some; None if that is not seen."""
+    value = condition.subs({one: sizes.get(one.name, one) for one in condition.free_symbols})
+    return None if value not in (sympy.true, sympy.false) else value == sympy.false
+
+
+def _in_words(condition: sympy.Basic) -> str:
+    if isinstance(condition, sympy.Rel):
+        return f"{condition.lhs} {condition.rel_op} {condition.rhs}"
+    return str(condition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice, product
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import flint
@@ -12,10 +12,11 @@ import torch
 
 from softmax_trick.language.expression import Expression
 from softmax_trick.proving.case import Case
+from softmax_trick.proving.contract import CLOSE
 from softmax_trick.proving.inputs import extent
 from softmax_trick.proving.points import Ambiguous, chosen, sample
 from softmax_trick.proving.result import Counterexample
-from softmax_trick.proving.self_check import CLOSE, middle, unit
+from softmax_trick.proving.self_check import middle, unit
 from softmax_trick.readings.enclosure import Enclosure
 from softmax_trick.readings.pointwise import Undefined
 
@@ -65,7 +66,7 @@ def _look(
     if case.reader.opaque:
         values |= chosen(case.reader.opaque, recording.trace, recording.run_operations(tensors, at), sizes)
     results = recording.run_code(tensors)
-    if results is None or not bool(torch.isfinite(results[place]).all()):
+    if results is None or not bool(torch.isfinite(results[0]).all()):
         return None
     enclosure = Enclosure(inputs.point(values, case.given))
     shape = [extent([axis], sizes) for axis in wanted.axes or got.axes]
@@ -73,16 +74,18 @@ def _look(
         return None
     actual = results[place].detach().reshape(shape)
     for position in islice(product(*(range(1, size + 1) for size in shape)), 64):
+        index = tuple(one - 1 for one in position)
         try:
             right = enclosure.entry(wanted, position if wanted.axes else ())
-            read = enclosure.entry(got, position if got.axes else ())
+            entry, exact, grain = float(actual[index]), middle(right), unit(recording.trace)
+            is_wrong = not isfinite(entry)
+            if not is_wrong and abs(exact - entry) > GAP * grain * (1 + abs(exact)):
+                read = enclosure.entry(got, position if got.axes else ())
+                is_as_read = abs(middle(read) - entry) < CLOSE * grain * (1 + abs(exact) + abs(entry))
+                is_wrong = is_as_read and not flint.arb(right).overlaps(flint.arb(read))
         except Undefined:
             continue
-        index = tuple(one - 1 for one in position)
-        entry, exact, grain = float(actual[index]), middle(right), unit(recording.trace)
-        is_wrong = abs(exact - entry) > GAP * grain * (1 + abs(exact))
-        is_as_read = abs(middle(read) - entry) < CLOSE * grain * (1 + abs(exact) + abs(entry))
-        if is_wrong and is_as_read and not flint.arb(right).overlaps(flint.arb(read)):
+        if is_wrong:
             names = [one.name for one in case.declared.inputs] + [name for name, _ in recording.extra]
             shown = {name: _plain(tensor.tolist()) for name, tensor in zip(names, tensors, strict=True)}
             return Counterexample(dict(at), shown, index, f"{exact:.10g}", f"{entry:.10g}")

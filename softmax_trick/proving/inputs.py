@@ -15,14 +15,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
+from math import isqrt, prod
 from typing import Literal
 
 from softmax_trick.language.expression import Kind, Variable
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 KINDS: tuple[Kind, ...] = ("real", "positive", "nonnegative", "unit", "distribution")
-PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37)  # the sizes at which is traced: pairwise different
+PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)  # the sizes at which is traced: pairwise different
+MANY, LONG = 30_000_000, 1009  # at large sizes: entries of a tensor with all axes, at most; size of an axis, at most
 LARGEST = 64  # of a size that is given
 
 Dims = tuple[tuple[str, ...], ...]
@@ -113,12 +114,22 @@ class Declared:
     given: dict[str, int]
     axes: tuple[str, ...]
 
-    def traced_sizes(self, skip: int = 0) -> dict[str, int]:
-        """Pairwise different sizes at which the function is traced: the first primes, after so many."""
-        taken = set(self.given.values())
-        primes = [p for p in PRIMES if p not in taken][skip:]
-        if len(self.axes) > len(primes):
-            raise DeclarationError(f"{len(self.axes)} axes: at most {len(primes)} free sizes can be told apart")
+    def traced_sizes(self, choice: int = 0) -> dict[str, int]:
+        """Pairwise different sizes at which the function is traced.
+
+        Args:
+            choice: 0 for small ones in increasing order; 1 for others in decreasing order, where min(n, K) is another
+                one; 2 for large ones, beyond what code treats apart.
+        """
+        taken, count = set(self.given.values()), len(self.axes)
+        primes = [p for p in PRIMES if p not in taken]
+        if count + 2 > len(primes):
+            raise DeclarationError(f"{count} axes: at most {len(primes) - 2} free sizes can be told apart")
+        if choice == 1:
+            primes = primes[2 : count + 2][::-1]
+        elif choice == 2 and count:
+            most = min(LONG, int(MANY ** (1 / count)))
+            primes = [p for p in range(most, 1, -1) if all(p % q for q in range(2, isqrt(p) + 1))]
         return {**self.given, **dict(zip(self.axes, primes, strict=False))}
 
 

@@ -75,6 +75,17 @@ def sample(declared: Declared, sizes: Mapping[str, int], seed: int, simple: bool
     return Sample(dict(sizes), tensors, values)
 
 
+def blanks(declared: Declared, sizes: Mapping[str, int]) -> list[Tensor]:
+    """Inputs to record code at, whose entries count nothing, however many there are."""
+    dtypes = {"label": torch.int64, "mask": torch.bool}
+    return [
+        torch.zeros(
+            one.shape(dict(sizes)), dtype=dtypes.get(one.kind, torch.float64), requires_grad=one.is_differentiated
+        )
+        for one in declared.inputs
+    ]
+
+
 def leaves(declared: Declared, sizes: Mapping[str, int], seed: int = 1) -> list[Tensor]:
     """Generic inputs; those with entries of real numbers are differentiated."""
     tensors = sample(declared, sizes, seed, simple=False).tensors
@@ -132,16 +143,22 @@ def fractions_of(tensor: Tensor, axes: Sequence[int]) -> Any:
 
 
 class Recorded(fx.Interpreter):
-    """Runs a recorded graph and keeps the output of each operation."""
+    """Runs a recorded graph and keeps the output of each operation.
 
-    def __init__(self, module: fx.GraphModule) -> None:
+    Args:
+        module: the graph.
+        unwritten: what stands in memory that is reserved.
+    """
+
+    def __init__(self, module: fx.GraphModule, unwritten: float = float("nan")) -> None:
         super().__init__(module, garbage_collect_values=False)
         self.outputs: list[Any] = []
+        self._unwritten = unwritten
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
         if "empty" in str(n.target) and isinstance(value, Tensor) and value.is_floating_point():
-            value.fill_(float("nan"))  # what is read before it is written shows
+            value.fill_(self._unwritten)  # what is read before it is written shows
         if n.op != "output":
             self.outputs.append(value)
         return value

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from softmax_trick.language.expression import Expression, Index, Number
+from softmax_trick.language.expression import Apply, Expression, Index, Number
 from softmax_trick.proving.reader import Reader, is_zero_or_one, reads
 from softmax_trick.proving.values import (
     ONE,
@@ -322,7 +322,7 @@ def _largest_entry(r: Reader) -> tuple[Expression, Any] | None:
         if r.source(operation.arguments[0]) != r.source(tensor):
             continue
         value = r.values[operation.arguments[0].number]
-        mine = [one for one in r.opaque if one.operation == place]
+        mine = r.extremes.get(place)
         if not mine:
             continue
         r.condition("the extreme entry is the only one of its size")
@@ -459,7 +459,33 @@ def choose(r: Reader, condition: Any, u: Any, v: Any) -> Value:
     if isinstance(truth, Number):
         chosen = a if truth.value else b
         return Real(chosen.expression, dims, kept)
-    return Real(apply("where", truth, a.expression, b.expression), dims, kept)
+    left, right = _defined(r, a.expression, truth), _defined(r, b.expression, negated(truth))
+    return Real(apply("where", truth, left, right), dims, kept)
+
+
+def _defined(r: Reader, expression: Expression, condition: Expression) -> Expression:
+    """What is the same where a condition holds, and is defined elsewhere, too: torch evaluates both branches."""
+    known: dict[int, Expression] = {}
+
+    def defined(one: Expression) -> Expression:
+        if id(one) not in known:
+            known[id(one)] = changed(one) if one.axes == condition.axes or not condition.axes else one
+        return known[id(one)]
+
+    def changed(one: Expression) -> Expression:
+        if not isinstance(one, Apply):
+            return one
+        inside = list(map(defined, one.arguments))
+        base = 1 if one.function == "divide" else 0
+        exponent = one.arguments[1] if one.function == "power" else ONE
+        whole = isinstance(exponent, Number) and exponent.value.denominator == 1 and exponent.value >= 0
+        may_fail = one.function in ("log", "sqrt", "divide") or (one.function == "power" and not whole)
+        if may_fail and not isinstance(inside[base], Number) and not r.is_positive(inside[base]):
+            inside[base] = apply("where", condition, inside[base], ONE)
+        same = all(new is old for new, old in zip(inside, one.arguments, strict=True))
+        return one if same else apply(one.function, *inside)
+
+    return defined(expression)
 
 
 def _is_index(u: Any, v: Any) -> bool:

@@ -21,7 +21,7 @@ from softmax_trick.proving.inputs import Declared, read_inputs
 from softmax_trick.proving.points import leaves
 from softmax_trick.proving.recording import NoGradient, Recording
 from softmax_trick.proving.result import Finding, Proof
-from softmax_trick.proving.scope import scope
+from softmax_trick.proving.scope import Scope, scope
 from softmax_trick.proving.target import Target, bind, run
 from softmax_trick.proving.tracing import Line, SizeFixed, TracingError
 
@@ -110,10 +110,13 @@ class _Prover:
                 self._notes.append(
                     _turned_into_a_number(axis, line) + "traced at three sizes, each number is solved for"
                 )
+        where = _scope(case, findings)
+        wrong = {one.what: one for one in reversed(where.refuted)}
+        findings = [wrong.get(one.what, one) if one.verdict == "proved" else one for one in findings]
         second: list[Finding] = []
         if self._second and all(finding.verdict == "proved" for finding in findings):
             second = self._second_findings(value)
-        return self._result(findings, case, second)
+        return self._result(findings, case, second, where.text)
 
     def _second_findings(self, value: Tensor) -> list[Finding]:
         try:
@@ -122,7 +125,8 @@ class _Prover:
                 why = objection(case)
                 if not why:
                     found = second_findings(case)
-                    return [replace(finding, scope=_scope(case, found)) for finding in found]
+                    where = _scope(case, found).text
+                    return [replace(finding, scope=where) for finding in found]
         except _OutOfTime:
             why = "the time limit was reached"
         except NoGradient as error:
@@ -131,19 +135,21 @@ class _Prover:
             why = f"{error} at {error.line}" if error.line else str(error)
         return [Finding("second derivative", "undecided", why)]
 
-    def _result(self, findings: list[Finding], case: Case | None = None, second: Sequence[Finding] = ()) -> Proof:
+    def _result(
+        self, findings: list[Finding], case: Case | None = None, second: Sequence[Finding] = (), where: str = ""
+    ) -> Proof:
         declared = self._target.declared
         readings = {one.name: str(one) for one in declared.inputs}
         readings |= {name: str(number) for name, number in declared.numbers.items()}
-        where, conditions = (_scope(case, findings), tuple(case.conditions)) if case else ("", ())
+        conditions = tuple(case.conditions) if case else ()
         notes, seconds = tuple(dict.fromkeys(self._notes)), time.perf_counter() - self._begin
         name = self._target.name
         return Proof(name, readings, where, tuple(findings), tuple(second), conditions, notes, seconds=seconds)
 
 
-def _scope(case: Case, findings: list[Finding]) -> str:
+def _scope(case: Case, findings: list[Finding]) -> Scope:
     """For which sizes findings are said; "" if none is proved."""
-    return scope(case) if any(finding.verdict == "proved" for finding in findings) else ""
+    return scope(case) if any(finding.verdict == "proved" for finding in findings) else Scope("", [])
 
 
 def _turned_into_a_number(axis: str, line: Line | None) -> str:

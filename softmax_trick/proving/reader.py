@@ -117,6 +117,7 @@ class Reader:
     Attributes:
         values: the value of each operation, so far.
         opaque: the variables for what operations choose.
+        extremes: those for the places of largest and smallest entries, by operation.
         conditions: where the operations have the meaning that they are read with.
         has_small_bounds: whether there are any such bounds.
     """
@@ -140,6 +141,8 @@ class Reader:
         self._axis_of_size = {size: axis for axis, size in reversed(declared.given.items()) if size > 1}
         self._symbols = {axis: symbol for symbol, axis in trace.symbols.items()}
         self._booleans: dict[int, Any] = {}
+        self.extremes: dict[int, list[Opaque]] = {}
+        self._extremes: dict[Any, list[Opaque]] = {}
         self._positive: dict[int, tuple[Expression, bool]] = {}
         self._piecewise: dict[int, tuple[Expression, bool]] = {}
         self._differentiated = {one.name for one in declared.inputs if one.is_differentiated}
@@ -486,16 +489,17 @@ class Reader:
     def extreme(self, value: Real, reduced: Sequence[int], kind: Literal["largest", "smallest"]) -> list[Chosen]:
         """The places of the largest entry along some axes, one for each, at the indices of the others."""
         axes = flat(value.dims)
-        kept = [place for place in range(len(axes)) if place not in reduced]
-        rest = tuple(axes[place] for place in kept)
-        indices = own_indices(rest)
-        found = []
-        for place in reduced:
-            name = f"{kind}_{len(self.values)}_{place}"
-            label = Variable(name, rest, "label", axes[place])
-            self.opaque.append(Opaque(label, len(self.values), kind, value.dims, place, tuple(reduced)))
-            found.append(Chosen(label, indices))
-        return found
+        rest = tuple(axis for place, axis in enumerate(axes) if place not in reduced)
+        key = (self.source(self.operation.arguments[0]), kind, tuple(reduced))
+        if key not in self._extremes:  # else of the same entries once more
+            labels = [Variable(f"{kind}_{len(self.values)}_{p}", rest, "label", axes[p]) for p in reduced]
+            self._extremes[key] = [
+                Opaque(label, len(self.values), kind, value.dims, place, tuple(reduced))
+                for label, place in zip(labels, reduced, strict=True)
+            ]
+            self.opaque += self._extremes[key]
+        self.extremes[len(self.values)] = self._extremes[key]
+        return [Chosen(one.variable, own_indices(rest)) for one in self._extremes[key]]
 
     def source(self, argument: Any) -> int | None:
         """The operation behind an operand, where nothing but shapes was changed."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from softmax_trick.proving.inputs import Dims, extent
-from softmax_trick.proving.points import Ambiguous, Recorded, Sample, leaves, nested
+from softmax_trick.proving.points import Ambiguous, Recorded, Sample, blanks, nested
 from softmax_trick.proving.target import Target
 from softmax_trick.proving.tracing import (
     Recorder,
@@ -97,17 +97,16 @@ class Recording:
         return found
 
     def _tensors(self, sizes: Mapping[str, int]) -> list[Tensor]:
-        """Generic inputs of the function."""
-        tensors = leaves(self.declared, sizes)
-        for _, dims in self.extra:
-            tensors.append(torch.rand([extent(dim, sizes) for dim in dims], dtype=torch.float64) + 0.5)
+        """Inputs of the function to be recorded at."""
+        tensors = blanks(self.declared, sizes)
+        tensors += [torch.zeros([extent(dim, sizes) for dim in dims], dtype=torch.float64) for _, dims in self.extra]
         if self.order == 2:
             tensors[len(self.declared.inputs)].requires_grad_()
         return tensors
 
     def _traced(self) -> Trace:
         dims = [*(one.dims for one in self.declared.inputs), *(dims for _, dims in self.extra)]
-        choices = [self.declared.traced_sizes(skip) for skip in (0, 1, 2)]
+        choices = [self.declared.traced_sizes(choice) for choice in (0, 1, 2)]
         try:
             return trace(self._joint, self._recorder, self._tensors, dims, self.declared.axes, choices)
         except (TracingError, SizeFixed, NoGradient):
@@ -137,7 +136,9 @@ class Recording:
             values[name] = nested(drawn, axes)
         return tensors, values
 
-    def run_operations(self, tensors: Sequence[Tensor], sizes: Mapping[str, int]) -> list[Any]:
+    def run_operations(
+        self, tensors: Sequence[Tensor], sizes: Mapping[str, int], unwritten: float = float("nan")
+    ) -> list[Any]:
         """The output of each operation; where sizes were fixed, of the code as recorded at these.
 
         Raises:
@@ -151,7 +152,7 @@ class Recording:
             module = self._modules[key]
             if [one.name for one in operations_of(module, sympy_of)] != [one.name for one in self.trace.operations]:
                 raise Ambiguous
-        interpreter = Recorded(module)
+        interpreter = Recorded(module, unwritten)
         with torch.no_grad():
             interpreter.run(*tensors)
         return interpreter.outputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from softmax_trick.language.expression import Chosen, Expression, Index, IndexTerm, Numbered
 from softmax_trick.proving.case import Case
+from softmax_trick.proving.contract import CLOSE, breach
 from softmax_trick.proving.inputs import extent
 from softmax_trick.proving.points import Ambiguous, chosen, sample
 from softmax_trick.proving.reader import Reader
@@ -21,8 +22,7 @@ from softmax_trick.proving.values import Indices, Real, Value, flat
 from softmax_trick.readings.enclosure import Enclosure
 from softmax_trick.readings.pointwise import Point, Undefined
 
-CHECKED_ENTRIES = 3  # of each operation
-CLOSE = 1e-8  # how far torch in float64 may be from the enclosure of a reading, relative to 1 and the value
+CHECKED_ENTRIES = 3  # of each operation, held against the enclosure of its reading
 CHECK_SIZES = (3, 4, 2, 5)
 
 
@@ -30,10 +30,19 @@ def self_check(case: Case) -> str:
     """Every reading against torch, at sampled entries; "" if all agree, else what does not."""
     recording, sizes = case.recording, _check_sizes(case)
     found = "at no point that was tried were the largest entries distinct"
-    for seed in range(1, 8):
-        inputs = sample(case.declared, sizes, seed, simple=False)
+    samples = [sample(case.declared, sizes, seed, simple=False) for seed in range(1, 8)]
+    for seed, inputs in enumerate(samples, 1):
         tensors, values = recording.extended(inputs, seed)
-        outputs = recording.run_operations(tensors, inputs.sizes)
+        wrong = _unwritten(recording, tensors, sizes) or (breach(recording, tensors) if recording.order == 1 else "")
+        if wrong:
+            return wrong
+        outputs = recording.run_operations(tensors, sizes)
+        value, *gradients = (outputs[ref.number] for ref in recording.trace.results)
+        if value.isfinite().all():
+            case.doubtful |= {place for place, one in enumerate(gradients, 1) if not one.isfinite().all()}
+    for seed, inputs in enumerate(samples, 1):
+        tensors, values = recording.extended(inputs, seed)
+        outputs = recording.run_operations(tensors, sizes)
         try:
             more = values | chosen(case.reader.opaque, recording.trace, outputs, {**case.given, **sizes})
         except Ambiguous:
@@ -51,10 +60,22 @@ def self_check(case: Case) -> str:
 
 
 def _check_sizes(case: Case) -> dict[str, int]:
-    if case.recording.trace.tracing == "family":
-        return case.declared.traced_sizes()
     free = dict(zip(case.declared.axes, [*CHECK_SIZES, *CHECK_SIZES], strict=False))
-    return {**case.declared.given, **{axis: max(size, case.least.get(axis, 1)) for axis, size in free.items()}}
+    small = {**case.declared.given, **{axis: max(size, case.least.get(axis, 1)) for axis, size in free.items()}}
+    if case.recording.trace.tracing == "family" or not case.holds_at(small):
+        return case.declared.traced_sizes()
+    return small
+
+
+def _unwritten(recording: Recording, tensors: Sequence[Tensor], sizes: Mapping[str, int]) -> str:
+    """Whether a result hangs on memory that was reserved and never written."""
+    if not any("empty" in one.name for one in recording.trace.operations):
+        return ""
+    left, right = (recording.run_operations(tensors, sizes, unwritten) for unwritten in (float("nan"), 0.0))
+    for ref in recording.trace.results:
+        if not torch.equal(left[ref.number].isnan(), right[ref.number].isnan()):
+            return "the code returns memory that it reserved (torch.empty) and never wrote"
+    return ""
 
 
 def _must_do_again(recording: Recording, tensors: Sequence[Tensor], outputs: Sequence[Any]) -> None:

@@ -130,13 +130,11 @@ class Trace:
 
 
 def user_line(frame: FrameType | None) -> Line | None:
-    """The innermost frame of code that is neither torch's nor ours."""
-    import linecache
-
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith((_OWN, _TORCH, "<")) and "importlib" not in file:
-            return Line(file, frame.f_lineno, linecache.getline(file, frame.f_lineno).strip())
+    """The innermost frame of the user's code, which ours calls; None for what autograd does by itself."""
+    while frame is not None and not frame.f_code.co_filename.startswith(_OWN):
+        line = user_line_of_frame(frame, frame.f_lineno)
+        if line is not None and "importlib" not in line.file:
+            return line
         frame = frame.f_back
     return None
 
@@ -307,8 +305,11 @@ def _symbolic(
         for axis in axes:
             if not isinstance(equations.get(axis), sympy.Symbol):
                 fixed.setdefault(axis, None)
-        environment = graph.shape_env
-        for guard in getattr(environment, "guards", ()):
+        guards = getattr(graph.shape_env, "guards", ())
+        for guard in guards:  # of a size that is given
+            if isinstance(guard.expr, sympy.Eq) and guard.expr.lhs.is_Symbol and guard.expr.lhs not in symbols:
+                products.setdefault(guard.expr.lhs, guard.expr.rhs)
+        for guard in guards:
             line = _line_of_guard(guard)
             named = guard.expr.subs(products).subs({s: sympy.Symbol(axis) for s, axis in symbols.items()})
             names = {symbol.name for symbol in named.free_symbols}
@@ -404,15 +405,13 @@ def _family(
 ) -> Trace:
     """One trace out of those at several sizes: every number as an expression in the sizes."""
     symbols = {sympy.Symbol(axis, positive=True, integer=True): axis for axis in axes}
-    found = []
+    found: list[tuple[fx.GraphModule, list[Operation]]] = []
     for sizes in choices:
         _, module = recorded(joint, make(sizes), "fake", recorder)
         found.append((module, list(operations_of(module, sympy_of))))
-    solve = _Solver(symbols, choices)
-    first = found[0][1]
-    for _, other in found[1:]:
-        if [one.name for one in other] != [one.name for one in first]:
+        if [one.name for one in found[-1][1]] != [one.name for one in found[0][1]]:
             raise SizeFixed(lost.fixed)
+    solve = _Solver(symbols, choices)
     merged = []
     for operations in zip(*(ops for _, ops in found), strict=True):
         one = operations[0]
