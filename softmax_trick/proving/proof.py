@@ -110,13 +110,13 @@ class _Prover:
                 self._notes.append(
                     _turned_into_a_number(axis, line) + "traced at three sizes, each number is solved for"
                 )
-        where = _scope(case, findings)
-        wrong = {one.what: one for one in reversed(where.refuted)}
+        said = _scope(case, findings)
+        wrong = {one.what: one for one in reversed(said.refuted)}
         findings = [wrong.get(one.what, one) if one.verdict == "proved" else one for one in findings]
         second: list[Finding] = []
         if self._second and all(finding.verdict == "proved" for finding in findings):
             second = self._second_findings(value)
-        return self._result(findings, case, second, where.text)
+        return self._result(findings, case, second, said.text)
 
     def _second_findings(self, value: Tensor) -> list[Finding]:
         try:
