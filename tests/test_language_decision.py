@@ -65,6 +65,20 @@ def test_every_statement_of_known_truth_is_decided_right(part):
 
 
 @pytest.mark.parametrize(
+    ("text", "conditions"),
+    [
+        ("grad(maximum(0, 1 - y*s), s) == -y*(y*s < 1)", ("1 - y*s != 0",)),
+        ("sign(a) == a/abs(a)", ("a != 0",)),
+        ("1/(a*exp(a)) == exp(-a)/a", ("a != 0",)),
+        ("1/(-a)**3 == -1/(a*b/b)**3", ("a != 0", "b != 0")),
+        ("1/(a - b)**2 == 1/(b - a)**2", ("a - b != 0", "b - a != 0")),
+    ],
+)
+def test_a_condition_is_said_of_what_decides_it(text, conditions):
+    assert judged(text, "a: real; b: real; y: real; s: real").conditions == conditions
+
+
+@pytest.mark.parametrize(
     ("text", "let", "conditions"),
     [
         ("(a**2 - 1)/(a - 1) == a + 1", "", ("a - 1 != 0",)),

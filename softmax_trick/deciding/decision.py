@@ -23,6 +23,7 @@ from softmax_trick.language.expression import (
     Derivative,
     Expression,
     LanguageError,
+    Number,
     fitted,
     shape,
     size_of,
@@ -337,6 +338,21 @@ def _nonnegative(u: Expression) -> Iterator[str]:
 
 
 def _nonzero(u: Expression) -> Iterator[str]:
+    """That u is not 0, said of what decides that: of a and b for a*b, of a for -a, |a|, a**2 and a - 0."""
+    match u:
+        case Apply("multiply", (a, b)):
+            yield from _nonzero(a)
+            yield from _nonzero(b)
+            return
+        case Apply("divide" | "negative" | "abs" | "square" | "sqrt", (a, *_)):
+            yield from _nonzero(a)
+            return
+        case Apply("power", (a, Number(n))) if n > 0:
+            yield from _nonzero(a)
+            return
+        case Apply("subtract", (Number(n), a) | (a, Number(n))) if n == 0:
+            yield from _nonzero(a)
+            return
     between = range_of(u)
     if not (between.positive or between.negative):
         yield f"{_short(u)} != 0"
