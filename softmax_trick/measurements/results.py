@@ -50,7 +50,7 @@ class Run:
     Attributes:
         network: n0, n1, n1r, vgg16 or linear.
         loss: a loss of the trainer: ce-mean, ce-none, ce-sum, softmax, sigmoid, tanh, hardtanh, hardsigmoid, ...
-        dataset: mnist, mnist-5k, fashion-mnist or cifar10.
+        dataset: mnist, mnist-5k, fashion-mnist, cifar10, or the name of another.
         seed: of the random generators.
         epochs: how many were trained.
         correct: test images classified correctly by the final parameters.

@@ -1,4 +1,10 @@
-"""MNIST and Fashion-MNIST: four gzipped IDX files each, of the same names and sizes."""
+"""MNIST and Fashion-MNIST: four gzipped IDX files each, of the same names and sizes; and archives like EMNIST's.
+
+The files of an archive NAME are NAME-train-images-idx3-ubyte.gz, NAME-train-labels-idx1-ubyte.gz and two more with test
+in the place of train, as those of EMNIST are called (Cohen et al., 2017). Its labels begin with 0, or with 1 where no
+label of the training images is 0 (EMNIST's letters), and end with the largest of these. EMNIST's images are
+transposed; they are taken as they are.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +17,7 @@ from numpy.typing import NDArray
 
 from softmax_trick.training import TrainingError
 from softmax_trick.training.files import Origin, set_aside
-from softmax_trick.training.split import Split
+from softmax_trick.training.split import CLASSES, Split
 
 MNIST = Origin(
     "mnist",
@@ -39,6 +45,8 @@ FASHION_MNIST = Origin(
 IMAGES_MAGIC, LABELS_MAGIC = 2051, 2049
 LARGEST = 64 * 2**20
 """Bytes of an unpacked file; the largest original has 47 million."""
+LARGEST_OWN = 2**30
+"""Of an archive's: the largest of EMNIST has 548 million."""
 
 
 def load_idx(origin: Origin, folder: Path | None) -> tuple[Split, Split]:
@@ -76,23 +84,55 @@ def read_pair(images: Path, labels: Path, origin: Origin) -> Split:
     return split
 
 
-def _parse(images: Path, labels: Path) -> Split:
-    pixels, classes = _read_idx(images, IMAGES_MAGIC, 3), _read_idx(labels, LABELS_MAGIC, 1)
+def files_of_archive(name: str) -> list[str]:
+    """Training images and labels, test images and labels."""
+    kinds = ("images-idx3", "labels-idx1")
+    return [f"{name}-{part}-{kind}-ubyte.gz" for part in ("train", "test") for kind in kinds]
+
+
+def load_archive(name: str, folder: Path) -> tuple[Split, Split]:
+    """The training and the test images of an archive like EMNIST's.
+
+    Raises:
+        TrainingError: a file is missing or faulty, or its labels are none of the classes of the training images.
+    """
+    files = [folder / file for file in files_of_archive(name)]
+    if missing := [file.name for file in files if not file.is_file()]:
+        raise TrainingError(f"{folder} has files of {name}, but not {', '.join(missing)}: put them there, too")
     try:
-        return Split(pixels, classes)
+        labels = _read_idx(files[1], LABELS_MAGIC, 1, LARGEST_OWN)
+        if not len(labels):
+            raise ValueError(f"{files[1]}: it has no labels")
+        first, last = min(int(labels.min()), 1), int(labels.max())
+        train, test = (
+            _parse(images, of, first, last - first + 1, LARGEST_OWN) for images, of in (files[:2], files[2:])
+        )
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
+    return train, test
+
+
+def _parse(images: Path, labels: Path, first: int = 0, classes: int = CLASSES, largest: int = LARGEST) -> Split:
+    """The images, and the labels less the first of them."""
+    pixels, found = _read_idx(images, IMAGES_MAGIC, 3, largest), _read_idx(labels, LABELS_MAGIC, 1, largest)
+    try:
+        if (found < first).any():
+            wrong = int((found < first).argmax())
+            raise ValueError(f"label {found[wrong]} at index {wrong}, and the training labels begin with {first}")
+        return Split(pixels, found - np.uint8(first), classes)
     except ValueError as error:
         raise ValueError(f"{images} and {labels.name}: {error}") from error
 
 
-def _read_idx(path: Path, magic: int, dimensions: int) -> NDArray[np.uint8]:
+def _read_idx(path: Path, magic: int, dimensions: int, largest: int) -> NDArray[np.uint8]:
     """IDX: the magic number and the size of each dimension as big-endian 32-bit integers, then the bytes."""
     try:
         with gzip.open(path) as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(largest + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: truncated or corrupt gzip file ({error})") from error
-    if len(content) > LARGEST:
-        raise ValueError(f"{path}: it unpacks to more than {LARGEST:,} bytes, which no file of this kind has")
+    if len(content) > largest:
+        raise ValueError(f"{path}: it unpacks to more than {largest:,} bytes, which no file of this kind has")
     header = 4 * (1 + dimensions)
     if len(content) < header:
         raise ValueError(f"{path}: {len(content)} bytes are too few for an IDX header of {header}")

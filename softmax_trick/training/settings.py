@@ -20,7 +20,7 @@ class Settings:
     Attributes:
         net: a key of `softmax_trick.training.networks.NETWORKS`.
         loss: one of `softmax_trick.training.losses.NAMES`, or package.module:function.
-        data: a key of `softmax_trick.training.data.SOURCES`.
+        data: a name that `softmax_trick.training.data.load` knows.
         epochs: passes through the training images.
         batch_size: images a step, of all processes together.
         lr: the learning rate of the first epoch.
