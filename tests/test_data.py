@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softmax_trick import train
+from softmax_trick.commands import train
 from softmax_trick.system.extras import MissingExtra
 from softmax_trick.training import TrainingError, data, files
 from softmax_trick.training.data import Split, Unavailable, load
