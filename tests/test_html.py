@@ -316,6 +316,7 @@ def test_the_numbers_of_the_example_are_those_of_the_formula(real):
         assert numbers(rows["y − t"][slack]) == pytest.approx([y[0] - 1, y[1]])
     for name in ("A1.2-1", "A1.2-1r"):
         assert target(name) in example
+    assert ledger_page([*real, decided("A1", Verdict.REFUTED)]).count('href="#§example"') == 1
 
 
 def test_there_is_no_example_without_its_evidence(real):
@@ -330,6 +331,9 @@ def test_there_is_no_example_without_its_evidence(real):
     ):
         assert worked_example(shown | changed) == ""
     assert worked_example({}) == ""
+    without = ledger_page([false, decided("A1", Verdict.REFUTED), decided("A1.2-1r", Verdict.UNDECIDED)])
+    assert "the classification of all functions with the trick, is false" in without
+    assert "§example" not in without
     assert "§example" not in ledger_page(real, Paper("another", "paper", {}))
 
 

@@ -24,7 +24,7 @@ from softmax_trick.report.parts import Group, by_part, not_run
 from softmax_trick.report.rungs import COMMON, in_words
 from softmax_trick.report.rungs import MEANINGS as RUNG_MEANINGS
 from softmax_trick.report.rungs import counts as by_rung
-from softmax_trick.report.worked_example import worked_example
+from softmax_trick.report.worked_example import FALSE, worked_example
 
 TITLE = "Cross Entropy in Deep Learning of Classifiers Is Unnecessary, claim by claim"
 
@@ -42,9 +42,10 @@ def ledger_page(results: Sequence[Result], paper: Paper | None = None) -> str:
     source = f"“{escape(paper.title)}”, {escape(paper.source)}" if paper else SOURCE
     cards = Cards.of(results)
     groups = _groups(results)
+    example = worked_example(cards.shown) if paper is None else ""
     main = [
-        _findings(results, paper),
-        worked_example(cards.shown) if paper is None else "",
+        _findings(results, paper, FALSE if example else ""),
+        example,
         _how_to_read(results),
         _graph(results),
         f'<div class="claims" id="{OURS}claims">',
@@ -95,14 +96,18 @@ decides a claim again.</p>
 <dl class="counts">{verdicts}</dl>"""
 
 
-def _findings(results: Sequence[Result], paper: Paper | None) -> str:
-    """What was found, in the words that the paper has for it; then what is refuted, by titles."""
+def _findings(results: Sequence[Result], paper: Paper | None, worked_out: str) -> str:
+    """What was found, in the words that the paper has for it; then what is refuted, by titles.
+
+    Args:
+        worked_out: the claim of which there is an example below; empty if there is none.
+    """
     shown = {result.claim.id: result for result in results}
     proved = {name for name, result in shown.items() if result.verdict is Verdict.PROVED}
     said = confirmed(paper.findings if paper else MAIN_FINDINGS, results)
     if not paper and proved.issuperset(WHAT_HOLDS.claims):
         said.append(WHAT_HOLDS)
-    sentences = "".join(_sentence(one, shown) for one in said)
+    sentences = "".join(_sentence(one, shown, worked_out) for one in said)
     refuted = [result for result in results if result.verdict is Verdict.REFUTED]
     titles = [f"<li>{link(one, one.claim.heading)}{_instead(one, shown)}</li>" for one in refuted]
     at_once = 0 if said else FEW
@@ -115,9 +120,11 @@ def _findings(results: Sequence[Result], paper: Paper | None) -> str:
     return section("findings", "What was found", content or ["<p>Nothing here is refuted.</p>"], "findings")
 
 
-def _sentence(finding: MainFinding, shown: Mapping[str, Result]) -> str:
-    links = " ".join(link(shown[name]) for name in finding.claims)
-    return f'<li>{escape(finding.sentence)} <span class="refs">{links}</span></li>'
+def _sentence(finding: MainFinding, shown: Mapping[str, Result], worked_out: str) -> str:
+    links = [link(shown[name]) for name in finding.claims]
+    if worked_out in finding.claims:
+        links.append(f'<a href="#{OURS}example">in half a minute</a>')
+    return f'<li>{escape(finding.sentence)} <span class="refs">{" ".join(links)}</span></li>'
 
 
 def _instead(result: Result, shown: Mapping[str, Result]) -> str:
