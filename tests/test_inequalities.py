@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
+import flint
 import pytest
 
 from softmax_trick.deciding import inequalities
@@ -27,9 +28,19 @@ b, t, T = (
 )
 X = variable("X", ("N", "K"))
 Arguments = Mapping[str, Sequence[Expression]]
-SCALARS: Arguments = {"u": [s, variable("r")], "b": [variable("h", (), "positive")]}
-VECTORS: Arguments = {"u": [x, y, ones("K")], "a": [b, softmax(x)], "b": [b], "p": [t, softmax(x), ones("K") / 3]}
-ROWS: Arguments = {"u": [X], "a": [softmax(X)], "b": [softmax(X)], "p": [T, softmax(X)]}
+SCALARS: Arguments = {
+    "u": [s, variable("r")],
+    "a": [variable("h", (), "nonnegative")],
+    "b": [variable("h", (), "positive")],
+}
+VECTORS: Arguments = {
+    "u": [x, y, ones("K")],
+    "v": [x, y],
+    "a": [b, softmax(x)],
+    "b": [b],
+    "p": [t, softmax(x), ones("K") / 3],
+}
+ROWS: Arguments = {"u": [X], "v": [X], "a": [softmax(X)], "b": [softmax(X)], "p": [T, softmax(X)]}
 ZERO = Number(Fraction(0))
 
 with (Path(__file__).parent / "data" / "inequalities.tsv").open(encoding="utf-8") as file:
@@ -82,9 +93,9 @@ def test_the_sum_is_computed_again():
     unknown = algebra.variable(s, ())
     goal = algebra.add(unknown, one)
     term = _Term("s >= 0", unknown, False)
-    assert _holds(algebra, goal, [(Fraction(1), term)], strict=True)
-    assert not _holds(algebra, goal, [(Fraction(2), term)], strict=False)
-    assert not _holds(algebra, unknown, [(Fraction(1), term)], strict=True)
-    assert _holds(algebra, unknown, [(Fraction(1), replace(term, strict=True))], strict=True)
+    assert _holds(algebra, goal, [(flint.fmpq(1), term)], strict=True)
+    assert not _holds(algebra, goal, [(flint.fmpq(2), term)], strict=False)
+    assert not _holds(algebra, unknown, [(flint.fmpq(1), term)], strict=True)
+    assert _holds(algebra, unknown, [(flint.fmpq(1), replace(term, strict=True))], strict=True)
     minus = replace(term, value=algebra.multiply(algebra.number(Fraction(-1)), unknown))
-    assert not _holds(algebra, goal, [(Fraction(-1), minus)], strict=False)
+    assert not _holds(algebra, goal, [(flint.fmpq(-1), minus)], strict=False)

@@ -1,13 +1,12 @@
 """Inequalities that are known by name, for the parts of a formula: of Gibbs, Cauchy and Schwarz, Jensen, and so on.
 
 right - left >= 0 is shown as a sum: known inequalities, each times a number >= 0 and perhaps times or by a size, and
-terms whose sign is seen. z3 looks for the numbers; the sum is then computed in the canonical form, over the rationals.
+terms whose sign is seen. The numbers are found by linear programming; the sum is computed again, over the rationals.
 A known inequality is used only where it asks for nothing that the formula does not ask for.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from functools import partial
 from itertools import combinations_with_replacement, islice, product
 
 import flint
-import z3
 
+from softmax_trick.deciding.combination import vanishing_sum
 from softmax_trick.deciding.decision import entries_of, where_defined
 from softmax_trick.deciding.ranges import range_of
 from softmax_trick.language.expression import (
@@ -50,11 +49,10 @@ from softmax_trick.language.functions import (
     total,
 )
 from softmax_trick.language.interpreter import Reading
-from softmax_trick.readings.canonical import Canonical, Monomial, Polynomial, TooLarge, Undefined
+from softmax_trick.readings.canonical import Canonical, Polynomial, TooLarge, Undefined
 
 MOST = 600  # known inequalities that are tried for one formula
 MATRICES = (Diag, Identity, Outer)  # whose rows no inequality is about
-SEARCH = 2000  # milliseconds for the numbers
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Known:
 
     Attributes:
         name: what it is called.
-        over: of what, a letter each: u real, a nonnegative, b positive, p a distribution along its last axis.
+        over: of what, a letter each: u and v real, a nonnegative, b positive, p a distribution along its last axis.
         difference: what is not negative, of those.
         strict: whether it is positive.
     """
@@ -114,12 +112,14 @@ ALONG = (  # of vectors, or of the rows of what has more axes
     Known("a sum of squares", "uu", lambda u, v: _sum((u + v) * (u + v))),
     Known("a product of sums has all products", "aa", lambda a, b: _sum(a) * _sum(b) - _sum(a * b)),
     Known("the largest entry is at least each", "u", lambda u: _beside(_largest(u), u) - u),
-    Known("the largest entry is at least the mean", "pu", lambda p, u: _largest(u) - _sum(p * u)),
+    Known("the largest entry is at least the mean", "au", lambda a, u: _largest(u) * _sum(a) - _sum(a * u)),
     Known("a sum is at least its largest term", "a", lambda a: _sum(a) - _largest(a)),
     Known("the largest of a sum", "uu", lambda u, v: _largest(u) + _largest(v) - _largest(u + v)),
     Known("logsumexp is at least the largest entry", "u", lambda u: _lse(u) - _largest(u)),
     Known("logsumexp is at least each entry", "u", lambda u: _beside(_lse(u), u) - u),
     Known("K times the largest power", "u", lambda u: _largest(u) + log(_count(u)) - _lse(u)),
+    Known("logsumexp of a sum", "uv", lambda u, v: _lse(u) + _largest(v) - _lse(u + v)),
+    Known("logsumexp is convex", "uu", lambda u, v: (_lse(u) + _lse(v)) / 2 - _lse((u + v) / 2)),
     Known("the norm is at most the sum of sizes", "u", lambda u: _sum(absolute(u)) - _norm(u)),
     Known("the sum of sizes", "u", lambda u: sqrt(_count(u)) * _norm(u) - _sum(absolute(u))),
     Known("the norm is at least each entry", "u", lambda u: _beside(_norm(u), u) - absolute(u)),
@@ -135,6 +135,7 @@ ENTRYWISE = (
     Known("relu(u) >= u", "u", lambda u: relu(u) - u),
     Known("|u| >= u", "u", lambda u: absolute(u) - u),
     Known("|u| >= -u", "u", lambda u: absolute(u) + u),
+    Known("|a - b| <= a + b", "aa", lambda a, b: a + b - absolute(a - b)),
     Known("the triangle inequality", "uu", lambda u, v: absolute(u) + absolute(v) - absolute(u + v)),
 )
 
@@ -168,7 +169,10 @@ def by_known_inequalities(difference: Expression, strict: bool, sizes: Mapping[s
                 value = reading.entry(one, at if one.axes else ())
                 text = f"{known.name}, {one!r} {'>' if known.strict else '>='} 0"
                 terms += [_Term(text + by, algebra.multiply(value, factor), known.strict) for by, factor in factors]
-        found = _combination(algebra, reading.entry(difference, at), terms, strict)
+        goal = reading.entry(difference, at)
+        found = _combination(algebra, goal, terms, strict)
+        if found is None and (cleared := algebra.over_positive(goal)) != goal:
+            found = _combination(algebra, cleared, terms, strict)
         if found is None:
             return None
         used.update(dict.fromkeys(found))
@@ -195,11 +199,16 @@ def _instances(difference: Expression) -> Iterator[tuple[Known, Expression]]:
     constant = [ones(*axes) for axes in dict.fromkeys(part.axes for part in along)]
     of_vectors = {
         "u": list(dict.fromkeys(along + constant)),
-        "a": [part for part in along if range_of(part).nonnegative],
+        "v": along,
+        "a": [part for part in along + constant if range_of(part).nonnegative],
         "b": [part for part in along if range_of(part).positive],
         "p": [part for part in along if _is_distribution(part)] + [one / _count(one) for one in constant],
     }
-    of_entries = {"u": parts, "b": [part for part in parts if range_of(part).positive]}
+    of_entries = {
+        "u": parts,
+        "a": [part for part in parts if range_of(part).nonnegative],
+        "b": [part for part in parts if range_of(part).positive],
+    }
     seen = set()
     for known, kinds in [*((known, of_vectors) for known in ALONG), *((known, of_entries) for known in ENTRYWISE)]:
         for arguments in _choices([kinds[kind] for kind in known.over], known.over in ("uu", "aa")):
@@ -249,59 +258,27 @@ def _beside_formula(value: Expression, difference: Expression) -> Iterator[Expre
 
 def _combination(algebra: Canonical, goal: Polynomial, terms: list[_Term], strict: bool) -> list[str] | None:
     """The inequalities of which the goal is a sum with numbers >= 0, but for monomials that have the sign."""
-    signs: dict[Monomial, str] = {}
-
-    def sign(monomial: Monomial) -> str:
-        """ "+" positive, "0" not negative, "" unknown."""
-        if monomial not in signs:
-            signs[monomial] = algebra.sign({monomial: flint.fmpq(1)})
-        return signs[monomial]
-
-    terms = _that_can_cancel(goal, terms, sign)
-    solver = z3.Solver()
-    solver.set("timeout", SEARCH)
-    numbers = [z3.Real(f"c{n}") for n in range(len(terms))]
-    solver.add([number >= 0 for number in numbers])
-    rest: dict[Monomial, z3.ArithRef] = {m: z3.RealVal(str(c)) for m, c in goal.items()}
-    for number, term in zip(numbers, terms, strict=True):
-        for monomial, coefficient in term.value.items():
-            rest[monomial] = rest.get(monomial, z3.RealVal(0)) - z3.RealVal(str(coefficient)) * number
-    for monomial, left_over in rest.items():
-        solver.add(left_over >= 0 if sign(monomial) else left_over == 0)
-    if strict:
-        positive = [left_over for monomial, left_over in rest.items() if sign(monomial) == "+"]
-        positive += [number for number, term in zip(numbers, terms, strict=True) if term.strict]
-        solver.add(z3.Sum([z3.RealVal(0), *positive]) > 0)
-    if solver.check() != z3.sat:
+    opposite = algebra.multiply(algebra.number(Fraction(-1)), goal)
+    of_one_sign = []
+    for monomial in dict.fromkeys(monomial for value in (goal, *(term.value for term in terms)) for monomial in value):
+        sign = algebra.sign({monomial: flint.fmpq(1)})
+        if sign:
+            of_one_sign.append(_Term("", {monomial: flint.fmpq(1)}, sign == "+"))
+    known = [term for term in (*terms, *of_one_sign) if term.value]
+    signs = [">=" if strict else ">", *(">" if term.strict else ">=" for term in known)]
+    found = vanishing_sum([opposite, *(term.value for term in known)], signs) or {}
+    if not found.get(0):
         return None
-    model = solver.model()
-    values = [Fraction(model.eval(number, model_completion=True).as_fraction()) for number in numbers]
-    used = [(number, term) for number, term in zip(values, terms, strict=True) if number]
-    if not _holds(algebra, goal, used, strict):
-        return None
-    for _, one in used:  # without one that is not needed, if there is such
-        fewer = _combination(algebra, goal, [term for _, term in used if term is not one], strict)
-        if fewer is not None:
-            return fewer
-    return [term.text for _, term in used]
+    used = [(value / found[0], known[n - 1]) for n, value in found.items() if n]
+    used = [(number, term) for number, term in used if term.text]
+    return [term.text for _, term in used] if _holds(algebra, goal, used, strict) else None
 
 
-def _that_can_cancel(goal: Polynomial, terms: list[_Term], sign: Callable[[Monomial], str]) -> list[_Term]:
-    """The inequalities all of whose monomials of unknown sign occur in the goal or in another one."""
-    while True:
-        seen = Counter(monomial for term in terms for monomial in term.value)
-        seen.update(dict.fromkeys(goal, 1))
-        left = [t for t in terms if t.value and all(seen[m] > 1 or sign(m) for m in t.value)]
-        if len(left) == len(terms):
-            return left
-        terms = left
-
-
-def _holds(algebra: Canonical, goal: Polynomial, used: list[tuple[Fraction, _Term]], strict: bool) -> bool:
+def _holds(algebra: Canonical, goal: Polynomial, used: list[tuple[flint.fmpq, _Term]], strict: bool) -> bool:
     """Whether the goal is that sum and monomials that have the sign, computed over the rationals."""
     rest = goal
     for number, term in used:
-        rest = algebra.add(rest, algebra.multiply(algebra.number(-number), term.value))
+        rest = algebra.add(rest, algebra.multiply({(): -number}, term.value))
     signs = [algebra.sign({monomial: coefficient}) for monomial, coefficient in rest.items()]
     positive = "+" in signs or any(term.strict for _, term in used)
     return all(number > 0 for number, _ in used) and all(signs) and (positive or not strict)

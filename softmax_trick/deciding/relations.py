@@ -17,13 +17,19 @@ from softmax_trick.deciding.inequalities import by_known_inequalities
 from softmax_trick.deciding.points import Relation, compare
 from softmax_trick.deciding.ranges import range_of
 from softmax_trick.language.expression import (
+    Apply,
     AxesError,
     Comprehension,
     Derivative,
+    Diag,
     Entry,
     Expression,
+    Identity,
     Index,
+    MatMul,
     Number,
+    Outer,
+    Transpose,
     Variable,
     jacobian,
     shape,
@@ -81,6 +87,8 @@ def decide_psd(matrix: Expression, sizes: Mapping[str, int] | None = None) -> De
     def proof() -> str | None:
         if isinstance(matrix, Derivative) and matrix.kind == "hessian" and _is_convex(matrix):
             return "the function is convex, by the rules of composition, so that its Hessian is positive semidefinite"
+        if half == 1 and _is_gram(matrix):
+            return "a sum of products B.T @ D @ B with D diagonal and not negative"
         simple = _sign_proof(quadratic, "<=", given) or (_dominance(matrix, given) if half == 1 else None)
         return simple or by_known_inequalities(quadratic, False, given)
 
@@ -107,6 +115,49 @@ def decide_conservative(field: Expression, by: Variable, sizes: Mapping[str, int
 
 def _is_convex(hessian: Derivative) -> bool:
     return curvature(hessian.function, hessian.by) in ("constant", "affine", "convex")
+
+
+def _is_gram(matrix: Expression) -> bool:
+    """Whether a square matrix is made of B.T @ D @ B, D diagonal and not negative, by sums and nonnegative factors."""
+    match matrix:
+        case Identity():
+            return True
+        case Diag(entries):
+            return range_of(entries).nonnegative
+        case Outer(left, right):
+            return left == right
+        case Apply("add", (left, right)):
+            return _is_gram(left) and _is_gram(right)
+        case Apply("multiply" | "divide", (part, factor)) if not factor.axes:
+            return range_of(factor).nonnegative and _is_gram(part)
+        case Apply("multiply", (factor, part)) if not factor.axes:
+            return range_of(factor).nonnegative and _is_gram(part)
+        case MatMul():
+            factors = _factors_of(matrix)
+            while len(factors) > 1:
+                first, *factors, last = factors
+                if first != _transposed(last):
+                    return False
+            return all(map(_is_gram, factors))
+    return False
+
+
+def _factors_of(matrix: Expression) -> list[Expression]:
+    match matrix:
+        case MatMul(left, right):
+            return [*_factors_of(left), *_factors_of(right)]
+        case Transpose(MatMul(left, right)):
+            return [*_factors_of(_transposed(right)), *_factors_of(_transposed(left))]
+    return [matrix]
+
+
+def _transposed(matrix: Expression) -> Expression:
+    match matrix:
+        case Diag() | Identity():
+            return matrix
+        case Transpose(argument):
+            return argument
+    return Transpose(matrix)
 
 
 def _free_names(expression: Expression, prefix: str, count: int) -> list[str]:

@@ -46,6 +46,20 @@ class Canonical(Sums):
         known = [self._sign_of(factor) or ("0" if Fraction(n) % 2 == 0 else "") for factor, n in factors]
         return "" if content < 0 or "" in known else ("0" if "0" in known else "+")
 
+    def over_positive(self, value: Polynomial) -> Polynomial:
+        """The value times what it is divided by, if that is positive wherever the value is defined; else the value."""
+        numerator, denominator = self._cleared(value)
+        for monomial in numerator:
+            for factor, exponent in monomial:
+                if exponent < 0:
+                    denominator[factor] = max(denominator.get(factor, 0), -exponent)
+        if not all(self._sign_of(factor) or n % 2 == 0 for factor, n in denominator.items()):
+            return value
+        for factor, n in denominator.items():
+            if factor.kind != "inverse":
+                numerator = self.multiply(numerator, {((factor, n),): flint.fmpq(1)})
+        return numerator
+
     # --- derivatives --------------------------------------------------------------------------------------------------
 
     def derivative(self, function: Callable[[], Polynomial], by: Variable, positions: tuple[Place, ...]) -> Polynomial:
