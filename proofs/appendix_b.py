@@ -577,12 +577,12 @@ def backward_of_the_value(findings: Findings) -> None:
         )
 
 
-def cross_entropy_names(reduction: str, batch_size: int = 4, functional: Any = None) -> SimpleNamespace:
+def cross_entropy_names(reduction: str, functional: Any = None) -> SimpleNamespace:
     """The names of the last listing, with these options in ex."""
     import torch
 
     options = {"reduction": reduction, "label_smoothing": 0.125}
-    ex = SimpleNamespace(batch_size=batch_size, device="cpu", loss_options=options)
+    ex = SimpleNamespace(batch_size=4, device="cpu", loss_options=options)
     return SimpleNamespace(
         **executed(listing("CROSS_ENTROPY"), torch=torch, ex=ex, F=functional or torch.nn.functional)
     )

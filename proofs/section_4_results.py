@@ -211,12 +211,12 @@ def fifteen_images(findings: Findings) -> None:
         findings.same(f"{', '.join(cell)}: 15 more are correct", difference(TABLE_3, cell), 15)
 
 
-def fisher(errors: int, others: int, images: int = TEST_IMAGES) -> Fraction:
+def fisher(errors: int, others: int) -> Fraction:
     """Fisher's exact test, two-sided: how likely is a split of all errors over two models as uneven as this, or more?
 
     The weight of "a of the m errors are the first model's" is C(n, a) C(n, m - a); what is no likelier counts.
     """
-    both = errors + others
+    both, images = errors + others, TEST_IMAGES
     weights = [comb(images, first) * comb(images, both - first) for first in range(both + 1)]
     return Fraction(sum(weight for weight in weights if weight <= weights[errors]), comb(2 * images, both))
 

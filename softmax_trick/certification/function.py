@@ -277,11 +277,11 @@ class Function:
         found = self.never(*where, *off, contrary(expression, 0))
         return found if found.holds is not None else None
 
-    def nonzero(self, expression: sp.Expr, where: Conditions = ()) -> Answer:
-        """Whether an expression is nowhere zero, where the conditions hold."""
+    def nonzero(self, expression: sp.Expr) -> Answer:
+        """Whether an expression is nowhere zero."""
         if expression.is_negative or any(is_surely(side, strictly=True) for side in (expression, -expression)):
             return YES
-        return self.never(*where, sp.Eq(expression, 0))
+        return self.never(sp.Eq(expression, 0))
 
     # --- points -------------------------------------------------------------------------------------------------------
 

@@ -48,12 +48,12 @@ class Reals:
         """Whether it is proved that the conditions cannot hold at the same time."""
         return bool(self._solver(timeout).check() == z3.unsat)
 
-    def model(self, timeout: int = TIMEOUT) -> tuple[bool | None, dict[sp.Symbol, sp.Expr] | None]:
+    def model(self) -> tuple[bool | None, dict[sp.Symbol, sp.Expr] | None]:
         """Whether they can hold together, as far as z3 knows, and values of the symbols, to be looked at.
 
         "Yes" is a proof if `is_algebraic`.
         """
-        solver = self._solver(timeout)
+        solver = self._solver(TIMEOUT)
         answer = solver.check()
         if answer != z3.sat:
             return (False if answer == z3.unsat else None), None

@@ -187,9 +187,9 @@ def _along(F: Function, component: sp.Expr, point: Point, direction: Sequence[in
     return None
 
 
-def directions(F: Function, most: int = 6) -> Iterator[list[int]]:
+def directions(F: Function) -> Iterator[list[int]]:
     """Along the axes, and along sums and differences of two."""
-    units = [[int(place == one) for place in F.classes] for one in range(min(F.k, most))]
+    units = [[int(place == one) for place in F.classes] for one in range(min(F.k, 6))]
     yield from units
     for u, v in itertools.combinations(units, 2):
         yield [a + b for a, b in zip(u, v, strict=True)]

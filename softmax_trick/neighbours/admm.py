@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
 Array = NDArray[np.float64]
+STEPS, TOLERANCE = 20, 1e-10  # of Newton's method
 SLOPE, HALVINGS = 1e-4, 30  # of Armijo's rule
 ROUNDING = 1e-12  # by which a value may rise: near the minimum it is a difference of larger numbers
 BALANCE, FACTOR = 10.0, 2.0  # residuals that differ by more than this ratio change rho by this factor
@@ -137,7 +138,7 @@ class Gram:
         return (right @ self.vectors) * (rho / (rho * self.values + self.alpha)) @ self.vectors.T
 
 
-def z_step(start: Array, v: Array, targets: Array, rho: float, steps: int = 20, tolerance: float = 1e-10) -> Array:
+def z_step(start: Array, v: Array, targets: Array, rho: float) -> Array:
     """For each column the minimum of lse(z) - <t, z> + rho'/2 |z - v|^2, from a start; all of shape (K, N).
 
     Newton's step in O(K): the Hessian is E - y y^T with E = diag(y + rho'), and by Sherman and Morrison
@@ -149,10 +150,10 @@ def z_step(start: Array, v: Array, targets: Array, rho: float, steps: int = 20, 
     if not 0 < rho < np.inf:
         raise ValueError(f"rho is {rho:g}: it must be positive, or the step has no unique minimum")
     z = start.copy()
-    for _ in range(steps):
+    for _ in range(STEPS):
         y = softmax(z, axis=0)
         g = y - targets + rho * (z - v)
-        moving = np.abs(g).max(0) > tolerance
+        moving = np.abs(g).max(0) > TOLERANCE
         if not moving.any():
             break
         e = 1 / (y + rho)

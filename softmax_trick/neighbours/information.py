@@ -77,7 +77,7 @@ class JointLaw:
         return self.points[rows], classes.astype(np.int64)
 
 
-def gaussian_law(classes: int, imbalance: float, side: int = 16, spread: float = 0.6) -> JointLaw:
+def gaussian_law(classes: int, imbalance: float) -> JointLaw:
     """Gaussian classes around a circle, on a grid of the plane: the class k has a probability ~ imbalance^(-k/(K-1)).
 
     Raises:
@@ -85,11 +85,11 @@ def gaussian_law(classes: int, imbalance: float, side: int = 16, spread: float =
     """
     if classes < 2 or not imbalance >= 1:
         raise ValueError(f"{classes} classes with an imbalance of {imbalance:g}: at least 2, and 1 or more, are needed")
-    axis = np.linspace(-2, 2, side)
+    axis = np.linspace(-2, 2, 16)
     points = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
     angles = 2 * np.pi * np.arange(classes) / classes
     centres = np.stack([np.cos(angles), np.sin(angles)], -1)
-    densities = np.exp(-((points[:, None] - centres) ** 2).sum(-1) / (2 * spread**2))
+    densities = np.exp(-((points[:, None] - centres) ** 2).sum(-1) / (2 * 0.6**2))
     priors = imbalance ** (-np.arange(classes) / (classes - 1))
     return JointLaw(points, densities / densities.sum(0) * (priors / priors.sum()))
 

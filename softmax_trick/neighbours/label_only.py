@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def label_errors(labels: NDArray[np.int64], classes: int, a: float | None = None, b: float = 1.0) -> Array:
-    """e = a 1 - b t for each example, shape (n, K); by default a = 1/K: the error of cross-entropy at scores of 0."""
-    return (1 / classes if a is None else a) - b * np.eye(classes)[labels]
+def label_errors(labels: NDArray[np.int64], classes: int) -> Array:
+    """e = 1/K - t for each example, shape (n, K): the error of cross-entropy at scores of 0."""
+    return 1 / classes - np.eye(classes)[labels]
 
 
 def template(features: Array, labels: NDArray[np.int64], classes: int) -> Array:

@@ -52,9 +52,9 @@ def in_brief(*results: Result) -> Shown:
     return Shown("\n".join(head + rows), _verdicts(results))
 
 
-def certificate_as_text(certificate: Certificate, width: int = WIDTH) -> str:
-    """The table that `softmax-trick certify` prints, in lines of at most so many characters."""
-    console = Console(file=io.StringIO(), width=width, record=True, force_jupyter=False)
+def certificate_as_text(certificate: Certificate) -> str:
+    """The table that `softmax-trick certify` prints, in lines that fit a notebook."""
+    console = Console(file=io.StringIO(), width=WIDTH, record=True, force_jupyter=False)
     console.print(certificate_table(certificate), highlight=False)
     return "\n".join(line.rstrip() for line in console.export_text().splitlines())
 

@@ -91,9 +91,8 @@ def target(name: str) -> str:
     return f"#{quote(name)}"
 
 
-def table(columns: Iterable[str], rows: str, kind: str, caption: str = "") -> str:
+def table(columns: Iterable[str], rows: str, kind: str) -> str:
     """A table in a box that scrolls, of rows as HTML."""
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    above = f"<caption>{caption}</caption>" if caption else ""
-    content = f"{above}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
+    content = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
     return f'<div class="scroll"><table class="{kind}">{content}</table></div>'

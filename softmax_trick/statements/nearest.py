@@ -44,9 +44,7 @@ class Nearest:
     slip: str
 
 
-def nearest(
-    left: ex.Expression, right: ex.Expression, sizes: Mapping[str, int] | None = None, seconds: float = SECONDS
-) -> Nearest | None:
+def nearest(left: ex.Expression, right: ex.Expression, sizes: Mapping[str, int] | None = None) -> Nearest | None:
     """What a wrong side of an equation should read, one of the usual slips undone; None if that is not found.
 
     The side that has a derivative in it is taken as meant, and the other one as wrong; of two without, the left one is.
@@ -55,9 +53,8 @@ def nearest(
         left: one side.
         right: the other side.
         sizes: sizes that are given.
-        seconds: how long to look.
     """
-    deadline = time.process_time() + seconds
+    deadline = time.process_time() + SECONDS
     given = dict(sizes or {})
     left, right = fitted_sides(left, right)
     truth, wrong = (right, left) if _differentiates(right) and not _differentiates(left) else (left, right)

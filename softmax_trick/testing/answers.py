@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -29,6 +31,50 @@ class Answer:
     rest: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64, device="cpu"))
     why: Callable[[int], str] = lambda entry: ""
     hint: Callable[[Tensor], str] = lambda found: ""
+
+
+class ScoredExample(ABC):
+    """An example for a loss, and what the loss ought to answer.
+
+    Attributes:
+        reduction: "sum", "mean" or "none".
+        scores: shape (n, K), in the dtype under test; answers are computed from its values, exactly as they are.
+    """
+
+    reduction: str
+    scores: Tensor
+
+    @property
+    def n(self) -> int:
+        """The number of rows."""
+        return self.scores.shape[0]
+
+    @property
+    def k(self) -> int:
+        """The number of classes."""
+        return self.scores.shape[1]
+
+    @cached_property
+    def x(self) -> Tensor:
+        """The scores in float64."""
+        return self.scores.double()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return (self.n,) if self.reduction == "none" else ()
+
+    @abstractmethod
+    def answer_value(self) -> Answer:
+        """The reduced loss."""
+
+    @abstractmethod
+    def answer_gradient(self, grad_output: Tensor) -> Answer:
+        """The gradient in the scores for this grad_output."""
+
+    def half_answers(self, grad_output: Tensor) -> tuple[Answer, Answer]:
+        """Value and gradient in a half type."""
+        return self.answer_value(), self.answer_gradient(grad_output)
 
 
 def compare(what: str, found: Tensor, answer: Answer, example: Mapping[str, Any]) -> None:

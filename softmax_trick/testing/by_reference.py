@@ -20,7 +20,7 @@ from hypothesis.errors import UnsatisfiedAssumption
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from softmax_trick.testing.answers import Answer
+from softmax_trick.testing.answers import Answer, ScoredExample
 from softmax_trick.testing.hints import hint
 from softmax_trick.testing.running import Draw
 from softmax_trick.testing.strategies import ScoreKind, TargetKind, scores, shapes, targets
@@ -55,14 +55,12 @@ class _Rounded(TorchDispatchMode):
 
 
 @dataclass(frozen=True)
-class ReferenceProblem:
+class ReferenceProblem(ScoredExample):
     """Scores and targets for a loss, and what the reference answers.
 
     Attributes:
         reference: the function.
         name: how it is called in messages.
-        reduction: "sum", "mean" or "none".
-        scores: shape (n, K), in the dtype under test.
         targets: class indices (n,), or rows (n, K) in the dtype of the scores.
     """
 
@@ -84,26 +82,6 @@ class ReferenceProblem:
     def example(self) -> dict[str, Any]:
         """The inputs by name, and the reference."""
         return {"reference": self.name, "scores": self.scores, "targets": self.targets}
-
-    @property
-    def n(self) -> int:
-        """The number of rows."""
-        return self.scores.shape[0]
-
-    @property
-    def k(self) -> int:
-        """The number of classes."""
-        return self.scores.shape[1]
-
-    @property
-    def x(self) -> Tensor:
-        """The scores in float64."""
-        return self.scores.double()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the value."""
-        return (self.n,) if self.reduction == "none" else ()
 
     @property
     def denominator(self) -> float:
@@ -163,10 +141,6 @@ class ReferenceProblem:
             for place, one in enumerate(right)
         )
         return first, last
-
-    def half_answers(self, grad_output: Tensor) -> tuple[Answer, Answer]:
-        """Value and gradient in a half type."""
-        return self.answer_value(), self.answer_gradient(grad_output)
 
     # --- running the reference ---
 

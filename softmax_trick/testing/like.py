@@ -15,7 +15,7 @@ from torch import Tensor
 
 from softmax_trick.language.expression import Variable, size_of
 from softmax_trick.testing import balls, graph, rounding
-from softmax_trick.testing.answers import Answer, compare
+from softmax_trick.testing.answers import Answer, ScoredExample, compare
 from softmax_trick.testing.formulas import Formula
 from softmax_trick.testing.graph import Floats, Node
 from softmax_trick.testing.hints import hint
@@ -66,13 +66,12 @@ class Computed:
 
 
 @dataclass(frozen=True)
-class FormulaProblem:
+class FormulaProblem(ScoredExample):
     """Scores, targets and other inputs for a loss, and what the loss ought to answer.
 
     Attributes:
         formula: the loss.
         reduction: "sum", "mean" or "none"; of a formula of a whole batch that is one number, it means nothing.
-        scores: shape (n, K), in the dtype under test; answers are computed from its values, exactly as they are.
         targets: class indices (n,), or targets (n, K) in the dtype of the scores; None if the loss has none.
         others: the other inputs by name, in the dtype of the scores; labels have none.
         ignore_index: the class index of rows that do not count, or None.
@@ -117,21 +116,6 @@ class FormulaProblem:
         """The inputs by name, and the formula."""
         targets = {} if self.targets is None else {"targets": self.targets}
         return {"formula": self.formula.text, "scores": self.scores, **targets, **self.options()}
-
-    @property
-    def n(self) -> int:
-        """The number of rows."""
-        return self.scores.shape[0]
-
-    @property
-    def k(self) -> int:
-        """The number of classes."""
-        return self.scores.shape[1]
-
-    @property
-    def x(self) -> Tensor:
-        """The scores in float64."""
-        return self.scores.double()
 
     @property
     def values(self) -> int:
@@ -292,10 +276,6 @@ class FormulaProblem:
             self._answer(Computed(by_scores), tuple(self.scores.shape), "second derivative"),
             self._answer(Computed(by_sent), tuple(grad_output.shape), "second derivative"),
         )
-
-    def half_answers(self, grad_output: Tensor) -> tuple[Answer, Answer]:
-        """Value and gradient in a half type."""
-        return self.answer_value(), self.answer_gradient(grad_output)
 
     def _forms(self, grad_output: Tensor) -> list[Unfolded]:
         return [self._unfolded(form, grad_output) for form in range(len(self.formula.forms))]

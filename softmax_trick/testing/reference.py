@@ -48,7 +48,7 @@ from hypothesis import assume
 from torch import Tensor
 
 from softmax_trick.normalizers import SIGMOID, SOFTMAX, Normalizer
-from softmax_trick.testing.answers import Answer
+from softmax_trick.testing.answers import Answer, ScoredExample
 from softmax_trick.testing.hints import hint
 
 HALF_FACTOR = 4
@@ -144,13 +144,11 @@ def exponent(normalizer: Normalizer, x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(ScoredExample):
     """Scores and targets for a loss, and what the loss ought to answer.
 
     Attributes:
         normalizer: F and P.
-        reduction: "sum", "mean" or "none".
-        scores: shape (n, K), in the dtype under test; answers are computed from its values, exactly as they are.
         targets: class indices (n,), or soft targets (n, K) in the dtype of the scores.
         weight: one weight for each class, shape (K,), or None.
         label_smoothing: s in [0, 1].
@@ -182,21 +180,6 @@ class Problem:
         return {"scores": self.scores, "targets": self.targets, **self.options()}
 
     # --- the loss ---
-
-    @property
-    def n(self) -> int:
-        """The number of rows."""
-        return self.scores.shape[0]
-
-    @property
-    def k(self) -> int:
-        """The number of classes."""
-        return self.scores.shape[1]
-
-    @cached_property
-    def x(self) -> Tensor:
-        """The scores in float64."""
-        return self.scores.double()
 
     @cached_property
     def kept(self) -> Tensor:
@@ -356,11 +339,6 @@ class Problem:
         return self.normalizer.torch_potential(x) - (x * self.a.to(x.dtype)).sum(-1)
 
     # --- right answers, with what is allowed ---
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the value."""
-        return (self.n,) if self.reduction == "none" else ()
 
     def assume_smooth(self) -> None:
         """Discard the example if F has a kink there."""

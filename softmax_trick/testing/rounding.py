@@ -144,12 +144,12 @@ class Rounding:
                 allowed[chosen] = np.fmin(self._weighed(output, chosen, own)[0], allowed[chosen])
         return np.where(np.isnan(allowed), np.inf, allowed)
 
-    def parts(self, output: Node, precision: Precision, entry: int, most: int = 3) -> tuple[tuple[Node, float], ...]:
+    def parts(self, output: Node, precision: Precision, entry: int) -> tuple[tuple[Node, float], ...]:
         """The nodes whose rounding contributes most to an entry, with what they contribute."""
         with np.errstate(all="ignore"):
             own, _ = self._forward_errors(precision)
             _, by_node = self._weighed(output, np.array([entry]), own)
-        largest = sorted(by_node.items(), key=lambda pair: -pair[1])[:most]
+        largest = sorted(by_node.items(), key=lambda pair: -pair[1])[:3]
         nodes = {node.serial: node for node in self._nodes}
         return tuple((nodes[serial], part) for serial, part in largest if part > 0)
 

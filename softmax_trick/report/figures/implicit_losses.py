@@ -155,11 +155,12 @@ def round_trips(errors: Mapping[str, Vector], x: Vector, corners: Corners) -> Dr
 
 
 @styled()
-def landscape(loss: sp.Expr, x: Vector, title: str, reach: float = 3.0) -> Drawing:
+def landscape(loss: sp.Expr, x: Vector, title: str) -> Drawing:
     """Level lines of a loss of two scores, and the way that ISBE goes: its gradient with the sign changed.
 
     The arrows stand upright on the level lines.
     """
+    reach = 3.0
     side = np.linspace(-reach, reach, 61)
     x1, x2 = np.meshgrid(side, side)
     drawing, [axes] = panels(1, height=3.6, width=4.4)
