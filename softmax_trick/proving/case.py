@@ -9,7 +9,7 @@ import sympy
 
 from softmax_trick.deciding.points import least_sizes
 from softmax_trick.language.expression import Variable
-from softmax_trick.proving import normalisations, pointwise, reductions, shapes  # noqa: F401 - the readings enter themselves
+from softmax_trick.proving import constants, indexing, normalisations, pointwise, reductions, shapes  # noqa: F401 - all enter their readings
 from softmax_trick.proving.reader import NoReading, Reader
 from softmax_trick.proving.recording import Recording
 from softmax_trick.proving.tracing import Line

@@ -7,10 +7,11 @@ from fractions import Fraction
 from typing import Any
 
 from softmax_trick.language.expression import Call, Expression, Index, Spread
+from softmax_trick.proving.indexing import chosen_entries, inside, matches
 from softmax_trick.proving.inputs import Dims
 from softmax_trick.proving.pointwise import add, as_indices, divide, multiply, real
 from softmax_trick.proving.reader import Reader, reads
-from softmax_trick.proving.shapes import chosen_entries, starts, where_is
+from softmax_trick.proving.shapes import starts, where_is, with_dims
 from softmax_trick.proving.values import (
     ONE,
     Indices,
@@ -348,14 +349,13 @@ def _nll_parts(r: Reader, x: Any, target: Any, weight: Any, ignored: int) -> tup
     safe = tuple((where, 0 if isinstance(t, int) and t == ignored else t) for where, t in labels.cases)
 
     def cases(indices: tuple[Index, ...]) -> Any:
-        from softmax_trick.proving.shapes import _inside
         from softmax_trick.proving.values import substituted
 
         for where, term in safe:
             if not into:  # of one class
                 yield entry(where, indices), indices
                 continue
-            here = _inside(term if isinstance(term, int) else substituted(term, indices), into[0])
+            here = inside(term if isinstance(term, int) else substituted(term, indices), into[0])
             yield entry(where, indices), (*indices[:place], here, *indices[place:])
 
     def kept_body(indices: tuple[Index, ...]) -> Expression:
@@ -384,8 +384,6 @@ def _nll_parts(r: Reader, x: Any, target: Any, weight: Any, ignored: int) -> tup
 def _nll_loss_backward(
     r: Reader, g: Any, x: Any, target: Any, weight: Any, reduction: Any, ignored: Any, mass: Any
 ) -> Real:
-    from softmax_trick.proving.shapes import _matches, with_dims
-
     _, weights = _nll_parts(r, Real(x.expression, x.dims), target, weight, int(ignored))
     axis = 1 if len(x.dims) > 1 else 0
     dims = without(x.dims, [axis], False)
@@ -397,4 +395,4 @@ def _nll_loss_backward(
     labels = spread(as_indices(r, target), dims)
     if not x.dims[axis]:
         return real(r, scaled)
-    return multiply(r, scaled, Real(_matches(r, labels, x.dims, starts(x.dims)[axis]), x.dims))
+    return multiply(r, scaled, Real(matches(r, labels, x.dims, starts(x.dims)[axis]), x.dims))
