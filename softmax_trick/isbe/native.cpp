@@ -8,7 +8,8 @@
 // once. Subnormal numbers are kept, NaN and infinities lead to what they lead to in torch. No number depends on how many
 // threads share the rows.
 //
-// Accuracy, in units in the last place of the result: exp 0.8 (x <= 0; in SoftMax 1), log1p 1.1 (0 <= z <= 1), sigmoid 2, tanh 0.8.
+// Accuracy of F(x) and of F(x) - t, in units in the last place of the result, half a unit for its rounding included:
+// sigmoid and tanh 0.8; SoftMax 1.7, of a thousand float scores 3.3 for the sum; below the normal numbers 2 of their unit.
 // Evidence: tests/test_isbe_native.py, also with the sanitizers for addresses and undefined behaviour.
 
 #include <cmath>
@@ -36,7 +37,7 @@
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
-#ifdef __AVX2__
+#ifdef __SSE2__
 #include <immintrin.h>
 #endif
 
@@ -46,7 +47,9 @@ using at::Tensor;
 
 // --- vectors ---------------------------------------------------------------------------------------------------------
 
-#ifdef __AVX2__
+#ifdef __AVX512F__
+constexpr int BYTES = 64;
+#elif defined(__AVX2__)
 constexpr int BYTES = 32;
 #else
 constexpr int BYTES = 16;
@@ -106,6 +109,8 @@ inline V<C> exchanged(V<C> v, int distance) {
 struct Full {};
 struct Part {
   int count;
+
+  uint16_t lanes() const { return static_cast<uint16_t>((1u << count) - 1); }
 };
 
 template <typename T>
@@ -128,7 +133,11 @@ inline V<float> load(const at::BFloat16* from, Full) {
 }
 inline V<float> load(const at::Half* from, Full) {
   V<float> v;
-#ifdef __F16C__
+#ifdef __AVX512F__
+  __m256i halves;
+  std::memcpy(&halves, from, sizeof halves);
+  v = _mm512_cvtph_ps(halves);
+#elif defined(__F16C__)
   for (int lane = 0; lane < N<float>; lane += 4) {
     const __m128 four = _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + lane)));
     std::memcpy(reinterpret_cast<float*>(&v) + lane, &four, sizeof four);
@@ -149,7 +158,10 @@ inline void store(at::BFloat16* to, V<float> v, Full) {
   std::memcpy(to, &halves, sizeof halves);
 }
 inline void store(at::Half* to, V<float> v, Full) {
-#ifdef __F16C__
+#ifdef __AVX512F__
+  const __m256i halves = _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT);
+  std::memcpy(to, &halves, sizeof halves);
+#elif defined(__F16C__)
   for (int lane = 0; lane < N<float>; lane += 4) {
     __m128 four;
     std::memcpy(&four, reinterpret_cast<const float*>(&v) + lane, sizeof four);
@@ -162,8 +174,8 @@ inline void store(at::Half* to, V<float> v, Full) {
 
 template <typename T>
 inline void copy(T* to, const T* from, int count) {  // fewer than a vector
-  static_assert(N<Computed<T>> <= 8);
-  for (int step : {4, 2, 1})
+  static_assert(N<Computed<T>> <= 16);
+  for (int step : {8, 4, 2, 1})
     if (count & step) {
       std::memcpy(to, from, step * sizeof(T));
       to += step;
@@ -171,9 +183,19 @@ inline void copy(T* to, const T* from, int count) {  // fewer than a vector
     }
 }
 
+#ifdef __AVX512F__
+inline V<float> load(const float* from, Part part, float beyond) {
+  return _mm512_mask_loadu_ps(all<float>(beyond), part.lanes(), from);
+}
+inline V<double> load(const double* from, Part part, double beyond) {
+  return _mm512_mask_loadu_pd(all<double>(beyond), part.lanes(), from);
+}
+inline void store(float* to, V<float> v, Part part) { _mm512_mask_storeu_ps(to, part.lanes(), v); }
+inline void store(double* to, V<double> v, Part part) { _mm512_mask_storeu_pd(to, part.lanes(), v); }
+#endif
 template <typename T>
 inline V<Computed<T>> load(const T* from, Part part, Computed<T> beyond) {
-#ifdef __AVX2__
+#if defined(__AVX2__) && !defined(__AVX512F__)
   if constexpr (std::is_same_v<T, float>) {
     const I<float> inside = places<float>() < part.count;
     const auto v = bits<V<float>>(_mm256_maskload_ps(from, bits<__m256i>(inside)));
@@ -196,6 +218,26 @@ inline void store(T* to, V<Computed<T>> v, Part part) {
   copy(to, numbers, part.count);
 }
 
+// Past the caches, to a place at a multiple of the size: what is not in a cache need not be read before it is written.
+inline void stream(void* to, const void* from, size_t size) {
+#ifdef __SSE2__
+  for (size_t at = 0; at < size; at += 16) {
+    __m128i part;
+    std::memcpy(&part, static_cast<const char*>(from) + at, sizeof part);
+    _mm_stream_si128(reinterpret_cast<__m128i*>(static_cast<char*>(to) + at), part);
+  }
+#else
+  std::memcpy(to, from, size);
+#endif
+}
+template <typename T, typename Width>
+inline void store(T* to, V<Computed<T>> v, Width width, bool streams) {
+  if (std::is_same_v<Width, Part> || !streams) return store(to, v, width);
+  alignas(BYTES) T numbers[N<Computed<T>>];
+  store(numbers, v, Full{});
+  stream(to, numbers, sizeof numbers);
+}
+
 // The lanes that belong to the row; 0 in the others.
 template <typename C>
 inline V<C> within(V<C> v, Full) {
@@ -213,28 +255,69 @@ inline void each_vector(int64_t begin, int64_t end, const Body& body) {
   if (i < end) body(i, Part{static_cast<int>(end - i)});
 }
 
-inline double sum(V<double> v) {
-  for (int distance = N<double> / 2; distance; distance /= 2) v += exchanged<double>(v, distance);
-  return v[0];
+// A sum of two numbers, or of two vectors; in a normal one the second is at most what the first has lost by rounding.
+template <typename X>
+struct Pair {
+  X high, low;
+
+  Pair operator*(X power) const { return {high * power, low * power}; }  // of two
+};
+
+// a + b and what its rounding has lost; of any two, and where |a| is the larger one.
+template <typename X>
+inline Pair<X> exact_sum(X a, X b) {
+  const X sum = a + b, part = sum - a;
+  return {sum, (a - (sum - part)) + (b - part)};
 }
-inline double sum(V<float> v) {
+template <typename X>
+inline Pair<X> fast_sum(X a, X b) {
+  const X sum = a + b;
+  return {sum, b - (sum - a)};
+}
+
+// Sums of scores computed as C: of doubles what is lost is added up, too; a few floats, and many in double, lose little.
+template <typename C, typename X>
+inline Pair<X> added(Pair<X> a, Pair<X> b) {
+  if constexpr (std::is_same_v<C, float>) return {a.high + b.high, a.low + b.low};
+  const Pair<X> sum = exact_sum(a.high, b.high);
+  return {sum.high, sum.low + (a.low + b.low)};
+}
+
+inline Pair<double> sum(Pair<V<double>> v) {
+  for (int distance = N<double> / 2; distance; distance /= 2)
+    v = added<double>(v, {exchanged<double>(v.high, distance), exchanged<double>(v.low, distance)});
+  return {v.high[0], v.low[0]};
+}
+inline Pair<double> sum(Pair<V<float>> v) {
   typedef float Half __attribute__((vector_size(BYTES / 2)));
-  Half halves[2];
-  std::memcpy(halves, &v, sizeof v);
-  return sum(__builtin_convertvector(halves[0], V<double>) + __builtin_convertvector(halves[1], V<double>));
+  const auto wide = [](V<float> w) {
+    Half halves[2];
+    std::memcpy(halves, &w, sizeof w);
+    return __builtin_convertvector(halves[0], V<double>) + __builtin_convertvector(halves[1], V<double>);
+  };
+  V<double> all = wide(v.high) + wide(v.low);
+  for (int distance = N<double> / 2; distance; distance /= 2) all += exchanged<double>(all, distance);
+  return {all[0], 0};
 }
 
 // The sum of body(i, ...) over 0..k, in blocks: no number is added to more than a few others in single precision.
 template <typename C, typename Body>
-inline double sum_of(int64_t k, const Body& body) {
-  constexpr int64_t block = 64 * N<C>;
-  double total = 0;
+inline Pair<double> sum_of(int64_t k, const Body& body) {
+  constexpr int64_t block = 16 * N<C>;
+  Pair<double> total{};
   for (int64_t begin = 0; begin < k; begin += block) {
-    V<C> part{};
-    each_vector<C>(begin, std::min(k, begin + block), [&](int64_t i, auto width) { part += body(i, width); });
-    total += sum(part);
+    Pair<V<C>> part{};
+    each_vector<C>(begin, std::min(k, begin + block), [&](int64_t i, auto width) {
+      part = added<C>(part, body(i, width));
+    });
+    total = added<C>(total, sum(part));
   }
-  return total;
+  if (std::is_same_v<C, float> || !std::isfinite(total.high)) return {total.high, 0};  // of infinity the rest is no number
+  return fast_sum(total.high, total.low);
+}
+template <typename C, typename Body>
+inline double plain_sum_of(int64_t k, const Body& body) {
+  return sum_of<C>(k, [&](int64_t i, auto width) { return Pair<V<C>>{body(i, width), {}}; }).high;
 }
 
 // --- exp and log1p ---------------------------------------------------------------------------------------------------
@@ -244,26 +327,26 @@ struct Format;
 template <>
 struct Format<float> {
   static constexpr float round = 0x1.8p23f;  // added and subtracted, it rounds to an integer
-  static constexpr float lowest = -104;  // exp of it is 0
+  static constexpr float lowest = -105, far = 256;  // exp(lowest) is 0, and twice as much; far >= -2 lowest
   static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
   static constexpr int digits = 23, bias = 127, least = -125;
-  // exp(r) = 1 + r + r^2 (c0 + c1 r + ...) for |r| <= log(2) / 2, and log1p(z) = z - s (z - w (c0 + c1 w + ...)) for
+  // exp(r) = 1 + r + r^2 / 2 + r^3 (c0 + c1 r + ...) for |r| <= log(2) / 2, and log1p(z) = z - s (z - w (c0 + c1 w + ...)) for
   // s = z / (2 + z), w = s^2 <= 1 / 9: the best polynomials (mpmath.chebyfit).
-  static constexpr float exp[] = {0.500000001f, 0.166666667f, 0.0416664642f, 0.00833331084f, 0.00139337307f,
-                                  0.000198910805f};
+  static constexpr float exp[] = {0.166666667f, 0.0416665546f, 0.00833332089f, 0.00139261836f,
+                                  0.000198826983f};
   static constexpr float log[] = {0.6666667320527412f, 0.39999706331929717f, 0.2859235799430284f, 0.217065758008804f,
                                   0.23224329224023349f};
 };
 template <>
 struct Format<double> {
   static constexpr double round = 0x1.8p52;
-  static constexpr double lowest = -746;
+  static constexpr double lowest = -746, far = 2048;
   static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
   static constexpr int digits = 52, bias = 1023, least = -1021;
-  static constexpr double exp[] = {0.5, 0.16666666666666671, 0.041666666666666671, 0.0083333333333260838,
-                                   0.0013888888888883711, 0.00019841269875002279, 2.4801587325677461e-05,
-                                   2.7557255170000888e-06, 2.7557273478718582e-07, 2.5105312729622103e-08,
-                                   2.0914755325893202e-09};
+  static constexpr double exp[] = {0.16666666666666667, 0.041666666666666667, 0.0083333333333300618,
+                                   0.0013888888888886553, 0.00019841269863053617, 2.4801587317144499e-05,
+                                   2.7557268459997065e-06, 2.7557282969549953e-07, 2.5100385495510319e-08,
+                                   2.0911236630261544e-09};
   static constexpr double log[] = {0.66666666666666658561, 0.40000000000014582673, 0.28571428567108757162,
                                    0.22222222717427862989, 0.18181789436132858169, 0.15385570064958623103,
                                    0.1331414420965493615,  0.12001072809590712535, 0.088007384861446738822,
@@ -278,37 +361,60 @@ inline V<C> polynomial(V<C> x, const C (&coefficients)[count]) {
   return found;
 }
 
+// 2^n for whole n <= 0.
 template <typename C>
-inline V<C> power_of_two(I<C> n) {
-  return bits<V<C>>((n + Format<C>::bias) << Format<C>::digits);
+inline V<C> power_of_two(V<C> n) {
+#ifdef __AVX512F__
+  if constexpr (std::is_same_v<C, float>)
+    return _mm512_scalef_ps(all<C>(1), n);
+  else
+    return _mm512_scalef_pd(all<C>(1), n);
+#else
+  // Of two factors: 2^n alone may be below the normal numbers.
+  using Known = Format<C>;
+  const I<C> whole = bits<I<C>>(n + Known::round) - bits<I<C>>(all<C>(Known::round));
+  const I<C> normal = whole < Known::least ? I<C>{} + Known::least : whole;
+  const auto power = [](I<C> m) { return bits<V<C>>((m + Known::bias) << Known::digits); };
+  return power(normal) * power(whole - normal);
+#endif
 }
 
-// exp(x) = small * large * (1 + rest), where small and large are powers of two; x <= 0, or NaN.
+// The n of exp(x) = 2^n (1 + r + tail).
+template <typename C>
+inline V<C> powers(V<C> x) {
+  return (x * static_cast<C>(1.4426950408889634074) + Format<C>::round) - Format<C>::round;
+}
+
+// exp(x) = 2^n (1 + r + tail), where r is within log(2) / 2; x finite, or NaN.
 template <typename C>
 struct Exponential {
-  V<C> large, small, r, tail;  // rest = r + tail
+  V<C> n, r, cubic, tail;  // tail = r^2 / 2 + cubic
 
   explicit Exponential(V<C> x) {
     using Known = Format<C>;
-    x = x < Known::lowest ? all<C>(Known::lowest) : x;
-    const V<C> shifted = x * static_cast<C>(1.4426950408889634074) + Known::round;
-    const V<C> whole = shifted - Known::round;
-    const I<C> n = bits<I<C>>(shifted) - bits<I<C>>(all<C>(Known::round));
-    const V<C> near = x - whole * Known::ln2_high;
-    r = near - whole * Known::ln2_low;
-    tail = r * r * polynomial<C>(r, Known::exp) + ((near - r) - whole * Known::ln2_low);
-    // Two factors: 2^n alone may be below the normal numbers. Only the last product rounds there.
-    const I<C> normal = n < Known::least ? I<C>{} + Known::least : n;
-    large = power_of_two<C>(normal);
-    small = power_of_two<C>(n - normal);
+    n = powers<C>(x);
+    const V<C> near = x - n * Known::ln2_high;
+    r = near - n * Known::ln2_low;
+    cubic = r * r * r * polynomial<C>(r, Known::exp) + ((near - r) - n * Known::ln2_low);
+    tail = r * r * static_cast<C>(0.5) + cubic;
   }
 
-  V<C> value() const {
-    const V<C> sum = 1 + r;
-    return (sum + ((r - (sum - 1)) + tail)) * large * small;
+  // r + tail, with r^2 / 2 as an exact square and the rest.
+  Pair<V<C>> less_one() const {
+    const V<C> high = bits<V<C>>(bits<I<C>>(r) & ~((typename Lanes<C>::Integer{1} << (Format<C>::digits / 2 + 1)) - 1));
+    const Pair<V<C>> most = fast_sum(r, high * high * static_cast<C>(0.5));
+    return fast_sum(most.high, most.low + ((r - high) * (r + high) * static_cast<C>(0.5) + cubic));
   }
-  V<C> rough() const { return (large + large * (r + tail)) * small; }  // within 1 unit in the last place
 };
+
+// n / d - a, rounded once.
+template <typename C>
+inline V<C> quotient_less(Pair<V<C>> n, Pair<V<C>> d, V<C> a) {
+  const V<C> quotient = n.high / d.high;
+  const V<C> rest = (n.high - quotient * d.high) + (n.low - quotient * d.low);
+  const Pair<V<C>> most = exact_sum(quotient, -a);
+  return most.high + (most.low + rest / d.high);
+}
 
 template <typename C>
 inline V<C> log1p(V<C> z) {  // 0 <= z <= 1
@@ -346,6 +452,7 @@ struct Job {
   const T* scores;
   int64_t scores_stride;
   T* error;  // or null
+  bool streams;  // whether it goes past the caches
   const int64_t* labels;  // or null, then soft targets
   const C* soft;
   const C* weight;  // or null
@@ -386,7 +493,30 @@ struct Soft {
   }
 };
 
-// --- SoftMax: y = z / sum z for z = exp(x - max x) --------------------------------------------------------------------
+// --- SoftMax ---------------------------------------------------------------------------------------------------------
+
+// y = z / sum z, where z is exp(x) without the power of two that exp(max x) has. So x - max x, whose rounding would be
+// fifty units in the last place of a small y, is not needed. Only where |max x| is so large that exp(x) has to be divided
+// by more: there every x - max x that is not too low to count is exact, max x being at most twice x.
+template <typename C>
+struct Relative {
+  C shift;  // 0 or max x
+  V<C> top, least;
+
+  explicit Relative(C highest)
+      : shift(std::abs(highest) <= Format<C>::far ? 0 : highest),
+        top(powers<C>(all<C>(highest - shift))),
+        least(all<C>(highest - shift + Format<C>::lowest)) {}
+
+  Pair<V<C>> operator()(V<C> x) const {
+    const V<C> from = x - shift;
+    const Exponential<C> power(from < least ? least : from);
+    const V<C> two = power_of_two<C>(power.n - top);
+    return {two, two * (power.r + power.tail)};
+  }
+  // max x - log exp(max x), in these terms.
+  double unit(C highest) const { return top[0] * 0.69314718055994530942 - static_cast<double>(highest - shift); }
+};
 
 template <typename T>
 inline Computed<T> largest(const T* x, int64_t k) {
@@ -409,70 +539,122 @@ inline Computed<T> largest(const T* x, int64_t k) {
   return highest[0];
 }
 
-template <typename T, typename Targets>
-void softmax_row(const Job<T>& job, int64_t row, const Targets& targets, Computed<T>* z) {
+// A row on its way: its place, max x, z, and sum z; with labels its parts, the other classes and the labelled one.
+template <typename T>
+struct Row {
   using C = Computed<T>;
-  const T* x = job.scores + row * job.scores_stride;
-  const int64_t k = job.k;
-  const V<C> highest = all<C>(largest(x, k));
+  int64_t at;
+  const T* x;
+  C* z;
+  C* z_low;
+  C highest;
+  Pair<double> total, others, labelled;
+};
+
+template <typename T>
+constexpr bool is_half = !std::is_same_v<T, Computed<T>>;  // then nothing is lost that the result could show
+
+template <typename T, typename Targets>
+void softmax_sums(const Job<T>& job, Row<T>& row, const Targets& targets) {
+  using C = Computed<T>;
+  const T* x = row.x;
+  const Relative<C> relative(row.highest);
   const auto exponential = [&](int64_t i, auto width) {
-    const V<C> v = Exponential<C>(load(x + i, width, -std::numeric_limits<C>::infinity()) - highest).rough();
-    store(z + i, v, Full{});
+    Pair<V<C>> v = relative(load(x + i, width, -std::numeric_limits<C>::infinity()));
+    if (is_half<T>) v = {v.high + v.low, V<C>{}};
+    if (std::is_same_v<C, double>) v = fast_sum(v.high, v.low);  // `sum_of` asks for it
+    store(row.z + i, v.high, Full{});
+    if (!is_half<T>) store(row.z_low + i, v.low, Full{});
     return v;
   };
-  // mass * P(x) - <x, a> = mass log(sum z) + (mass - sum a) max x + sum a (max x - x); masked: a = 0, x = -inf.
+  if constexpr (Targets::labels) {
+    // The others apart from the labelled class: y - 1 would have lost its digits where y is close to 1.
+    row.others = sum_of<C>(job.k, [&](int64_t i, auto width) {
+      const Pair<V<C>> v = exponential(i, width);
+      if (!targets.in_vector(i)) return v;
+      const I<C> here = targets.here(i);
+      return Pair<V<C>>{here ? V<C>{} : v.high, here ? V<C>{} : v.low};
+    });
+    const double z = row.z[targets.label], z_low = is_half<T> ? 0 : row.z_low[targets.label];
+    row.labelled = std::is_same_v<C, float> ? Pair<double>{z + z_low, 0} : Pair<double>{z, z_low};
+    row.total = added<C>(row.others, row.labelled);
+  } else {
+    row.total = sum_of<C>(job.k, exponential);
+  }
+}
+
+template <typename T, typename Targets>
+void softmax_row(const Job<T>& job, const Row<T>& row, const Targets& targets) {
+  using C = Computed<T>;
+  const T* x = row.x;
+  const int64_t k = job.k;
+  const C highest = row.highest;
+  const Pair<double> total = row.total, others = row.others;
+  // mass * P(x) - <x, a> = mass (P(x) - max x) + (mass - sum a) max x + sum a (max x - x); masked: a = 0, x = -inf.
   const auto distance = [&](int64_t i, auto width) {
     const V<C> a = targets.at(i, width);
     return within<C>(a == 0 ? V<C>{} : a * (highest - load(x + i, width, C(0))), width);
   };
-  double mass = 1, value = 0, at_label = 0, total;
+  double mass = 1, value = 0;
   bool sharp = false;
   if constexpr (Targets::labels) {
-    // The others apart from the labelled class: y - 1 would have lost its digits where y is close to 1.
-    const double others = sum_of<C>(k, [&](int64_t i, auto width) {
-      const V<C> v = exponential(i, width);
-      return targets.in_vector(i) ? (targets.here(i) ? V<C>{} : v) : v;
-    });
-    const double labelled = z[targets.label], w = job.weight ? job.weight[targets.label] : 1;
+    const double w = job.weight ? job.weight[targets.label] : 1;
     const double on = job.rule.on - job.rule.off, off = job.rule.off;
-    total = others + labelled;
     sharp = off == 0;
     mass = job.weight ? on * w + off * job.weight_sum : 1;
-    at_label = -on * w * (others / total);
     if (job.kind == IMPLICIT) {
-      value = mass * (labelled == 1 ? std::log1p(others) : std::log(total));
-      value += off == 0 ? on * w * (static_cast<double>(highest[0]) - static_cast<double>(x[targets.label]))
-                        : sum_of<C>(k, distance);
+      constexpr C faint = std::numeric_limits<C>::min() / std::numeric_limits<C>::epsilon();
+      if (sharp && row.labelled.high > faint) {
+        value = mass * std::log1p(others.high / row.labelled.high);
+      } else {
+        value = mass * (std::log(total.high) + Relative<C>(highest).unit(highest));
+        value += sharp ? on * w * (static_cast<double>(highest) - static_cast<double>(x[targets.label]))
+                       : plain_sum_of<C>(k, distance);
+      }
     }
   } else {
-    total = sum_of<C>(k, exponential);
     const double sum_a =
         job.weight || job.kind == IMPLICIT
-            ? sum_of<C>(k, [&](int64_t i, auto width) { return within<C>(targets.at(i, width), width); })
+            ? plain_sum_of<C>(k, [&](int64_t i, auto width) { return within<C>(targets.at(i, width), width); })
             : 1;
     mass = job.weight ? sum_a : 1;
     if (job.kind == IMPLICIT) {
-      value = mass * std::log(total) + sum_of<C>(k, distance);
-      if (mass != sum_a) value += (mass - sum_a) * highest[0];
+      value = mass * (std::log(total.high) + Relative<C>(highest).unit(highest)) + plain_sum_of<C>(k, distance);
+      if (mass != sum_a) value += (mass - sum_a) * highest;
     }
   }
-  if (job.kind == IMPLICIT) job.values[row] = value;
+  if (job.kind == IMPLICIT) job.values[row.at] = value;
   if (!job.error && job.kind != SQUARES) return;
-  const C factor = static_cast<C>(mass / total), scale = job.scale[row * job.scale_stride];
-  const V<C> labelled = all<C>(static_cast<C>(at_label));
+  const double inverse = 1 / total.high;
+  const auto of_total = [&](double n, double n_low) {
+    const double quotient = n * inverse;
+    if (std::is_same_v<C, float>) return Pair<double>{quotient, 0};
+    return Pair<double>{quotient, (std::fma(-quotient, total.high, n) + (n_low - quotient * total.low)) * inverse};
+  };
+  const Pair<double> factors = of_total(mass, 0), share = of_total(others.high, others.low);
+  const C factor = static_cast<C>(factors.high), factor_low = static_cast<C>((factors.high - factor) + factors.low);
+  const C scale = job.scale[row.at * job.scale_stride];
+  V<C> labelled{};
+  if constexpr (Targets::labels) {
+    const double w = job.weight ? job.weight[targets.label] : 1;
+    labelled = all<C>(static_cast<C>(-job.rule.on * w * (share.high + share.low)));
+  }
   const auto error = [&](int64_t i, auto width) {
-    const V<C> e = load(z + i, Full{}) * factor - targets.at(i, width);
+    const V<C> part = load(row.z + i, Full{});
+    V<C> rest = -targets.at(i, width);
+    if (!is_half<T>) rest = load(row.z_low + i, Full{}) * factor + (part * factor_low + rest);
+    const V<C> e = part * factor + rest;
     if constexpr (Targets::labels) return sharp && targets.in_vector(i) ? (targets.here(i) ? labelled : e) : e;
     return e;
   };
   if (job.kind == SQUARES)
-    job.values[row] = sum_of<C>(k, [&](int64_t i, auto width) {
+    job.values[row.at] = plain_sum_of<C>(k, [&](int64_t i, auto width) {
       const V<C> e = within<C>(error(i, width), width);
       return e * e;
     }) / 2;
   if (job.error) {
-    T* out = job.error + row * k;
-    each_vector<C>(0, k, [&](int64_t i, auto width) { store(out + i, scale * error(i, width), width); });
+    T* out = job.error + row.at * k;
+    each_vector<C>(0, k, [&](int64_t i, auto width) { store(out + i, scale * error(i, width), width, job.streams); });
   }
 }
 
@@ -480,17 +662,36 @@ void softmax_row(const Job<T>& job, int64_t row, const Targets& targets, Compute
 
 // Each gives F(x) - a and, if asked, P(x) - a x. Where F(x) may come close to the end of its range, and the target is that
 // end, the difference is one formula, so that no digits are lost.
+// q = exp(-s), s >= 0, and 1 + q, each as a sum of two numbers.
+template <typename C>
+struct Decay {
+  Pair<V<C>> less_one;  // q = scale * (1 + less_one)
+  V<C> scale;
+  Pair<V<C>> q, sum;
+
+  explicit Decay(V<C> s) {
+    const Exponential<C> power(s > -Format<C>::lowest ? all<C>(Format<C>::lowest) : -s);
+    less_one = power.less_one();
+    scale = power_of_two<C>(power.n);
+    q = fast_sum(all<C>(1), less_one.high);
+    q = Pair<V<C>>{q.high, q.low + less_one.low} * scale;
+    sum = fast_sum(all<C>(1), q.high);
+    sum.low += q.low;
+  }
+};
+
 template <typename C>
 struct Sigmoid {
   explicit Sigmoid(const Rule&) {}
   template <bool valued>
   V<C> operator()(V<C> x, V<C> a, V<C>& value) const {
-    const V<C> q = Exponential<C>(-absolute<C>(x)).value(), one = all<C>(1);
-    const V<C> sum = 1 + q, sum_low = q - (sum - 1);
-    const I<C> negative = x < 0, top = a == 1;
-    const V<C> quotient = ((negative ^ top) ? q : one) / sum, y = quotient - quotient * (sum_low / sum);
-    if constexpr (valued) value = ((negative ? V<C>{} : x) - (a == 0 ? V<C>{} : a * x)) + log1p<C>(q);
-    return top ? -y : y - a;
+    const Decay<C> decay(absolute<C>(x));
+    const I<C> negative = x < 0, top = a == 1, small = negative ^ top;
+    const Pair<V<C>> n{small ? decay.q.high : all<C>(1), small ? decay.q.low : V<C>{}};
+    const V<C> e = quotient_less<C>(n, decay.sum, top ? V<C>{} : a);
+    if constexpr (valued)
+      value = ((negative ? V<C>{} : x) - (a == 0 ? V<C>{} : a * x)) + log1p<C>(decay.q.high);
+    return top ? -e : e;
   }
 };
 
@@ -500,18 +701,18 @@ struct Tanh {
   template <bool valued>
   V<C> operator()(V<C> x, V<C> a, V<C>& value) const {
     const V<C> size = absolute<C>(x);
-    const Exponential<C> power(-2 * size);
-    const V<C> q = power.value();
-    const I<C> negative = x < 0, close = negative ? a == -1 : a == 1;
-    // -m / (2 + m) for m = q - 1, each as a sum of two numbers: q - 1 has lost digits for small x, the quotient for all.
-    const V<C> rest = power.r + power.tail, rest_low = power.tail - (rest - power.r);
-    const V<C> scale = power.large * power.small, part = scale * rest, less = scale - 1;
-    const V<C> m = less + part, m_low = (scale - (less + 1)) + (part - (m - less)) + scale * rest_low;
-    const V<C> sum = 2 + m, sum_low = m - (sum - 2) + m_low;
-    const V<C> quotient = -m / sum, left = (-m - quotient * sum) - m_low - quotient * sum_low;
-    const V<C> y = close ? -2 * q / sum : quotient + left / sum, signed_y = negative ? -y : y;
-    if constexpr (valued) value = (size - a * x) + (log1p<C>(q) - static_cast<C>(0.69314718055994530942));
-    return close ? signed_y : signed_y - a;
+    const Decay<C> decay(2 * size);
+    const I<C> negative = x < 0;
+    const V<C> a_size = negative ? -a : a;  // of |x|
+    const I<C> close = a_size == 1;
+    // 1 - q, of which 1 and q by itself have lost digits for small x.
+    const Pair<V<C>> less = fast_sum(all<C>(1), -decay.scale), rest = fast_sum(less.high, -decay.scale * decay.less_one.high);
+    const V<C> low = less.low + rest.low - decay.scale * decay.less_one.low;
+    const Pair<V<C>> n{close ? -2 * decay.q.high : rest.high, close ? -2 * decay.q.low : low};
+    const V<C> e = quotient_less<C>(n, decay.sum, close ? V<C>{} : a_size);
+    if constexpr (valued)
+      value = (size - a * x) + (log1p<C>(decay.q.high) - static_cast<C>(0.69314718055994530942));
+    return negative ? -e : e;
   }
 };
 
@@ -543,7 +744,7 @@ void elementwise_row(const Job<T>& job, int64_t row, const Targets& targets, con
   T* out = job.error ? job.error + row * job.k : nullptr;
   const C scale = job.scale[row * job.scale_stride];
   const auto write = [&](int64_t i, V<C> error, auto width) {
-    if (out) store(out + i, scale * error, width);
+    if (out) store(out + i, scale * error, width, job.streams);
   };
   V<C> value{};
   switch (job.kind) {
@@ -554,13 +755,13 @@ void elementwise_row(const Job<T>& job, int64_t row, const Targets& targets, con
       });
       break;
     case IMPLICIT:
-      job.values[row] = sum_of<C>(job.k, [&](int64_t i, auto width) {
+      job.values[row] = plain_sum_of<C>(job.k, [&](int64_t i, auto width) {
         write(i, normalizer.template operator()<true>(load(x + i, width, C(0)), targets.at(i, width), value), width);
         return within<C>(value, width);
       });
       break;
     case SQUARES:
-      job.values[row] = sum_of<C>(job.k, [&](int64_t i, auto width) {
+      job.values[row] = plain_sum_of<C>(job.k, [&](int64_t i, auto width) {
         const V<C> e =
             normalizer.template operator()<false>(load(x + i, width, C(0)), targets.at(i, width), value);
         write(i, e, width);
@@ -571,38 +772,62 @@ void elementwise_row(const Job<T>& job, int64_t row, const Targets& targets, con
 
 // --- all rows --------------------------------------------------------------------------------------------------------
 
-template <typename T, typename Targets>
-void row_of(const Job<T>& job, int64_t row, const Targets& targets, Computed<T>* z) {
+constexpr int TOGETHER = 8;  // rows: while the sums of one are waited for, another is computed
+
+template <typename T, typename TargetsOf>
+void rows_together(const Job<T>& job, const int64_t* rows, int count, const TargetsOf& targets_of, Computed<T>* z) {
   using C = Computed<T>;
+  const auto each = [&](const auto& normalizer) {
+    for (int i = 0; i < count; ++i) elementwise_row(job, rows[i], targets_of(rows[i]), normalizer);
+  };
   switch (job.rule.normalizer) {
-    case SOFTMAX:
-      return softmax_row(job, row, targets, z);
+    case SOFTMAX: {
+      Row<T> started[TOGETHER];
+      const int64_t width = job.k + N<C>;
+      for (int i = 0; i < count; ++i) {
+        const T* x = job.scores + rows[i] * job.scores_stride;
+        started[i] = {rows[i], x, z + 2 * i * width, z + (2 * i + 1) * width, largest(x, job.k), {}, {}, {}};
+      }
+      for (int i = 0; i < count; ++i) softmax_sums(job, started[i], targets_of(rows[i]));
+      for (int i = 0; i < count; ++i) softmax_row(job, started[i], targets_of(rows[i]));
+      return;
+    }
     case SIGMOID:
-      return elementwise_row(job, row, targets, Sigmoid<C>(job.rule));
+      return each(Sigmoid<C>(job.rule));
     case TANH:
-      return elementwise_row(job, row, targets, Tanh<C>(job.rule));
+      return each(Tanh<C>(job.rule));
     default:
-      return elementwise_row(job, row, targets, Clipped<C>(job.rule));
+      return each(Clipped<C>(job.rule));
   }
 }
 
 template <typename T>
 void rows_of(const Job<T>& job, int64_t begin, int64_t end) {
   using C = Computed<T>;
+  const int together = static_cast<int>(std::clamp<int64_t>(512 / job.k, 1, TOGETHER));
   static thread_local std::vector<C> kept;
-  if (job.rule.normalizer == SOFTMAX) kept.resize(job.k + N<C>);
+  if (job.rule.normalizer == SOFTMAX) kept.resize(2 * together * (job.k + N<C>));
   const Rule& rule = job.rule;
   const C on = static_cast<C>(rule.on), off = static_cast<C>(rule.off);
+  int64_t rows[TOGETHER];
+  int count = 0;
   for (int64_t row = begin; row < end; ++row) {
-    if (!job.labels) {
-      row_of(job, row, Soft<C>{static_cast<C>(rule.on - rule.off), off, job.soft + row * job.k, job.weight},
-             kept.data());
-    } else if (rule.ignores && job.labels[row] == rule.ignored) {
+    if (job.labels && rule.ignores && job.labels[row] == rule.ignored) {
       if (job.kind != NONE) job.values[row] = 0;
       if (job.error) std::memset(static_cast<void*>(job.error + row * job.k), 0, job.k * sizeof(T));
     } else {
-      row_of(job, row, Labelled<C>{all<C>(on), all<C>(off), job.labels[row], job.weight}, kept.data());
+      rows[count++] = row;
     }
+    if (count < together && row + 1 < end) continue;
+    if (job.labels)
+      rows_together(job, rows, count, [&](int64_t at) {
+        return Labelled<C>{all<C>(on), all<C>(off), job.labels[at], job.weight};
+      }, kept.data());
+    else
+      rows_together(job, rows, count, [&](int64_t at) {
+        return Soft<C>{static_cast<C>(rule.on - rule.off), off, job.soft + at * job.k, job.weight};
+      }, kept.data());
+    count = 0;
   }
 }
 
@@ -610,8 +835,12 @@ constexpr int64_t GRAIN = 1 << 13;  // scores that are worth a thread
 
 template <typename T>
 void run(const Job<T>& job, int64_t rows) {
-  at::parallel_for(0, rows, std::max<int64_t>(1, GRAIN / job.k),
-                   [&](int64_t begin, int64_t end) { rows_of(job, begin, end); });
+  at::parallel_for(0, rows, std::max<int64_t>(1, GRAIN / job.k), [&](int64_t begin, int64_t end) {
+    rows_of(job, begin, end);
+#ifdef __SSE2__
+    if (job.streams) _mm_sfence();  // before another thread reads it
+#endif
+  });
 }
 
 // --- tensors ---------------------------------------------------------------------------------------------------------
@@ -681,12 +910,21 @@ Tensor labels_of(const Rule& rule, const Tensor& targets, int64_t k) {
   return found;
 }
 
+// Whether an error is so large that no cache would keep it until it is needed, and its vectors lie at multiples of their size.
+template <typename T>
+bool is_for_streams(const T* error, int64_t rows, int64_t k) {
+  constexpr size_t large = 1 << 27, piece = N<Computed<T>> * sizeof(T);
+  return rows * k * sizeof(T) >= large && reinterpret_cast<uintptr_t>(error) % piece == 0 &&
+         k * sizeof(T) % piece == 0 && piece % 16 == 0;
+}
+
 // Writes scale * (mass * F(x) - a) into `error`, contiguous, unless it is undefined, and the values of the rows into
-// `values`. `error` may be the scores themselves.
+// `values`. `error` may be the scores themselves. A reused one is written past the caches if it is large; the pages of a
+// new one have just been cleared.
 //
 // scale: undefined for 1, one number, or one for each row.
 void compute(const Rule& rule, Kind kind, const Tensor& scores, const Tensor& targets, const Tensor& weight,
-             const Tensor& scale, const Tensor& error, double* values) {
+             const Tensor& scale, const Tensor& error, double* values, bool is_reused = false) {
   const at::AutoDispatchBelowADInplaceOrView below;
   const int64_t k = scores.size(-1), rows = scores.numel() / k;
   const auto type = scores.scalar_type(), wide = computed(type);
@@ -709,6 +947,7 @@ void compute(const Rule& rule, Kind kind, const Tensor& scores, const Tensor& ta
     job.scores = x.const_data_ptr<T>();
     job.scores_stride = stride;
     job.error = error.defined() ? error.mutable_data_ptr<T>() : nullptr;
+    job.streams = is_reused && is_for_streams(job.error, rows, k);
     job.labels = soft ? nullptr : t.const_data_ptr<int64_t>();
     job.soft = soft ? t.const_data_ptr<C>() : nullptr;
     job.weight = w.defined() ? w.const_data_ptr<C>() : nullptr;
@@ -736,7 +975,7 @@ void compute(const Rule& rule, Kind kind, const Tensor& scores, const Tensor& ta
 Tensor write(const Rule& rule, Kind kind, const Tensor& scores, const Tensor& targets, const Tensor& weight,
              const Tensor& scale, const Tensor& out, double* values) {
   if (out.defined() && out.is_contiguous()) {
-    compute(rule, kind, scores, targets, weight, scale, out, values);
+    compute(rule, kind, scores, targets, weight, scale, out, values, true);
     out.unsafeGetTensorImpl()->bump_version();
     return out;
   }

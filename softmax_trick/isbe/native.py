@@ -194,7 +194,8 @@ def error(rule: Rule, scores: Tensor, targets: Tensor, weight: Tensor | None, ou
     operator, code = _operator(), _CODES.get(rule.normalizer)
     if operator is None or code is None:
         return None
-    return cast("Tensor | None", operator.error(scores, targets, weight, out, code, *rule.on_off(1), rule.ignore_index))
+    found: Tensor | None = operator.error(scores, targets, weight, out, code, *rule.on_off(1), rule.ignore_index)
+    return found
 
 
 def write(

@@ -9,9 +9,6 @@ from torch.autograd import forward_ad
 
 def is_eager(*tensors: Tensor) -> bool:
     """Nothing is traced by torch.compile or transformed by torch.func, and no graph of the tensors is made."""
-    return not (
-        torch.compiler.is_compiling()
-        or torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-        or (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
-    )
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return False
+    return not (tensors and torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
