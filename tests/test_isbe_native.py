@@ -185,8 +185,8 @@ def worst(found: Tensor, right: list[Any]) -> float:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("k", [2, 12])
 def test_it_is_as_accurate_as_torch(k: int, name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No worse than torch's own operations, or one unit: of scores of each size, saturated ones too; the labelled classes,
-    where torch's lose most, and the others apart.
+    """No worse than torch's own operations, or one unit: of scores of each size, saturated ones too; the labelled
+    classes, where torch's lose most, and the others apart.
     """
     generator = torch.Generator().manual_seed(1)
     labels = torch.arange(12) % k
