@@ -92,7 +92,9 @@ WITH_WORDS = [name for name in TRUE if any(formula.has_words for formula in CLAI
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_WORDS)
 def test_a_slip_in_a_statement_with_words_changes_the_verdict(name):
-    """In its formulas, its hypotheses, the order of its quantifiers: each of three, at random, of the text alone."""
+    """In its formulas, its hypotheses, the order of its quantifiers: three of the text alone, drawn; each of them is
+    not proved any more, or is decided to be as true as the claim.
+    """
     claim = CLAIMS[name]
     whole = proposition(claim.formulas[0], claim.let)
     found = list({repr(one): one for one in with_a_slip(whole) if is_well_formed(one)}.values())
@@ -100,13 +102,16 @@ def test_a_slip_in_a_statement_with_words_changes_the_verdict(name):
     decides = (lambda one: by_canonical_form(one).outcome) if by_canonical_form(claim).outcome == "holds" else by_steps
     assert decides(claim) == "holds"
     changed = 0
-    for slip in found[:SLIPS]:
+    for tried, slip in enumerate(found, 1):
         wrong = replace(claim, formulas=(repr(slip), *claim.formulas[1:]))
         if decides(wrong) != "holds":
             changed += 1
-            continue
-        assert sampled(wrong).outcome in ("holds", "gave up"), slip  # it is as true as the claim
+        else:
+            assert "holds" in (by_canonical_form(wrong).outcome, sampled(wrong).outcome), slip
+        if tried >= SLIPS and changed:
+            break
     assert changed, name
+    assert tried >= min(SLIPS, len(found))
 
 
 def by_steps(claim: Claim) -> str:
