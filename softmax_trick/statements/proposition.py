@@ -12,9 +12,9 @@ solution, or to vectors with different sums. Everything else is undecided, and s
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice, product
+from itertools import islice, product, takewhile
 from math import ceil, floor
 
 from softmax_trick.deciding.consequences import follows
@@ -148,24 +148,23 @@ class _Decided:
                 return _undecided(f"{_short(one.says)} does not hold everywhere; {one.weaker}")
             if found.verdict == "undecided":
                 return _undecided(f"{_short(one.says)}: {found.reason}")
-        return Decision(
-            "proved",
-            "",
-            tuple(dict.fromkeys(condition for found in decisions for condition in found.conditions)),
-            steps=tuple(step for found in decisions for step in found.steps),
-            put=tuple(dict.fromkeys(words for one in asked for words in one.put)),
-        )
+        return _together(asked, decisions)
 
     def _by_witnesses(self, said: Proposition) -> Decision | None:
-        """A proof with something that is found for what is said to exist."""
+        """A proof with something that is found for what is said to exist; what is said of unknown functions is not
+        looked into.
+        """
+        if any(isinstance(one, Quantified) and _has_images(one) for one in said.nodes()):
+            return None
         for names in choices(said, frozenset(self._putting.names)):
-            putting = replace(self._putting, names={**self._putting.names, **names})
             try:
-                found = _Decided(putting, self._sizes)._by_obligations(said)
-            except LanguageError:  # 1/0, or the root of a vector that is not spread
+                asked = obligations(said, replace(self._putting, names={**self._putting.names, **names}))
+            except LanguageError:  # no rule leads on; 1/0, or the root of a vector that is not spread
                 continue
-            if found.verdict == "proved":
-                return found
+            found = (decide_obligation(one, self._sizes) for one in asked)
+            decisions = list(takewhile(lambda one: one.verdict == "proved", found))
+            if len(decisions) == len(asked):
+                return _together(asked, decisions)
         return None
 
     def _opposite(self, said: Proposition) -> Decision | None:
@@ -261,6 +260,17 @@ class _Decided:
         return None
 
 
+def _together(asked: Sequence[Obligation], decisions: Sequence[Decision]) -> Decision:
+    """The proof that proofs of all obligations are."""
+    return Decision(
+        "proved",
+        "",
+        tuple(dict.fromkeys(condition for found in decisions for condition in found.conditions)),
+        steps=tuple(step for found in decisions for step in found.steps),
+        put=tuple(dict.fromkeys(words for one in asked for words in one.put)),
+    )
+
+
 def _undecided(reason: str) -> Decision:
     return Decision("undecided", "", reason=reason)
 
@@ -341,8 +351,7 @@ def _in_all_cases(found: list[Decision]) -> Decision:
         for one in found:
             if one.verdict == verdict:
                 return one
-    conditions = dict.fromkeys(condition for one in found for condition in one.conditions)
-    return Decision("proved", "", tuple(conditions), steps=tuple(step for one in found for step in one.steps))
+    return _together((), found)
 
 
 def _is_somewhere_defined(says: Related, found: Decision, sizes: Mapping[str, int]) -> bool:

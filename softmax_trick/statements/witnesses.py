@@ -25,7 +25,7 @@ from softmax_trick.language.text import bare, to_text
 
 SMALL = (*map(Fraction, (0, 1, -1, 2, -2)), Fraction(1, 2))
 MOST_FOR_ONE = 20
-MOST = 60
+MOST = 40
 
 
 def choices(said: Proposition, known: frozenset[str]) -> Iterator[dict[str, str]]:
