@@ -14,6 +14,7 @@ import sympy as sp
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
+from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs import piecewise
 
 SOURCE = "beyond the paper: what ISBE minimises"
@@ -303,7 +304,7 @@ CLAIMS = (
         id="X.convex.sigmoid",
         title="the loss of ISBE with Sigmoid is strictly convex",
         statement=r"$\formula{1}$ is positive definite, since $\formula{2}$",
-        formulas=("jacobian(y, x) == diag(y*(1 - y))", "y*(1 - y) > 0"),
+        formulas=(f"jacobian(y, x) == {NORMALIZERS['sigmoid'].jacobian}", "y*(1 - y) > 0"),
         let="x: K; y = sigmoid(x)",
         source=CONVEXITY,
         proof=diagonal_convexity,
@@ -312,7 +313,7 @@ CLAIMS = (
         id="X.convex.tanh",
         title="the loss of ISBE with Tanh is strictly convex",
         statement=r"$\formula{1}$ is positive definite, since $\formula{2}$",
-        formulas=("jacobian(y, x) == diag(1 - y**2)", "1 - y**2 > 0"),
+        formulas=(f"jacobian(y, x) == {NORMALIZERS['tanh'].jacobian}", "1 - y**2 > 0"),
         let="x: K; y = tanh(x)",
         source=CONVEXITY,
         proof=diagonal_convexity,

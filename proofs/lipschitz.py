@@ -15,6 +15,7 @@ import sympy as sp
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
+from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs import piecewise
 from softmax_trick.proofs.implicit_losses import EACH_SCORE, HARD, NONEXPANSIVE, PROJECTION, PROJECTIONS
 from softmax_trick.symbolic import softmax
@@ -24,22 +25,13 @@ MEAN_VALUE = "the smallest Lipschitz constant of a differentiable F is the supre
 TWO = ("K >= 2",)
 RAW = r"$x, x' \in \mathbb{R}^K$"
 
-CONSTANTS = {
-    "softmax": sp.Rational(1, 2),
-    "sigmoid": sp.Rational(1, 4),
-    "tanh": sp.Integer(1),
-    "hardtanh": sp.Integer(1),
-    "hardsigmoid": sp.Rational(1, 4),
-    "hardsigmoid_torch": sp.Rational(1, 6),
-}
-
 
 # --- SoftMax ----------------------------------------------------------------------------------------------------------
 
 
 def softmax_constant(p: Proof) -> None:
     """From above by Gershgorin; from below along x = (s, s, 0, ..., 0) with the eigenvector (1, -1, 0, ..., 0)."""
-    bound = CONSTANTS["softmax"]
+    bound = NORMALIZERS["softmax"].lipschitz
     p.rests_on("T1.4a", "J = D_y - y y^T, which is symmetric")
     p.rests_on("X.convex.softmax", "and positive semidefinite: ||J|| is its largest eigenvalue")
     p.shows("y - y**2 + y*(sum(y) - y) == 2*y*(1 - y)", words="the sums of the rows of |J|")
@@ -76,13 +68,15 @@ def softmax_at_the_origin(p: Proof) -> None:
 # --- elementwise normalizers ------------------------------------------------------------------------------------------
 
 
-def elementwise_constant(name: str, slope: str, root: str, soft_score: str) -> Callable[[Proof], None]:
+def elementwise_constant(name: str, root: str) -> Callable[[Proof], None]:
     """The proof that L is the largest slope: L less the slope is a square, and the slope at x = 0 is L."""
 
     def proof(p: Proof) -> None:
+        bound = NORMALIZERS[name].lipschitz
+        slope = NORMALIZERS[name].jacobian.removeprefix("diag(").removesuffix(")")
         p.rests_on(f"X.convex.{name}", "the Jacobian is diagonal, with positive entries: the largest is its norm")
-        p.shows(f"{CONSTANTS[name]} - ({slope}) == ({root})**2", words="and a square is >= 0", let="y: real")
-        p.shows(f"{slope} == {CONSTANTS[name]}", words="at x = 0", let=f"y = {soft_score}")
+        p.shows(f"{bound} - ({slope}) == ({root})**2", words="and a square is >= 0", let="y: real")
+        p.shows(f"{slope} == {bound}", words="at x = 0", let=f"y = {name}(0)")
         p.cites(MEAN_VALUE)
 
     return proof
@@ -95,7 +89,7 @@ def hard_constant(name: str) -> Callable[[Findings], None]:
         import z3
 
         piecewise.acts_on_each_score(findings, name)
-        bound, (f, _) = CONSTANTS[name], piecewise.of_one_score(name)
+        bound, (f, _) = sp.Rational(NORMALIZERS[name].lipschitz), piecewise.of_one_score(name)
         r, s = z3.Reals("r s")
         move = piecewise.at(f, s) - piecewise.at(f, r)
         most = z3.RealVal(str(bound)) * z3.Abs(s - r)
@@ -117,7 +111,7 @@ def sparsemax_constant(p: Proof) -> None:
 
 
 def _constant(name: str, title: str, function: str, **evidence: Any) -> Claim:
-    bound = CONSTANTS[name]
+    bound = sp.Rational(NORMALIZERS[name].lipschitz)
     return Claim(
         id=f"X.lipschitz.{name.replace('_', '-')}",
         title=f"the Lipschitz constant of {title} is {bound}",
@@ -152,10 +146,8 @@ CLAIMS = (
         where=TWO,
         proof=softmax_at_the_origin,
     ),
-    _constant(
-        "sigmoid", "Sigmoid", "Sigmoid", proof=elementwise_constant("sigmoid", "y*(1 - y)", "y - 1/2", "sigmoid(0)")
-    ),
-    _constant("tanh", "Tanh", "Tanh", proof=elementwise_constant("tanh", "1 - y**2", "y", "tanh(0)")),
+    _constant("sigmoid", "Sigmoid", "Sigmoid", proof=elementwise_constant("sigmoid", "y - 1/2")),
+    _constant("tanh", "Tanh", "Tanh", proof=elementwise_constant("tanh", "y")),
     *(
         _constant(name, function, function, checks=(Check("z3", hard_constant(name), EACH_SCORE),))
         for name, function in HARD.items()

@@ -112,11 +112,11 @@ def two_have_kinks(findings: Findings) -> None:
     import z3
 
     h = z3.Real("h")
-    for name, slope in (("hardtanh", Fraction(1)), ("hardsigmoid", Fraction(1, 4))):
-        kink = max(NORMALIZERS[name].kinks)
+    for name in ("hardtanh", "hardsigmoid"):
+        kink, slope = max(NORMALIZERS[name].kinks), sp.Rational(NORMALIZERS[name].lipschitz)
         f, _ = of_one_score(name)
         here = at(f, z3.RealVal(kink))
-        left = here - at(f, kink - h) == z3.Q(slope.numerator, slope.denominator) * h
+        left = here - at(f, kink - h) == z3.Q(slope.p, slope.q) * h
         right = at(f, kink + h) - here == 0
         small = z3.And(h > 0, h < 1)
         findings.valid(

@@ -13,6 +13,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,11 @@ class Normalizer(Shown):
         torch: F for scores of shape (..., K); a new tensor of the same shape and dtype, of any strides. It may
             take a keyword `out`, a tensor into which F(x) is then written, without a graph; `write` uses it.
         torch_potential: P for scores of shape (..., K); a tensor of shape (...).
-        relative: whether `torch` gives each soft score to a relative accuracy, however small it is. `check_loss` and
-            `check_normalizer` then ask it of others too; if not, an accuracy relative to 1.
+        relative: whether `torch` gives each soft score to a relative accuracy, however small it is. `check_loss`,
+            `check_normalizer` and the tests of the table then ask it of others too; if not, an accuracy relative to 1.
         kinks: of a function of each score alone, the scores at which it has no derivative.
+        jacobian: dF/dx where there is one, in the language, with y for F(x); "" if it is not stated.
+        lipschitz: the smallest Lipschitz constant of F in the Euclidean norm, for K >= 2; None if it is not stated.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Normalizer(Shown):
     torch_potential: Callable[[Tensor], Tensor]
     relative: bool = False
     kinks: tuple[int, ...] = ()
+    jacobian: str = ""
+    lipschitz: Fraction | None = None
 
     def __str__(self) -> str:
         return f"normalizer {self.title}: {self.source}; targets in {list(self.target_range)}"
@@ -253,6 +258,8 @@ SOFTMAX = Normalizer(
     torch=_torch_softmax,
     torch_potential=_torch_log_sum_exp,
     relative=True,
+    jacobian="diag(y) - outer(y, y)",
+    lipschitz=Fraction(1, 2),
 )
 SIGMOID = Normalizer(
     name="sigmoid",
@@ -263,6 +270,8 @@ SIGMOID = Normalizer(
     torch=_torch_sigmoid,
     torch_potential=_torch_softplus,
     relative=True,
+    jacobian="diag(y*(1 - y))",
+    lipschitz=Fraction(1, 4),
 )
 
 NORMALIZERS: dict[str, Normalizer] = {
@@ -278,6 +287,8 @@ NORMALIZERS: dict[str, Normalizer] = {
             symbolic_potential=_symbolic_log_cosh,
             torch=_torch_tanh,
             torch_potential=_torch_log_cosh,
+            jacobian="diag(1 - y**2)",
+            lipschitz=Fraction(1),
         ),
         Normalizer(
             name="hardtanh",
@@ -288,6 +299,8 @@ NORMALIZERS: dict[str, Normalizer] = {
             torch=_torch_hardtanh,
             torch_potential=lambda x: _torch_huber(x).sum(-1),
             kinks=(-1, 1),
+            jacobian="diag(step(1 - abs(x)))",
+            lipschitz=Fraction(1),
         ),
         Normalizer(
             name="hardsigmoid",
@@ -298,6 +311,8 @@ NORMALIZERS: dict[str, Normalizer] = {
             torch=_torch_hardsigmoid,
             torch_potential=lambda x: (_torch_huber(x / 2) + x / 2).sum(-1),
             kinks=(-2, 2),
+            jacobian="diag(step(2 - abs(x)))/4",
+            lipschitz=Fraction(1, 4),
         ),
         Normalizer(
             name="hardsigmoid_torch",
@@ -308,6 +323,8 @@ NORMALIZERS: dict[str, Normalizer] = {
             torch=_torch_hardsigmoid_of_torch,
             torch_potential=lambda x: (1.5 * _torch_huber(x / 3) + x / 2).sum(-1),
             kinks=(-3, 3),
+            jacobian="diag(step(3 - abs(x)))/6",
+            lipschitz=Fraction(1, 6),
         ),
     )
 }

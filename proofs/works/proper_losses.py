@@ -9,10 +9,10 @@ from __future__ import annotations
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
 from softmax_trick.ledger.proof import Proof
+from softmax_trick.normalizers import NORMALIZERS
 from softmax_trick.proofs import piecewise
 
 GIBBS = "a divergence KL(p, y) is >= 0, and 0 only for y = p (Gibbs)"
-RANGES = {"hardtanh": (-1, 1), "hardsigmoid": (0, 1), "hardsigmoid_torch": (0, 1)}
 BATCH = "T: N,K distribution; H: N,D; W: K,D; E = softmax(H @ W.T) - T; G = E.T @ H"
 
 
@@ -60,7 +60,8 @@ def proper_hard(findings: Findings) -> None:
     """The excess is at least a multiple of the squared distance of the soft score from the mean target."""
     import z3
 
-    for name, (low, high) in RANGES.items():
+    for name in piecewise.HARD:
+        low, high = NORMALIZERS[name].target_range
         piecewise.acts_on_each_score(findings, name)
         f, potential = piecewise.of_one_score(name)
         s, r, q = z3.Reals("s r q")
@@ -108,7 +109,7 @@ def order(findings: Findings) -> None:
     """No hard form decreases."""
     import z3
 
-    for name in RANGES:
+    for name in piecewise.HARD:
         piecewise.acts_on_each_score(findings, name)
         f, _ = piecewise.of_one_score(name)
         s, r = z3.Reals("s r")
