@@ -247,7 +247,8 @@ class _Builder:
         if id(phrase) in self._of_indices:
             equal = self._delta(Node("call", phrase.node.source, phrase.node.column, "delta", phrase.sides), {})
             return Related("==", (equal, as_expression(int(phrase.kind == "=="))))
-        sides = self._two_sides([self._build(side, {}) for side in phrase.sides], phrase.sides)
+        is_order = phrase.kind not in ("==", "!=")
+        sides = self._two_sides([self._build(side, {}) for side in phrase.sides], phrase.sides, is_order)
         return Related(phrase.kind, tuple(sides))
 
     def _is_of_indices(self, phrase: Phrase) -> bool:
@@ -543,13 +544,16 @@ class _Builder:
 
     # --- two sides ---
 
-    def _two_sides(self, sides: list[Expression], trees: Sequence[Node]) -> list[Expression]:
-        """Sides with the same axes; a constant is spread, and indices that nobody declares are free on both."""
+    def _two_sides(self, sides: list[Expression], trees: Sequence[Node], is_order: bool) -> list[Expression]:
+        """Sides with the same axes; a constant is spread, and indices that nobody declares are free on both.
+
+        Any scalar is spread in an order, x <= max(x); a vector that equals a scalar is more often a slip.
+        """
         left, right = sides
         if ex.fitted(right, left.axes) is None and ex.fitted(left, right.axes) is None:
-            if _is_constant(left):
+            if _is_constant(left) or (is_order and not left.axes):
                 left = _spread_over(left, right.axes)
-            elif _is_constant(right):
+            elif _is_constant(right) or (is_order and not right.axes):
                 right = _spread_over(right, left.axes)
             else:
                 message = f"the left side is {shape(left.axes)}, the right side {shape(right.axes)}"
