@@ -25,7 +25,7 @@ from softmax_trick.certification.written import written
 from softmax_trick.language import scanner, syntax
 from softmax_trick.language.expression import LanguageError
 from softmax_trick.language.grammar import read_equation
-from softmax_trick.language.inference import names_in_words
+from softmax_trick.language.names import names_in_words
 from softmax_trick.statements.statement import decide_statement
 
 x1, x2, b = sp.symbols("x1 x2 b", real=True)

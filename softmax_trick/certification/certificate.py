@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from html import escape
 from typing import Any
 
-from softmax_trick.language.inference import names_in_words
+from softmax_trick.language.names import names_in_words
 from softmax_trick.ledger.claims import Rung
 from softmax_trick.system.shown import Shown
 

@@ -19,8 +19,8 @@ import sympy as sp
 from softmax_trick.certification.domain import Need, of_power
 from softmax_trick.certification.normalizer import Normalizer
 from softmax_trick.language.expression import Apply, Expression, LanguageError, Variable, size_of
-from softmax_trick.language.inference import described
 from softmax_trick.language.interpreter import Reading
+from softmax_trick.language.names import described
 from softmax_trick.language.scanner import MAX_NAME, MAX_POWER, MAX_RESULT, MAX_ROOT
 from softmax_trick.readings.algebraic import ASSUMPTIONS, Algebraic
 from softmax_trick.readings.pointwise import Point, Positions

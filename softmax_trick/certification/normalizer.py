@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from softmax_trick.language.expression import AxesError, Expression, LanguageError, Variable, shape, size_of, variable
 from softmax_trick.language.grammar import Statement, read
-from softmax_trick.language.inference import described, names_in_words
+from softmax_trick.language.names import described, names_in_words
 
 MAX_COMPONENTS = 256
 

@@ -22,7 +22,7 @@ from softmax_trick.commands.output import (
     write,
 )
 from softmax_trick.deciding.words import counterexample, verdict_in_words, where
-from softmax_trick.language.inference import names_in_words
+from softmax_trick.language.names import names_in_words
 from softmax_trick.system import limited
 from softmax_trick.system.terminal import say
 

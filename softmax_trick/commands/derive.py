@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softmax_trick.commands.output import DIFFERENT, FILES, OK, UNDECIDED, WrongUsage, check_outputs, write
-from softmax_trick.language.inference import names_in_words
+from softmax_trick.language.names import names_in_words
 from softmax_trick.system.limited import Trouble, within
 from softmax_trick.system.terminal import say
 

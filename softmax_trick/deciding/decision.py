@@ -29,8 +29,8 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import total
-from softmax_trick.language.inference import names_in_words
 from softmax_trick.language.interpreter import Reading
+from softmax_trick.language.names import names_in_words
 from softmax_trick.language.text import to_text
 from softmax_trick.readings.canonical import Canonical, Place, Polynomial, TooLarge, Undefined
 from softmax_trick.readings.written import written

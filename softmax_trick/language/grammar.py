@@ -37,7 +37,8 @@ from softmax_trick.language.expression import (
     size_of,
 )
 from softmax_trick.language.functions import ENTRYWISE, NAMED, named
-from softmax_trick.language.inference import Inference, Names, axis_names, described, index_node, is_over_indices
+from softmax_trick.language.inference import Inference, index_node, is_over_indices
+from softmax_trick.language.names import Names, axis_names, described
 from softmax_trick.language.proposition import (
     PREDICATES,
     And,

@@ -11,123 +11,23 @@ What does not fit is left as it is: building the expression raises the error, wi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from softmax_trick.language.expression import shape, size_of
+from softmax_trick.language.cells import Axis, Cells, Shape, compatible
+from softmax_trick.language.expression import size_of
 from softmax_trick.language.functions import NAMED
-from softmax_trick.language.syntax import DERIVATIVES, DIRECTIONAL, REDUCTIONS, Declaration, Node
+from softmax_trick.language.names import Names, axis_arguments
+from softmax_trick.language.syntax import DERIVATIVES, DIRECTIONAL, REDUCTIONS, Node
 
 FIRST_AXES = ("K", "D", "N", "M", "L", "P", "Q", "R")
 INDEX_NAME = re.compile(r"[i-n][0-9]*'*")
 SCORES = ("x", "z", "u", "v")  # whom one takes for the vector, where only one of several must be one
 
-
-class Axis:
-    """An axis that may still be unknown."""
-
-    def __init__(self, name: str = "", of_matrix: bool = False) -> None:
-        self.name, self.of_matrix = name, of_matrix
-        self.link: Axis | None = None
-
-    def root(self) -> Axis:
-        """The cell that stands for all that were joined with it."""
-        return self if self.link is None else self.link.root()
+_ORDER = ("sides", "held", "spread", "traces", "names", "by", "operands", "labels")
 
 
-class Shape:
-    """Axes of which there is an unknown number at first; `whole` says that there is at least one."""
-
-    def __init__(self, axes: Sequence[Axis] | None = None, whole: bool = False) -> None:
-        self.axes = None if axes is None else tuple(axes)
-        self.whole = whole or bool(axes)
-        self.holds: list[str] = []  # axes that it must have, by name
-        self.link: Shape | None = None
-
-    def root(self) -> Shape:
-        """The cell that stands for all that were joined with it."""
-        return self if self.link is None else self.link.root()
-
-
-class Names:
-    """What each name of a statement is.
-
-    Attributes:
-        axes: names that are axes.
-        labels: names that are labels, with their own axes and the one that they point into.
-        indices: free indices, with their axis.
-        shapes: variables and definitions.
-    """
-
-    def __init__(self, texts: Sequence[Node], declarations: Mapping[str, Declaration]) -> None:
-        self.declarations = declarations
-        self.definitions = {n: d.meaning for n, d in declarations.items() if not d.kind and d.meaning is not None}
-        self.trees = (*texts, *self.definitions.values())
-        self.axes = axis_names(texts, declarations)
-        for name, one in declarations.items():
-            if self.is_axis(name) and (name in self.definitions or one.kind not in ("size", "")):
-                raise one.node.error(f"{name} is an axis here: a variable needs another name")
-        self.labels: dict[str, tuple[Shape, Axis]] = {}
-        self.indices: dict[str, Axis] = {}
-        self.shapes: dict[str, Shape] = {}
-        for name, one in declarations.items():
-            if one.kind == "label":
-                self.labels[name] = Shape([Axis(axis) for axis in one.axes]), Axis(one.along)
-            elif one.kind == "index":
-                self.indices[name] = Axis(one.along)
-            elif one.kind != "size":
-                self.shapes[name] = Shape(None if not one.kind else [Axis(axis) for axis in one.axes])
-        for label in (label for tree in self.trees for label in _labels(tree, frozenset())):
-            if self.is_axis(label.text):
-                raise label.error(f"{label.text} is an axis here, and no label")
-            if label.text not in declarations:
-                self.labels.setdefault(label.text, (Shape(), Axis()))
-
-    def is_axis(self, name: str) -> bool:
-        """Whether a name is an axis, with primes or without."""
-        return size_of(name) in self.axes
-
-
-def axis_names(trees: Sequence[Node], declarations: Mapping[str, Declaration]) -> frozenset[str]:
-    """The names that are axes: declared, bound over, given as an argument; and K, unless it is something else."""
-    own = [one for name, one in declarations.items() if size_of(name) == "K"]
-    sizes = (one.kind == "size" or (one.meaning is not None and one.meaning.kind == "number") for one in own)
-    found = {"K"} if all(sizes) else set()
-    for name, one in declarations.items():
-        found |= set(one.axes) | ({one.along} if one.along else set()) | ({name} if one.kind == "size" else set())
-    meanings = [one.meaning for one in declarations.values() if one.meaning is not None]
-    for node in (node for tree in (*trees, *meanings) for node in tree.nodes()):
-        found |= {axis for _, axis in node.bound}
-        if node.text != "softmax":  # whose second argument may be meant as its slack
-            found |= {part.text for part in axis_arguments(node)}
-    return frozenset(found | {size_of(axis) for axis in found})
-
-
-def axis_arguments(node: Node) -> tuple[Node, ...]:
-    """The arguments of a call that are names of axes wherever they are names (of max and min: if they are axes)."""
-    if node.kind != "call":
-        return ()
-    places = {"eye": (0, 1), "ones": (0, 99), "rows": (1, 2), "cols": (1, 2), "spread": (1, 2)}
-    if node.text in NAMED and node.text not in ("max", "min"):
-        arguments = 1 if node.text == "softmax" else NAMED[node.text].arity[1]
-        first, last = arguments, 99
-    else:
-        first, last = places.get(node.text, (0, 0))
-    return tuple(part for part in node.parts[first:last] if part.kind == "name")
-
-
-def _labels(node: Node, bound: frozenset[str]) -> Iterator[Node]:
-    """The names in a tree that must be labels."""
-    bound |= {name for name, _ in node.bound}
-    is_argument = node.kind == "call" and node.text in ("onehot", "pick")
-    label = node.parts[-1] if is_argument else node
-    if label.text not in bound and (label.kind == "name" if is_argument else node.kind == "index" and node.parts):
-        yield label
-    for part in (*node.parts, *((node.slack,) if node.slack else ())):
-        yield from _labels(part, bound)
-
-
-class Inference:
+class Inference(Cells):
     """The cells of the names and of every part of the trees, and what must hold between them.
 
     Args:
@@ -137,12 +37,10 @@ class Inference:
     """
 
     def __init__(self, names: Names, texts: Sequence[Node], pairs: Sequence[tuple[Node, ...]]) -> None:
+        super().__init__()
         self.names = names
-        self._changed = False
-        self._constraints: list[Callable[[], None]] = []
         self._choices: dict[str, list[Callable[[], bool]]] = {key: [] for key in _ORDER}
         self._scalars: list[Callable[[], bool]] = []  # for names that nothing else is said of
-        self._axes: list[Axis] = []
         self._squares: set[str] = set()  # names beside @, .T, trace, diagonal
         self._of: dict[int, Shape] = {}
         for name, meaning in names.definitions.items():
@@ -157,57 +55,6 @@ class Inference:
                 self._choices["labels"].append(partial(self._set, own, ()))
         self._axes += [axis for _, axis in names.indices.items()]
         self._solve()
-
-    # --- joining ---
-
-    def _join_axes(self, left: Axis, right: Axis) -> None:
-        left, right = left.root(), right.root()
-        if left is right:
-            return
-        if not left.name:
-            left, right = right, left
-        right.link = left
-        left.of_matrix |= right.of_matrix
-        self._changed = True
-
-    def _join(self, left: Shape, right: Shape) -> bool:
-        """Make two shapes one; False, and nothing happens, if they cannot be."""
-        left, right = left.root(), right.root()
-        if left is right:
-            return True
-        if left.axes is None:
-            left, right = right, left
-        if left.axes is not None and right.axes is not None:
-            pairs = list(zip(left.axes, right.axes, strict=False))
-            if len(left.axes) != len(right.axes) or not all(_compatible(a, b) for a, b in pairs):
-                return False
-            for a, b in pairs:
-                self._join_axes(a, b)
-        elif left.axes == () and right.whole:
-            return False
-        else:
-            self._changed = True
-        right.link = left
-        left.whole |= right.whole
-        left.holds += [axis for axis in right.holds if axis not in left.holds]
-        return True
-
-    def _set(self, cell: Shape, axes: Sequence[Axis]) -> bool:
-        """Say what a shape is; whether that was news."""
-        before = self._changed
-        self._changed = False
-        self._axes += [axis for axis in axes if not axis.name]
-        self._join(cell, Shape(axes))
-        news, self._changed = self._changed, before or self._changed
-        return news
-
-    def _whole(self, cell: Shape) -> Shape:
-        root = cell.root()
-        if root.axes is None and not root.whole:
-            root.whole = self._changed = True
-        return cell
-
-    # --- walking through a tree ---
 
     def visit(self, node: Node, bound: Mapping[str, str]) -> Shape:
         """The cell of a part; its constraints are noted."""
@@ -236,9 +83,8 @@ class Inference:
             case "entry":
                 return self._entry(node, bound)
             case "tensor":
-                body, result = self.visit(node.parts[0], {**bound, **dict(node.bound)}), Shape(whole=True)
-                self._concatenated(result, Shape([Axis(axis) for _, axis in node.bound]), body)
-                return result
+                body = self.visit(node.parts[0], {**bound, **dict(node.bound)})
+                return self._concatenated(Shape(whole=True), Shape([Axis(axis) for _, axis in node.bound]), body)
             case "operation":
                 return self._operation(node, bound)
             case _:
@@ -283,46 +129,6 @@ class Inference:
     def _both(self, *constraints: Callable[[], None]) -> None:
         self._constraints += constraints
 
-    def _reverse(self, known: Shape, other: Shape) -> None:
-        if (axes := known.root().axes) is not None:
-            self._join(other, Shape(axes[::-1]))
-
-    def _concatenated(self, result: Shape, left: Shape, right: Shape) -> None:
-        """The axes of the result are those of left, then those of right."""
-
-        def constraint() -> None:
-            whole, first, last = result.root().axes, left.root().axes, right.root().axes
-            if first is not None and last is not None:
-                self._join(result, Shape(first + last))
-            elif whole is not None and first is not None and len(first) <= len(whole):
-                self._join(right, Shape(whole[len(first) :]))
-                self._join(result, Shape(first + whole[len(first) :]))
-            elif whole is not None and last is not None and len(last) <= len(whole):
-                self._join(left, Shape(whole[: len(whole) - len(last)]))
-                self._join(result, Shape(whole[: len(whole) - len(last)] + last))
-
-        self._constraints.append(constraint)
-
-    def _entrywise(self, result: Shape, parts: Sequence[Shape]) -> Shape:
-        """Every part has the axes of the result, or is a scalar; one of them has those axes."""
-
-        def constraint() -> None:
-            roots = [part.root() for part in parts]
-            for root in roots:
-                if root.whole:
-                    self._join(result, root)
-            if all(root.axes == () for root in roots):
-                self._join(result, Shape(()))
-            open_ones = [root for root in roots if root.axes != ()]
-            if result.root().axes == ():
-                for root in open_ones:
-                    self._join(root, Shape(()))
-            elif result.root().whole and len({id(root) for root in open_ones}) == 1:
-                self._join(result, open_ones[0])
-
-        self._constraints.append(constraint)
-        return result
-
     def _operation(self, node: Node, bound: Mapping[str, str]) -> Shape:
         if node.text == "==":
             return self._delta(node, bound)
@@ -341,7 +147,7 @@ class Inference:
         def constraint() -> None:
             whole, first, last = result.root().axes, left.root().axes, right.root().axes
             if first and last:
-                if _compatible(first[-1], last[0]):
+                if compatible(first[-1], last[0]):
                     self._join_axes(first[-1], last[0])
                 self._join(result, Shape(first[:-1] + last[1:]))
             elif whole is not None and first and len(first) <= len(whole) + 1:
@@ -440,14 +246,9 @@ class Inference:
         self._join(own, Shape([self.index_axis(part, bound) for part in term.parts]))
         return into
 
-    def _fresh(self) -> Axis:
-        axis = Axis()
-        self._axes.append(axis)
-        return axis
-
     def _delta(self, node: Node, bound: Mapping[str, str]) -> Shape:
         left, right = (self.index_axis(index_node(part), bound) for part in node.parts)
-        if _compatible(left, right):
+        if compatible(left, right):
             self._join_axes(left, right)
         return Shape(())
 
@@ -468,9 +269,7 @@ class Inference:
                 if name == "pick":
                     self._pick(self.visit(arguments[0], bound), own, into)
                     return own
-                result = Shape()
-                self._concatenated(result, own, Shape((into,)))
-                return result
+                return self._concatenated(Shape(), own, Shape((into,)))
             case "eye" | "ones":
                 cells = [Axis(part.text) for part in axes]
                 return Shape(cells * 2 if name == "eye" else cells)
@@ -520,19 +319,6 @@ class Inference:
             self._doubled(result, parts[0])
         return result
 
-    def _doubled(self, vector: Shape, matrix: Shape) -> None:
-        """The axes of the matrix are those of the vector, the last one twice."""
-
-        def constraint() -> None:
-            single, double = vector.root().axes, matrix.root().axes
-            if single:
-                self._join(matrix, Shape((*single, single[-1])))
-            elif double is not None and len(double) > 1 and _compatible(*double[-2:]):
-                self._join_axes(*double[-2:])
-                self._join(vector, Shape(double[:-1]))
-
-        self._constraints.append(constraint)
-
     def _derivative(self, node: Node, bound: Mapping[str, str]) -> Shape:
         function = self.visit(node.parts[0], bound)
         by = node.parts[1]
@@ -545,9 +331,7 @@ class Inference:
         direction = self.visit(node.parts[2], bound) if len(node.parts) > 2 else Shape()
         match node.text:
             case "jacobian":
-                result = Shape()
-                self._concatenated(result, function, variable)
-                return result
+                return self._concatenated(Shape(), function, variable)
             case "vjp":
                 self._both(lambda: self._equal(direction, function))
                 return variable
@@ -558,13 +342,8 @@ class Inference:
         if node.text == "hvp":
             self._both(lambda: self._equal(direction, variable))
         if node.text == "hessian":
-            result = Shape()
-            self._concatenated(result, variable, variable)
-            return result
+            return self._concatenated(Shape(), variable, variable)
         return variable
-
-    def _equal(self, left: Shape, right: Shape) -> None:
-        self._join(left, right)
 
     def _named(self, node: Node, bound: Mapping[str, str]) -> Shape:
         rule = NAMED[node.text]
@@ -611,7 +390,7 @@ class Inference:
         if axes is None:
             axis = Axis(of_matrix=True)
             return self._set(matrix, (axis, axis))
-        if len(axes) == 2 and axes[0].root() is not axes[1].root() and _compatible(*axes):
+        if len(axes) == 2 and axes[0].root() is not axes[1].root() and compatible(*axes):
             self._join_axes(*axes)
             return True
         return False
@@ -636,8 +415,6 @@ class Inference:
         if node.text in ("max", "min"):
             axes = [part for part in node.parts[1:] if part.kind == "name" and self.names.is_axis(part.text)]
         return [part for part in node.parts if part not in axes], axes
-
-    # --- solving ---
 
     def _sides(self, texts: Sequence[Node]) -> bool:
         """The two sides of an equation have the same axes; a constant fits all."""
@@ -665,16 +442,6 @@ class Inference:
             if not any(choice() for kind in _ORDER for choice in self._choices[kind]):
                 return
 
-    def _propagate(self) -> None:
-        forward = True
-        while True:
-            self._changed = False
-            for constraint in self._constraints if forward else reversed(self._constraints):
-                constraint()
-            if not self._changed:
-                return
-            forward = not forward
-
     def _name_axes(self) -> None:
         """Axes that nothing determines: K, but for matrices others, each its own."""
         cells = [axis for shape_ in self.names.shapes.values() for axis in shape_.root().axes or ()]
@@ -695,9 +462,6 @@ class Inference:
         for cell in cells:
             if not cell.root().name:
                 cell.root().name = next(free)
-
-
-_ORDER = ("sides", "held", "spread", "traces", "names", "by", "operands", "labels")
 
 
 def is_over_indices(node: Node) -> bool:
@@ -729,29 +493,3 @@ def _is_constant(node: Node, names: Names) -> bool:
     if node.kind == "name":
         return names.is_axis(node.text)
     return node.kind in ("number", "operation") and all(_is_constant(part, names) for part in node.parts)
-
-
-def _compatible(left: Axis, right: Axis) -> bool:
-    left, right = left.root(), right.root()
-    return not left.name or not right.name or size_of(left.name) == size_of(right.name)
-
-
-def names_in_words(readings: Mapping[str, str]) -> str:
-    """How each name was read, in a line."""
-    return "; ".join(f"{name}: {reading}" for name, reading in readings.items())
-
-
-def described(axes: tuple[str, ...], kind: str, along: str) -> str:
-    """How a name was read, in words: "vector over K", "positive scalar", "label into K"."""
-    if kind == "label":
-        return f"label into {along}" + (f" for each {', '.join(axes)}" if axes else "")
-    words = shape(axes).removeprefix("a ") if len(axes) < 2 else f"matrix {shape(axes)}"
-    match kind:
-        case "positive" | "nonnegative":
-            return f"{kind} {words}"
-        case "unit":
-            return f"{words} in [0, 1]"
-        case "distribution":
-            rest = [axis for axis in axes if axis != along]
-            return f"distribution over {along}" + (f" for each {', '.join(rest)}" if rest else "")
-    return words

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softmax_trick.certification.certificate import Certificate
-from softmax_trick.language.inference import names_in_words
+from softmax_trick.language.names import names_in_words
 
 COLOURS = {True: "green", False: "red", None: "yellow"}
 

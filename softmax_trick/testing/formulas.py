@@ -13,7 +13,7 @@ from fractions import Fraction
 from softmax_trick.emission.stable_forms import stable
 from softmax_trick.language.expression import Expression, Number, Variable, size_of
 from softmax_trick.language.grammar import read
-from softmax_trick.language.inference import described
+from softmax_trick.language.names import described
 
 Parameters = Mapping[str, float | int | Fraction]
 

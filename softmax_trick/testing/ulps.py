@@ -20,7 +20,7 @@ import torch
 from hypothesis.errors import UnsatisfiedAssumption
 from torch import Tensor
 
-from softmax_trick.language.inference import names_in_words
+from softmax_trick.language.names import names_in_words
 from softmax_trick.system.shown import Shown
 from softmax_trick.testing.formulas import Parameters, formula
 from softmax_trick.testing.frameworks import FRAMEWORKS, Framework
