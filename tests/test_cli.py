@@ -83,7 +83,10 @@ def test_list_says_what_earlier_runs_found_and_whether_it_is_stale(capsys, monke
     rows = {line.split("\t")[0]: line.split("\t")[1] for line in capsys.readouterr().out.splitlines()}
     assert rows == {"T1.1r": "proved", "T1.2r": "proved, stale: statement changed", "T1.4a": "-"}
     assert main(["verify", "--list", "T1.*", "--proved"]) == 0
-    assert {line.split("\t")[0] for line in capsys.readouterr().out.splitlines()} == {"T1.1r", "T1.2r"}
+    shown = capsys.readouterr()
+    assert {line.split("\t")[0] for line in shown.out.splitlines()} == {"T1.1r", "T1.2r"}
+    unknown = len(Ledger(proofs.CLAIMS).select(["T1.*"])) - 2
+    assert shown.err == f"softmax-trick: claims without a verdict yet: {unknown}; verify without --list decides them\n"
 
 
 def test_an_unchanged_claim_is_found_again_and_fresh_runs_it_again(capsys, cache):
@@ -253,6 +256,11 @@ def on_terminal(monkeypatch, ledger):
         return re.sub(r"\x1b\[[\d;]*m", "", terminal.getvalue())
 
     return run
+
+
+@pytest.mark.parametrize("options", [(), ("--all",), ("--list",)])
+def test_a_terminal_is_told_that_no_claim_is_left(on_terminal, options):
+    assert on_terminal(80, "T1.4a", "--refuted", *options).split("\n")[-2] == "no such claim"
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

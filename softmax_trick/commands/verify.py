@@ -115,7 +115,12 @@ def run(options: argparse.Namespace) -> int:
     except UnknownClaim as error:
         raise WrongUsage(str(error)) from error
     if options.list:
-        _show_list(_chosen([ledger.result(name) for name in selected], options))
+        from softmax_trick.report.claims_table import known
+
+        listed = [ledger.result(name) for name in selected]
+        _show_list(_chosen(listed, options))
+        if _verdicts(options) and (unknown := [one for one in listed if not known(one)]):
+            complain(f"softmax-trick: claims without a verdict yet: {len(unknown)}; verify without --list decides them")
         return OK
 
     results = _run(ledger, selected)
@@ -204,11 +209,16 @@ def _in_section(section: str | None, names: Sequence[str], claims: Mapping[str, 
     raise WrongUsage(f"--section: no claim belongs to {section!r}; there are {sections}")
 
 
+def _verdicts(options: argparse.Namespace) -> list[str]:
+    """Those that are asked for alone."""
+    return [one for one in VERDICTS if vars(options)[one]]
+
+
 def _chosen(results: Sequence[Result], options: argparse.Namespace) -> list[Result]:
     """Those with a verdict that is asked for: all, if none is."""
     from softmax_trick.report.claims_table import known
 
-    verdicts = [one for one in VERDICTS if vars(options)[one]]
+    verdicts = _verdicts(options)
     if not verdicts:
         return list(results)
     return [one for one in results if one.verdict in verdicts and (known(one) or not options.list)]
@@ -231,7 +241,7 @@ def _show(results: Sequence[Result], findings: Sequence[MainFinding], options: a
 
     stream = sys.stderr if aside else sys.stdout
     console = Console(stderr=aside, width=width_of(stream))
-    narrowed = options.ids or options.section or any(vars(options)[verdict] for verdict in VERDICTS)
+    narrowed = options.ids or options.section or _verdicts(options)
     if len(results) == 1 and len(options.ids) == 1 and options.ids[0].casefold() == results[0].claim.id.casefold():
         show(console, claim_in_full(results[0]))
     elif stream.isatty() and not narrowed and not options.all and len(results) > FEW:

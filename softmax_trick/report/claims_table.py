@@ -47,7 +47,8 @@ def confirmed(findings: Sequence[MainFinding], results: Sequence[Result]) -> lis
 def table_of_claims(results: Sequence[Result], console: Console) -> Text:
     """By the parts of the paper: ID, verdict, rung, statement, and why it is undecided; then the counts."""
     rows = [_Row(result, (_word(result), Text(result.rung or "-")), _with_reason(result)) for result in results]
-    return Text("\n\n").join([_table(("verdict", "rung"), rows, console), Text("\n").join(_totals(results))])
+    table = [_table(("verdict", "rung"), rows, console)] if rows else []
+    return Text("\n\n").join([*table, Text("\n").join(_totals(results))])
 
 
 def list_of_claims(results: Sequence[Result], console: Console) -> Text:
@@ -60,7 +61,7 @@ def list_of_claims(results: Sequence[Result], console: Console) -> Text:
         )
         for result in results
     ]
-    return _table(("known",), rows, console)
+    return _table(("known",), rows, console) if rows else Text("\n").join(_totals(results))
 
 
 def line_of(result: Result) -> str:
