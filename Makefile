@@ -43,7 +43,7 @@ peers: .venv/bin/python
 sanitize: .venv/all.stamp
 	SOFTMAX_TRICK_SANITIZE=address,undefined ASAN_OPTIONS=detect_leaks=0 \
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so) \
-	$$($(CXX) -print-file-name=libstdc++.so)" $(BIN)/python -m pytest -p no:xdist tests/test_isbe_native.py
+	$$($(CXX) -print-file-name=libstdc++.so)" $(BIN)/python -m pytest -p no:xdist -m slow tests/test_isbe_native.py
 
 train: .venv/all.stamp
 	$(BIN)/python -m softmax_trick.train --out runs/n0-softmax --resume

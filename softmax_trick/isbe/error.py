@@ -17,7 +17,16 @@ from torch import Tensor
 
 from softmax_trick.isbe import native
 from softmax_trick.isbe.kernel import fused_error, takes
-from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_inputs, explained, indices, rule_for, target_rows
+from softmax_trick.isbe.targets import (
+    HALF_TYPES,
+    Rule,
+    check_inputs,
+    explained,
+    indices,
+    is_labelled_matrix,
+    rule_for,
+    target_rows,
+)
 from softmax_trick.normalizers import Normalizer
 from softmax_trick.system.eager import is_eager
 
@@ -82,6 +91,10 @@ def isbe_error(
             found = native.error(rule, scores, targets, weight, out)
             if found is not None:
                 return found
+            if weight is None and rule.is_plain_cross_entropy and _is_usual(scores, targets):
+                if out is not None:
+                    _check_buffer(out, scores, targets)
+                return _usual_error(scores.detach(), targets, out)
         check_inputs(scores, targets, rule, weight)
         if out is not None:
             _check_buffer(out, scores, targets)
@@ -141,6 +154,20 @@ def textbook_error(rule: Rule, scores: Tensor, targets: Tensor, weight: Tensor |
     x = widened(scores)
     a, mass = target_rows(rule, targets, weight, x)
     return (mass * rule.normalizer.torch(x) - a).to(scores.dtype)
+
+
+# --- what is usual, for few classes: every further look at the arguments takes as long as the arithmetic --------------
+
+
+def _is_usual(scores: Tensor, targets: Tensor) -> bool:
+    """Whether these are a matrix of scores and its labels, and a block on a CPU."""
+    return is_labelled_matrix(scores, targets) and scores.is_cpu and 0 < scores.numel() <= BLOCK
+
+
+def _usual_error(scores: Tensor, labels: Tensor, out: Tensor | None) -> Tensor:
+    """SoftMax less one at the label."""
+    y = torch.softmax(scores, -1) if out is None else torch.softmax(scores, -1, out=out)
+    return y.scatter_add_(-1, labels.unsqueeze(-1), _constant(-1.0, y.dtype, y.device))
 
 
 # --- the same in place ------------------------------------------------------------------------------------------------

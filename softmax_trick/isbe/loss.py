@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy
 
 from softmax_trick.isbe import native
 from softmax_trick.isbe.error import BLOCK, textbook_error, write_error
-from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_inputs, explained, rule_for
+from softmax_trick.isbe.targets import HALF_TYPES, Rule, check_inputs, explained, is_labelled_matrix, rule_for
 from softmax_trick.isbe.values import (
     REDUCTIONS,
     VALUES,
@@ -158,9 +158,7 @@ def apply_loss(
 
 def _is_small(scores: Tensor, targets: Tensor) -> bool:
     """Whether these are labels, and so few scores that a Function in Python costs more than it saves."""
-    few = FEW if scores.is_cpu else BLOCK
-    shapes_fit = scores.dim() == 2 and targets.shape == scores.shape[:1] and 0 < scores.numel() <= few
-    return shapes_fit and targets.dtype is torch.int64 and scores.dtype in (torch.float32, torch.float64)
+    return is_labelled_matrix(scores, targets) and 0 < scores.numel() <= (FEW if scores.is_cpu else BLOCK)
 
 
 def _keeps_error(scores: Tensor, targets: Tensor, rule: Rule) -> bool:

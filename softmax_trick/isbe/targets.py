@@ -122,6 +122,20 @@ def target_rows(rule: Rule, targets: Tensor, weight: Tensor | None, like: Tensor
     return a, mass
 
 
+def is_labelled_matrix(scores: Tensor, targets: Tensor) -> bool:
+    """Whether these are scores (n, K) in float32 or float64, no kind of tensor of their own, and their int64 labels."""
+    return (
+        type(scores) is Tensor
+        and type(targets) is Tensor
+        and targets.dtype is torch.int64
+        and scores.dtype in (torch.float32, torch.float64)
+        and scores.dim() == 2
+        and targets.dim() == 1
+        and len(targets) == len(scores)
+        and targets.device == scores.device
+    )
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
