@@ -74,7 +74,7 @@ def test_inequalities_are_decided(statement, let, truth):
 def test_what_asks_for_more_than_the_formula_is_not_used():
     """The entries of a distribution may be 0: an inequality with log(t) is for formulas that ask for t > 0."""
     for formula, allowed in ((t * t, False), (t * log(t), True)):
-        used = [str(one) for _, one in inequalities._instances(formula)]
+        used = [str(one) for _, one in inequalities.instances(formula)]
         assert used
         assert any("log(t)" in one or "kl(t" in one for one in used) == allowed
 

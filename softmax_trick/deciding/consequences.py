@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import combinations
+from functools import reduce
+from itertools import combinations, islice
+from operator import add
 
 from softmax_trick.deciding.entries import (
     Terms,
@@ -27,6 +29,7 @@ from softmax_trick.deciding.entries import (
     scalars,
 )
 from softmax_trick.deciding.facts import Columns, Fact, facts_of, unique, where_it_is_defined
+from softmax_trick.deciding.inequalities import MOST_INSTANCES, instances
 from softmax_trick.deciding.ranges import constant_of, range_of
 from softmax_trick.language.expression import (
     Apply,
@@ -125,13 +128,19 @@ class _Search:
                     steps.append(f"{claim}: else {found}")
                     facts = unique([*(self._summed([then]) if then.value.axes else [then]), *facts])
                     break
-        for degree in (1, 2):
-            found = columns.vanishing(facts, degree)
+        for degree, by_name in ((1, False), (2, False), (2, True)):
+            found = columns.vanishing(facts, degree, self._by_name(said) if by_name else ())
             if found:
                 return [*steps, found]
         return []
 
     # --- facts ---
+
+    def _by_name(self, said: Sequence[Related]) -> list[Fact]:
+        """Inequalities that are known by name, for what occurs."""
+        whole = reduce(add, (left - right for left, right in (one.sides for one in said)))
+        known = islice(instances(whole), MOST_INSTANCES)
+        return [Fact(value, ">" if one.strict else ">=") for one, value in known if not value.axes]
 
     def _vectors(self) -> list[Fact]:
         """What hypotheses say of vectors."""

@@ -84,9 +84,15 @@ class Columns:
         self._reading: Reading[Polynomial] = Reading(self._algebra)
         self._forms: dict[Expression, Polynomial] = {}
 
-    def vanishing(self, facts: Sequence[Fact], degree: int) -> str:
-        """A sum of products of facts that is 0 and would be positive, in words; "" if there is none."""
-        products: list[tuple[Fact, ...]] = [(one,) for one in facts if one.sign]
+    def vanishing(self, facts: Sequence[Fact], degree: int, alone: Sequence[Fact] = ()) -> str:
+        """A sum of products of facts that is 0 and would be positive, in words; "" if there is none.
+
+        Args:
+            facts: the facts.
+            degree: of how many the products are, at most.
+            alone: facts that stand in no product.
+        """
+        products: list[tuple[Fact, ...]] = [(one,) for one in (*facts, *alone) if one.sign]
         if degree > 1:
             pairs = [pair for pair in combinations_with_replacement(facts, 2) if pair[0].said or pair[0].sign == ">"]
             products += [pair for pair in pairs if "==" in {fact.sign for fact in pair} or all(f.sign for f in pair)]

@@ -51,7 +51,7 @@ from softmax_trick.language.functions import (
 from softmax_trick.language.interpreter import Reading
 from softmax_trick.readings.canonical import Canonical, Polynomial, TooLarge, Undefined
 
-MOST = 600  # known inequalities that are tried for one formula
+MOST_INSTANCES = 600  # known inequalities that are tried for one formula
 MATRICES = (Diag, Identity, Outer)  # whose rows no inequality is about
 
 
@@ -159,12 +159,12 @@ def by_known_inequalities(difference: Expression, strict: bool, sizes: Mapping[s
     """Why a difference is not negative, or positive, at every entry; None if it is not seen."""
     algebra = Canonical(sizes)
     reading = Reading(algebra)
-    instances = list(islice(_instances(difference), MOST))
+    known_here = list(islice(instances(difference), MOST_INSTANCES))
     factors = _factors(algebra, difference)
     used: dict[str, None] = {}
     for at in entries_of(difference, sizes):
         terms = []
-        for known, one in instances:
+        for known, one in known_here:
             with suppress(Undefined, TooLarge, RecursionError):
                 value = reading.entry(one, at if one.axes else ())
                 text = f"{known.name}, {one!r} {'>' if known.strict else '>='} 0"
@@ -191,7 +191,8 @@ def _factors(algebra: Canonical, difference: Expression) -> list[tuple[str, Poly
 # --- which inequalities may help --------------------------------------------------------------------------------------
 
 
-def _instances(difference: Expression) -> Iterator[tuple[Known, Expression]]:
+def instances(difference: Expression) -> Iterator[tuple[Known, Expression]]:
+    """Known inequalities for the parts of a formula, and what is not negative; they ask for no more than it does."""
     asked = set(where_defined(difference))
     parts = [part for part in dict.fromkeys(difference.nodes()) if not isinstance(part, Number | Size | Definition)]
     along = [part for part in parts if part.axes and not any(isinstance(one, MATRICES) for one in part.nodes())]

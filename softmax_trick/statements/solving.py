@@ -101,6 +101,8 @@ class Used:
                 if isinstance(left, Variable) and (kind := _kind(relation, left, right)):
                     self._replace({left.name: replace(left, kind=kind)}, one)
                     return True
+        for one in self.hypotheses:  # after the signs, so that what sums to 1 and is not negative is a distribution
+            for relation, left, right in _both_ways(one):
                 vector = _summed(left)
                 if relation == "==" and bare(right) == ONE and vector is not None and self._sums_to_one(vector, one):
                     return True
