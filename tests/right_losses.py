@@ -73,3 +73,12 @@ RIGHT: dict[str, list[Loss]] = {
     ],
     "brier": [lambda x, t: ((x.softmax(-1) - F.one_hot(t, x.shape[-1])) ** 2).sum()],
 }
+
+# Layers, whose squares overflow where the scores do not.
+NORMS: dict[str, list[Loss]] = {
+    "layer_norm": [
+        lambda x, t: (F.layer_norm(x, x.shape[-1:]) * t).sum(),
+        lambda x, t: ((x - x.mean(-1, True)) / (x.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt() * t).sum(),
+    ],
+    "rms_norm": [lambda x, t: (F.rms_norm(x, x.shape[-1:], eps=1e-6) * t).sum()],
+}

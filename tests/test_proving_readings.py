@@ -25,14 +25,15 @@ POSITIVE = "x: n,K positive"
 ONE = {  # of the entries of one tensor
     "abs": X, "neg": X, "exp": X, "exp2": X, "expm1": X, "log": POSITIVE, "log1p": POSITIVE, "log2": POSITIVE,
     "log10": POSITIVE, "sqrt": POSITIVE, "rsqrt": POSITIVE, "reciprocal": POSITIVE, "sigmoid": X, "tanh": X, "sinh": X,
-    "cosh": X, "silu": X, "mish": X, "relu": X, "sign": X, "sgn": X, "softplus": X, "elu": X, "leaky_relu": X,
+    "cosh": X, "silu": X, "erf": X, "erfc": X, "gelu": X, "mish": X, "relu": X, "sign": X, "sgn": X,
+    "softplus": X, "elu": X, "leaky_relu": X,
     "clone": X, "alias": X, "detach": X, "amax": X, "amin": X, "argmax": "x: K", "argmin": "x: K", "t": X,
     "hardtanh": X, "mean": X, "sum": X, "log_sigmoid_forward": X, "ones_like": X, "zeros_like": X, "squeeze": "x: n,1",
 }  # fmt: skip
 TWO = {  # of the entries of two
     "logaddexp": XY, "maximum": XY, "minimum": XY, "mse_loss": XY, "huber_loss": XY,
     "smooth_l1_loss": XY, "soft_margin_loss": XY, "sigmoid_backward": XY,
-    "tanh_backward": XY, "silu_backward": XY, "mm": "x: n,K; y: K,D", "mv": "x: n,K; y: K",
+    "tanh_backward": XY, "silu_backward": XY, "gelu_backward": XY, "mm": "x: n,K; y: K,D", "mv": "x: n,K; y: K",
     "dot": "x: K; y: K", "vdot": "x: K; y: K", "bmm": "x: b,n,K; y: b,K,D",
     "binary_cross_entropy": "x: n,K unit; y: n,K unit",
 }  # fmt: skip

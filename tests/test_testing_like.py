@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from broken_losses import BROKEN, MEAN, NONE
 from hypothesis import Phase, settings
-from right_losses import RIGHT, Loss, diagonal, p_of, picked, rows
+from right_losses import NORMS, RIGHT, Loss, diagonal, p_of, picked, rows
 from torch import Tensor
 
 from softmax_trick.cli import main
@@ -58,8 +58,15 @@ def test_right_losses_pass(name: str, number: int) -> None:
     assert check_loss(RIGHT[name][number], like=name, checks=QUICK).passed == tuple(QUICK)
 
 
+@pytest.mark.parametrize("name", NORMS)
+def test_right_layers_pass(name: str) -> None:
+    checks = ["value", "gradient", "batch sizes"]
+    for layer in NORMS[name]:
+        assert check_loss(layer, like=name, checks=checks).passed == tuple(checks)
+
+
 def test_every_ready_loss_is_tried_and_its_forms_are_proved_equal() -> None:
-    assert set(RIGHT) == set(READY)
+    assert set(RIGHT) | set(NORMS) == set(READY)
     for name, ready in READY.items():
         assert len(formula(name).forms) == len(ready.forms)
 

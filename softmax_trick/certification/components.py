@@ -162,6 +162,11 @@ class _Entries(Algebraic):
             self.needs[Need(value, "positive", self.context)] = None
         return sp.log(value)
 
+    def normal_cdf(self, value: sp.Expr) -> sp.Expr:
+        raise LanguageError("the normal distribution is not read here")
+
+    normal_pdf = normal_cdf
+
     def step(self, value: sp.Expr) -> sp.Expr:
         return sp.Heaviside(value)
 

@@ -204,11 +204,13 @@ def _entrywise(node: ex.Apply) -> Range:
             return -NONNEGATIVE if u.high is not None and u.high <= 1 else ANYTHING
         case "sigmoid":
             return INNER
-        case "softplus":
+        case "normal_cdf":
+            return INNER
+        case "softplus" | "normal_pdf":
             return POSITIVE
         case "log_sigmoid":
             return -POSITIVE
-        case "tanh":
+        case "tanh" | "erf":
             return Range(Fraction(-1), Fraction(1))
         case "cosh":
             return AT_LEAST_ONE

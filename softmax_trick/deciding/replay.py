@@ -300,6 +300,12 @@ class _Degrees:
     def log(self, value: Any) -> Any:
         return (1, 0)
 
+    def normal_cdf(self, value: Any) -> Any:
+        return (1, 0)
+
+    def normal_pdf(self, value: Any) -> Any:
+        return (1, 0)
+
     def step(self, value: Any) -> Any:
         return Fraction(1)
 

@@ -167,6 +167,8 @@ class FactorForms(Frame):
                 return self.mapped("exp", self.monomial(factor.data, flint.fmpq(1)))
             case "log":
                 return self.mapped("log", self.best(dict(factor.data)))
+            case "normal":
+                return self.mapped("normal_cdf", self.best(dict(factor.data)))
             case "step":
                 inside = dict(factor.data)
                 return min(self.mapped("step", self.best(inside)), self.condition(inside), key=lambda one: one.length)

@@ -27,7 +27,10 @@ from softmax_trick.language.interpreter import Position, Reading
 from softmax_trick.readings.canonical import Canonical, Factor, Monomial, Place, Polynomial
 from softmax_trick.readings.canonical.terms import as_rational
 
-SMOOTH = ("exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "log_sigmoid", "silu", "sinh", "cosh", "log1p", "expm1")
+SMOOTH = (
+    "exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "log_sigmoid", "silu", "sinh", "cosh", "log1p", "expm1",
+    "normal_cdf", "normal_pdf",
+)  # fmt: skip
 PIECEWISE = ("relu", "abs", "sign", "step", "less")
 CONDITIONS = ("step", "less")
 MOST_MULTIPLIED = 4  # a sum to a higher power stays as it is
@@ -280,6 +283,8 @@ RULES: dict[str, Callable[..., tuple[Expression, ...]]] = {
     "silu": lambda part, u: (f.sigmoid(u) + part * (1 - f.sigmoid(u)),),
     "sinh": lambda part, u: (f.cosh(u),),
     "cosh": lambda part, u: (f.sinh(u),),
+    "normal_cdf": lambda part, u: (f.normal_pdf(u),),
+    "normal_pdf": lambda part, u: (-u * part,),
     "log1p": lambda part, u: (1 / (1 + u),),
     "expm1": lambda part, u: (1 + part,),
     "relu": lambda part, u: (f.step(u),),

@@ -48,6 +48,8 @@ ENTRYWISE: dict[str, Entrywise] = {
     "power": Entrywise(2),  # u**v = exp(v log u), but for an integer v any u (for v < 0, not 0); for v = 1/2 u >= 0
     "exp": Entrywise(1),
     "log": Entrywise(1),  # of a positive number
+    "normal_cdf": Entrywise(1),  # the integral of normal_pdf up to u
+    "normal_pdf": Entrywise(1),  # exp(-u**2/2) / sqrt(2 pi)
     "step": Entrywise(1),  # 1 where u > 0, 0 where u < 0; the pieces of a piecewise function meet where u = 0
     # arithmetic
     "negative": Entrywise(1, lambda u: -1 * u),
@@ -72,6 +74,8 @@ ENTRYWISE: dict[str, Entrywise] = {
     "sinh": Entrywise(1, lambda u: (_exp(u) - _exp(-u)) / 2),
     "cosh": Entrywise(1, lambda u: (_exp(u) + _exp(-u)) / 2),
     "silu": Entrywise(1, lambda u: u / (1 + _exp(-u))),
+    "erf": Entrywise(1, lambda u: 2 * ex.entrywise("normal_cdf", ex.as_expression(2) ** HALF * u) - 1),
+    "gelu": Entrywise(1, lambda u: u * ex.entrywise("normal_cdf", u)),
     "log1p": Entrywise(1, lambda u: _log(1 + u)),
     "expm1": Entrywise(1, lambda u: _exp(u) - 1),
 }
@@ -93,6 +97,7 @@ maximum, minimum, clip = _function("maximum"), _function("minimum"), _function("
 sigmoid, softplus, tanh, silu = _function("sigmoid"), _function("softplus"), _function("tanh"), _function("silu")
 log_sigmoid, sinh, cosh = _function("log_sigmoid"), _function("sinh"), _function("cosh")
 log1p, expm1 = _function("log1p"), _function("expm1")
+normal_cdf, normal_pdf, erf = _function("normal_cdf"), _function("normal_pdf"), _function("erf")
 
 
 # --- functions of whole vectors ---------------------------------------------------------------------------------------

@@ -97,6 +97,12 @@ class Algebra(Protocol[Value]):
     def log(self, value: Value) -> Value:
         """The logarithm of a positive number."""
 
+    def normal_cdf(self, value: Value) -> Value:
+        """The standard normal distribution function."""
+
+    def normal_pdf(self, value: Value) -> Value:
+        """Its derivative, exp(-u**2/2) / sqrt(2 pi)."""
+
     def step(self, value: Value) -> Value:
         """1 where the value is positive, 0 where it is negative."""
 

@@ -234,21 +234,23 @@ def _elu_backward(r: Reader, g: Any, alpha: Any, scale: Any, inner: Any, is_resu
 
 @reads("gelu.default")
 def _gelu(r: Reader, x: Any, approximate: Any = "none") -> Real:
-    if approximate != "tanh":
-        refuse("the error function is none of the language's: gelu(approximate='tanh') is read")
-    return entries(r, lambda a: _gelu_parts(a)[0], x)
+    return entries(r, lambda a: _gelu_parts(a)[0] if approximate == "tanh" else apply("gelu", a), x)
 
 
 @reads("gelu_backward.default")
 def _gelu_backward(r: Reader, g: Any, x: Any, approximate: Any = "none") -> Real:
-    if approximate != "tanh":
-        refuse("the error function is none of the language's: gelu(approximate='tanh') is read")
-    return entries(r, lambda a, b: apply("multiply", a, _gelu_parts(b)[1]), g, x)
+    def slope(u: Expression) -> Expression:
+        if approximate == "tanh":
+            return _gelu_parts(u)[1]
+        return apply("add", apply("normal_cdf", u), apply("multiply", u, apply("normal_pdf", u)))
+
+    return entries(r, lambda a, b: apply("multiply", a, slope(b)), g, x)
 
 
 def _gelu_parts(x: Expression) -> tuple[Expression, Expression]:
-    """x (1 + tanh u)/2 with u = c (x + 0.044715 x^3), and its slope; c is what torch has for sqrt(2/pi)."""
-    c, cubic, half = number(Fraction("0.7978845608028654")), number(Fraction("0.044715")), number(Fraction(1, 2))
+    """x (1 + tanh u)/2 with u = c (x + 0.044715 x^3), and its slope; c = sqrt(2/pi)."""
+    c = apply("multiply", number(2), apply("normal_pdf", ZERO))
+    cubic, half = number(Fraction("0.044715")), number(Fraction(1, 2))
     square = apply("multiply", x, x)
     u = apply("multiply", c, apply("add", x, apply("multiply", cubic, apply("multiply", square, x))))
     t = apply("tanh", u)

@@ -119,6 +119,8 @@ ONE_ARGUMENT: dict[str, Callable[[Reader, Expression], Expression]] = {
     "tanh.default": lambda r, u: apply("tanh", u),
     "sinh.default": lambda r, u: apply("sinh", u),
     "cosh.default": lambda r, u: apply("cosh", u),
+    "erf.default": lambda r, u: apply("erf", u),
+    "erfc.default": lambda r, u: apply("subtract", ONE, apply("erf", u)),
     "silu.default": lambda r, u: apply("multiply", u, apply("sigmoid", u)),
     "mish.default": lambda r, u: apply("multiply", u, apply("tanh", apply("softplus", u))),
     "relu.default": lambda r, u: apply("where", r.positive(u, ZERO), u, ZERO),

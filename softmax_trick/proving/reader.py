@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import log
+from math import log, pi
 from typing import Any, Literal
 
 import sympy
@@ -631,6 +631,18 @@ def exact(value: Any, dtype: torch.dtype = torch.float64) -> Expression:
     if square and abs(square - Fraction(value) ** 2) <= Fraction(value) ** 2 * Fraction(unit) * 4:
         root = apply("power", number(square), number(Fraction(1, 2)))
         return root if value > 0 else apply("multiply", number(-1), root)
+    for exponent in (
+        1,
+        -1,
+        2,
+        -2,
+    ):  # pi, as a power of normal_pdf(0) = 1/sqrt(2 pi): of multiples, and of roots of them
+        ratio = value * (2 * pi) ** (exponent / 2)
+        square = Fraction(ratio * ratio).limit_denominator(100)
+        if square and abs(float(square) - ratio * ratio) <= ratio * ratio * unit * 4:
+            root = apply("power", number(square), number(Fraction(1, 2)))
+            factor = apply("power", apply("normal_pdf", number(0)), number(exponent))
+            return apply("multiply", apply("multiply", number(1 if value > 0 else -1), root), factor)
     for base in (2, 10):
         ratio = Fraction(value / log(base)).limit_denominator(100)
         if ratio and abs(float(ratio) * log(base) - value) <= abs(value) * unit * 2:

@@ -91,6 +91,12 @@ class Algebraic:
     def log(self, value: sp.Expr) -> sp.Expr:
         return sp.log(value)
 
+    def normal_cdf(self, value: sp.Expr) -> sp.Expr:
+        return (1 + sp.erf(value / sp.sqrt(2))) / 2
+
+    def normal_pdf(self, value: sp.Expr) -> sp.Expr:
+        return sp.exp(-(value**2) / 2) / sp.sqrt(2 * sp.pi)
+
     def step(self, value: sp.Expr) -> sp.Expr:
         return Step(value)
 

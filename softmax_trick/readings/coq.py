@@ -116,6 +116,11 @@ class _Terms:
     def log(self, value: str) -> str:
         return f"(ln {value})"
 
+    def normal_cdf(self, value: str) -> str:
+        raise LanguageError("the normal distribution is not printed as Coq")
+
+    normal_pdf = normal_cdf
+
     def step(self, value: str) -> str:
         raise LanguageError("a piecewise function is not printed as Coq")
 

@@ -65,6 +65,12 @@ class Balls:
     def log(self, value: Ball) -> Ball:
         return _positive(flint.arb(value), "the argument of a logarithm").log()
 
+    def normal_cdf(self, value: Ball) -> Ball:
+        return (-flint.arb(value) / flint.arb(2).sqrt()).erfc() / 2
+
+    def normal_pdf(self, value: Ball) -> Ball:
+        return (-(flint.arb(value) ** 2) / 2).exp() / (2 * flint.arb.pi()).sqrt()
+
     def step(self, value: Ball) -> Ball:
         if value > 0:
             return flint.fmpq(1)

@@ -116,6 +116,12 @@ class Field(Protocol[Scalar]):
     def log(self, value: Scalar) -> Scalar:
         """The logarithm of a positive scalar."""
 
+    def normal_cdf(self, value: Scalar) -> Scalar:
+        """The standard normal distribution function."""
+
+    def normal_pdf(self, value: Scalar) -> Scalar:
+        """Its derivative."""
+
     def step(self, value: Scalar) -> Scalar:
         """1 for a positive scalar, 0 for a negative one."""
 
@@ -258,6 +264,19 @@ class Pointwise(Generic[Scalar]):
             return self._field.log(value)
         inverse = self.power(value.value, self.number(Fraction(-1)))
         return Dual(value.level, self.log(value.value), self._scaled(value.slopes, inverse))
+
+    def normal_cdf(self, value: Any) -> Any:
+        if type(value) is not Dual:
+            return self._field.normal_cdf(value)
+        slope = self.normal_pdf(value.value)
+        return Dual(value.level, self.normal_cdf(value.value), self._scaled(value.slopes, slope))
+
+    def normal_pdf(self, value: Any) -> Any:
+        if type(value) is not Dual:
+            return self._field.normal_pdf(value)
+        result = self.normal_pdf(value.value)
+        slope = self._negative(self.multiply(value.value, result))
+        return Dual(value.level, result, self._scaled(value.slopes, slope))
 
     def step(self, value: Any) -> Any:
         return self._field.step(self._plain(value))

@@ -13,6 +13,9 @@ laws and those of a field holds at every point of the model, and a false one har
 n that is not 0 vanishes at a random point of F_p with probability at most n/p (Schwartz and Zippel), and the base g is
 random as well, so that exp(1) is no rational number here either.
 
+The normal distribution function is one of no laws here but N(-u) = 1 - N(u) and N' = n: N is drawn at random, and so is
+the constant c of its density n(u) = c exp(-u**2 / 2).
+
 What the model lacks is an order. -1 is no square, but a sum of squares need not be one: where the argument of a log or
 a root comes out as no square, there is no value at that level (None), and another point must be tried. step and max are
 refused. And an identity that needs the sign of a sum, sqrt((p + q)**2) = p + q for positive p and q, is false at half
@@ -178,6 +181,21 @@ class Chain:
             order = PRIMES[level - 1]
             self._logarithms[a, level] = logarithm(a, level) * pow(self._bases[level], -1, order) % order
         return self._logarithms[a, level]
+
+    def normal_cdf(self, value: Value) -> Value:
+        return tuple(None if a is None else self._drawn(a, level) for level, a in enumerate(_residues(value)))
+
+    def _drawn(self, a: int, level: int) -> int:
+        """A random residue for each one, N(a) + N(-a) = 1."""
+        prime = PRIMES[level]
+        half = pow(2, -1, prime)
+        offset = Random(f"{min(a, prime - a)} {level} {self._bases[level]}").randrange(prime) if a else 0
+        return (half + offset if a <= prime // 2 else half - offset) % prime
+
+    def normal_pdf(self, value: Value) -> Value:
+        constant = tuple(pow(4, s + 1, prime) for s, prime in zip(self._bases, PRIMES, strict=True))
+        square = self.multiply(self.multiply(value, value), Fraction(-1, 2))
+        return self.multiply(constant, self.exp(square))
 
     def step(self, value: Value) -> Value:
         if type(value) is Fraction and value:

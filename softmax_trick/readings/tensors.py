@@ -6,6 +6,7 @@ avoid it; what is differentiated may be differentiated again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from itertools import product
@@ -33,6 +34,10 @@ ENTRYWISE: dict[str, Callable[..., Tensor]] = {
     "tanh": torch.tanh,
     "sinh": torch.sinh,
     "cosh": torch.cosh,
+    "normal_cdf": torch.special.ndtr,
+    "normal_pdf": lambda u: torch.exp(-u.square() / 2) / math.sqrt(2 * math.pi),
+    "erf": torch.erf,
+    "gelu": F.gelu,
     "sigmoid": torch.sigmoid,
     "log_sigmoid": F.logsigmoid,
     "silu": F.silu,

@@ -56,6 +56,8 @@ def _factor(factor: Factor) -> str:
             return f"exp({_monomial(factor.data)})"
         case "log":
             return f"log({_polynomial(factor.data)})"
+        case "normal":
+            return f"normal_cdf({_polynomial(factor.data)})"
         case "step":
             return f"({_polynomial(factor.data)} > 0)"
         case "sum":

@@ -142,6 +142,11 @@ class _OverClasses:
     def log(self, value: sp.Expr) -> sp.Expr:
         return sp.log(value)
 
+    def normal_cdf(self, value: sp.Expr) -> sp.Expr:
+        raise LanguageError("the normal distribution is not read by SymPy's core")
+
+    normal_pdf = normal_cdf
+
     def step(self, value: sp.Expr) -> sp.Expr:
         raise LanguageError("pieces are not read by SymPy's core")
 

@@ -163,6 +163,23 @@ READY: Mapping[str, Ready] = {
         {"d": 1},
         "Huber 1964",
     ),
+    "layer_norm": Ready(
+        "layer normalisation of each row, times weights t",
+        (
+            "sum(t*(x - mean(x))/sqrt(mean((x - mean(x))**2) + eps))",
+            "sum(t*(x - mean(x)))/sqrt(mean(x**2) - mean(x)**2 + eps)",
+        ),
+        "x: K; t: K; eps: positive",
+        {"eps": Fraction(1, 100000)},
+        "Ba et al. 2016",
+    ),
+    "rms_norm": Ready(
+        "root mean square normalisation of each row, times weights t",
+        ("sum(t*x/sqrt(mean(x**2) + eps))",),
+        "x: K; t: K; eps: positive",
+        {"eps": Fraction(1, 1000000)},
+        "Zhang and Sennrich 2019",
+    ),
     "brier": Ready("Brier score", ("sum((softmax(x) - onehot(c))**2)",), LABEL, source="Brier 1950"),
 }
 

@@ -8,7 +8,7 @@ exponents. The factors are
     exp     exp of one monomial                  log     log|p| for p a factor or an irreducible polynomial
     inverse p of several terms, with a negative exponent
     root    p, with an exponent between 0 and 1  prime   2, 3, ... with such an exponent
-    sum     the sum of one monomial over indices
+    sum     the sum of one monomial over indices normal  the standard normal distribution function of a polynomial
 
 What makes equal things equal: products of sums are sums over more indices, and fall apart into connected components
 (Fubini, associativity, traces); bound indices are named canonically, by refinement of colours and then by trial; deltas

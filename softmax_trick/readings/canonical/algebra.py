@@ -104,6 +104,10 @@ class Canonical(Sums):
             case "exp":
                 inner = self._derivative({factor.data: flint.fmpq(1)}, name, places)
                 return self.multiply(self.single(factor), inner) if inner else {}
+            case "normal":
+                value = dict(factor.data)
+                inner = self._derivative(value, name, places)
+                return self.multiply(self.normal_pdf(value), inner) if inner else {}
             case "log":
                 value = dict(factor.data)
                 inner = self._derivative(value, name, places)

@@ -26,6 +26,7 @@ from softmax_trick.readings.canonical.terms import (
 )
 
 MOST_DIGITS = 10_000  # of a power of a number
+HALF = Fraction(1, 2)
 
 
 class Powers(Fractions):
@@ -50,6 +51,15 @@ class Powers(Fractions):
 
     def step(self, value: Polynomial) -> Polynomial:
         return self._by_cases(self.tidied(value), self._step)
+
+    def normal_cdf(self, value: Polynomial) -> Polynomial:
+        return self._by_cases(self.tidied(value), self._normal_cdf)
+
+    def normal_pdf(self, value: Polynomial) -> Polynomial:
+        """(2 pi)^(-1/2) exp(-u^2/2); pi is a factor by itself, which is at least 1 as a size is."""
+        square = self.scaled(self.multiply(value, value), flint.fmpq(-1, 2))
+        constant = self.multiply(self._number_power(Fraction(2), -HALF), self.single(self._factor("size", "π"), -HALF))
+        return self.multiply(constant, self.exp(square))
 
     def _by_cases(self, value: Polynomial, function: Callable[[Polynomial], Polynomial]) -> Polynomial:
         """f(u) where u has factors that are 0 or 1: delta f(u at 1) + (1 - delta) f(u at 0)."""
@@ -217,6 +227,15 @@ class Powers(Fractions):
 
     def _log_factor(self, value: Polynomial) -> Factor:
         return self._factor("log", frozenset(value.items()))
+
+    def _normal_cdf(self, value: Polynomial) -> Polynomial:
+        """N(0) = 1/2, and N(-u) = 1 - N(u)."""
+        if not value:
+            return self.number(HALF)
+        if self.scale(value) > 0:
+            return self.single(self._factor("normal", frozenset(value.items())))
+        turned = self._factor("normal", frozenset(self.scaled(value, flint.fmpq(-1)).items()))
+        return self.add(self.number(Fraction(1)), self.scaled(self.single(turned), flint.fmpq(-1)))
 
     def _step(self, value: Polynomial) -> Polynomial:
         if not value:  # where the pieces meet: whatever it is there, continuous functions have it times 0

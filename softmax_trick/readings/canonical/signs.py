@@ -19,7 +19,7 @@ class Signs(Products):
         if not isinstance(factor, Factor):
             return self._sign(dict(factor))
         match factor.kind:
-            case "exp" | "size" | "prime":
+            case "exp" | "size" | "prime" | "normal":
                 return "+"
             case "delta" | "step":
                 return "0"

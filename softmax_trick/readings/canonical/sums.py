@@ -117,6 +117,8 @@ class Sums(Powers):
                 return self.log(self.moved(dict(factor.data), mapping))
             case "step":
                 return self.step(self.moved(dict(factor.data), mapping))
+            case "normal":
+                return self.normal_cdf(self.moved(dict(factor.data), mapping))
             case "inverse" | "root":
                 return self.moved(dict(factor.data), mapping)
             case "sum":
