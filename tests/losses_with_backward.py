@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -485,6 +486,39 @@ class IgnoredRows(torch.autograd.Function):
         return torch.where((t != -100)[:, None], -g * hot, torch.empty_like(x)), None
 
 
+class Gelu(torch.autograd.Function):
+    """x N(x), N by the error function."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        density = torch.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+        return g * (0.5 * (1 + torch.erf(x * 0.7071067811865476)) + x * density)
+
+
+class GeluRootOfPi(Gelu):
+    """Forgets the 2 in the root of 2 pi."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        density = torch.exp(-x * x / 2) / math.sqrt(math.pi)
+        return g * (0.5 * (1 + torch.erf(x * 0.7071067811865476)) + x * density)
+
+
+class GeluOfTanh(Gelu):
+    """The slope of the approximation by tanh."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return torch.ops.aten.gelu_backward(g, ctx.saved_tensors[0], approximate="tanh")
+
+
 class GuardedLog(torch.autograd.Function):
     """log x where x > 0, else x - 1, summed."""
 
@@ -671,6 +705,9 @@ JUDGED: list[tuple[Any, str, str]] = [
     (StridedDoubled, "x: n", "undecided"),
     (FirstColumn, "x: n,K", "undecided"),
     (IgnoredRows, "x: n,K; t: label n of K or -100", "undecided"),
+    (Gelu, "x: n", "proved"),
+    (GeluRootOfPi, "x: n", "refuted"),
+    (GeluOfTanh, "x: n", "refuted"),
     (GuardedLog, "x: n", "proved"),
     (GuardedLogFive, "x: n", "refuted"),
     (guarded_root, "x: n", "refuted"),

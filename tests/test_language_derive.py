@@ -110,6 +110,8 @@ FORMULAS = {
     "softplus": f.total(f.softplus(x)),
     "log_sigmoid": f.total(f.log_sigmoid(x)),
     "silu": f.total(f.silu(x)),
+    "normal_cdf": f.total(f.normal_cdf(x)),
+    "normal_pdf": f.total(f.normal_pdf(x)),
     "sinh": f.total(f.sinh(x)),
     "cosh": f.total(f.cosh(x)),
     "log1p": f.total(f.log1p(p)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import losses_with_backward as losses
 import pytest
 import torch
@@ -174,6 +176,8 @@ def test_what_a_function_must_not_do():
         prove_gradient(adds_in_place, "x: n")
     with pytest.raises(TargetError, match="no function"):
         prove_gradient(3, "x: n")
+    with pytest.raises(TargetError, match="SystemExit: goodbye"):
+        prove_gradient(lambda x: sys.exit("goodbye"), "x: n")
 
 
 calls: list[int] = []
@@ -193,6 +197,32 @@ def branches(x):
     if x.sum() > 0:
         return x.sum()
     return -x.sum()
+
+
+def checks_its_inputs(x, t):
+    if not (t > 0).all():
+        raise ValueError("the weights have to be positive")
+    if (t < 0).any():
+        return x.sum().detach()
+    return (x * t).sum()
+
+
+def some_ignored(x, t):
+    if (t != -100).all():
+        return F.nll_loss(x, t)
+    return 2 * F.nll_loss(x, t)
+
+
+def test_branches_that_check_inputs_or_always_go_one_way():
+    def positive_weights(x, t):
+        if not (t > 0).all():
+            raise ValueError("the weights have to be positive")
+        return (x * t).sum()
+
+    assert prove_gradient(positive_weights, "x: n; t: n constant positive", second=False).verdict == "proved"
+    assert prove_gradient(some_ignored, "x: n,K; t: label n of K", second=False).verdict == "proved"
+    assert prove_gradient(some_ignored, "x: n,K; t: label n of K or -100", second=False).verdict == "undecided"
+    assert prove_gradient(checks_its_inputs, "x: n; t: n constant positive", second=False).verdict == "undecided"
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from softmax_trick.proving.case import Case
 from softmax_trick.proving.counterexamples import counterexample
 from softmax_trick.proving.inputs import Input
 from softmax_trick.proving.reader import NoReading
+from softmax_trick.proving.recording import BRANCHES
 from softmax_trick.proving.result import Finding
 from softmax_trick.proving.self_check import self_check
-from softmax_trick.proving.values import ZERO, Real, flat
+from softmax_trick.proving.values import ZERO, Real, flat, number
 
 REMEDY = "softmax_trick.testing.check_loss samples what cannot be proved"
 
@@ -21,7 +22,12 @@ REMEDY = "softmax_trick.testing.check_loss samples what cannot be proved"
 def objection(case: Case) -> str:
     """Why nothing can be said: an operation has no reading, or a reading is not what torch computes; else ""."""
     failure = case.failure
+    branches = case.recording.branches
     if failure is None:
+        results = [case.reader.values[ref.number] for ref in case.recording.trace.results[-len(branches) :]]
+        for (outcome, line), condition in zip(branches, results if branches else (), strict=True):
+            if not (isinstance(condition, Real) and condition.expression == number(int(outcome))):
+                return BRANCHES + (f"\n  at {line}" if line else "") + f"\n  {REMEDY}"
         return self_check(case)
     name, line = failure.operation.name.removeprefix("aten.").split(".")[0], failure.operation.line
     said, where = f"torch's {name} is not read: {failure}", f" at {line}" if line else ""

@@ -141,7 +141,8 @@ class _Prover:
         declared = self._target.declared
         readings = {one.name: str(one) for one in declared.inputs}
         readings |= {name: str(number) for name, number in declared.numbers.items()}
-        conditions = tuple(case.conditions) if case else ()
+        is_proved = any(one.verdict == "proved" for one in findings)
+        conditions = tuple(case.conditions) if case and is_proved else ()
         notes, seconds = tuple(dict.fromkeys(self._notes)), time.perf_counter() - self._begin
         name = self._target.name
         return Proof(name, readings, where, tuple(findings), tuple(second), conditions, notes, seconds=seconds)

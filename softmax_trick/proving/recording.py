@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from softmax_trick.proving.branches import Branches, other_ways
 from softmax_trick.proving.inputs import Dims, extent
-from softmax_trick.proving.points import Ambiguous, Recorded, Sample, blanks, nested
+from softmax_trick.proving.points import Ambiguous, Recorded, Sample, blanks, nested, sample
 from softmax_trick.proving.target import Target
 from softmax_trick.proving.tracing import (
+    Line,
     Recorder,
     SizeFixed,
     Trace,
@@ -26,6 +28,8 @@ from softmax_trick.proving.tracing import (
     trace,
 )
 from softmax_trick.proving.values import flat
+
+BRANCHES = "the code branches on the values of a tensor, or turns one into a Python number"
 
 
 class NoGradient(Exception):
@@ -46,7 +50,8 @@ class Recording:
         extra: what is put in besides the inputs: grad_output, and for second derivatives a v for each gradient.
         missing: the inputs by which autograd gives no gradient.
         missing_again: the places in `by` of those by which it gives no second derivative.
-        trace: the operations.
+        trace: the operations; the conditions of `branches` are the last results.
+        branches: of the branches on values that may go two ways: how they went, and where they stand.
 
     Raises:
         NoGradient: the value has none.
@@ -71,9 +76,20 @@ class Recording:
         self.missing_again: list[int] = []
         self._modules: dict[Any, torch.fx.GraphModule] = {}
         self._recorder = Recorder()
+        self.branches: list[tuple[bool, Line | None]] = []
+        self._taken, self._open = list[bool](), list[int]()
         self.trace = self._traced()
 
     # --- the function -------------------------------------------------------------------------------------------------
+
+    def _recordable(self, *tensors: Tensor) -> list[Tensor]:
+        """The same as `_joint`, with branches on values as they went, whose conditions are returned, too."""
+        if not self._taken:
+            return self._joint(*tensors)
+        with Branches(self._taken) as branches:
+            found = self._joint(*tensors)
+        self.branches = [(self._taken[place], branches.lines[place]) for place in self._open]
+        return [*found, *(branches.conditions[place] for place in self._open)]
 
     def _joint(self, *tensors: Tensor) -> list[Tensor]:
         """Inputs and `extra` to the value, its gradients, and the second derivatives."""
@@ -108,15 +124,35 @@ class Recording:
         dims = [*(one.dims for one in self.declared.inputs), *(dims for _, dims in self.extra)]
         choices = [self.declared.traced_sizes(choice) for choice in (0, 1, 2)]
         try:
-            return trace(self._joint, self._recorder, self._tensors, dims, self.declared.axes, choices)
+            return trace(self._recordable, self._recorder, self._tensors, dims, self.declared.axes, choices)
         except (TracingError, SizeFixed, NoGradient):
             raise
         except Exception as error:
-            raise TracingError(_why_not(error), line_of(error)) from error
+            why = _why_not(error)
+            if why != BRANCHES or self._taken or not self._takes_branches():
+                raise TracingError(why, line_of(error)) from error
+        return self._traced()
+
+    def _takes_branches(self) -> bool:
+        """Note which branches on values are taken at generic inputs; whether there are any."""
+
+        def run() -> None:
+            inputs = sample(self.declared, self.declared.traced_sizes(), 1, simple=False)
+            *tensors, grad_output = self.extended(inputs, 1)[0][: len(inputs.tensors) + 1]
+            by = [tensors[n].requires_grad_() for n in self.by]
+            value = self.target.call(*tensors)
+            if value.requires_grad:
+                torch.autograd.grad(value, by, grad_output, allow_unused=True)
+
+        with Branches() as branches:
+            run()
+        self._taken = branches.taken
+        self._open = other_ways(run, self._taken)
+        return bool(self._taken)
 
     def at_sizes(self, sizes: Mapping[str, int]) -> torch.fx.GraphModule:
         """The code as recorded at given sizes."""
-        return recorded(self._joint, self._tensors(sizes), "fake", self._recorder)[1]
+        return recorded(self._recordable, self._tensors(sizes), "fake", self._recorder)[1]
 
     # --- at points ----------------------------------------------------------------------------------------------------
 
@@ -193,7 +229,7 @@ def _why_not(error: BaseException) -> str:
     text = str(error)
     kind = type(error).__name__
     if "DataDependent" in kind or "data-dependent" in text or "GuardOnData" in kind:
-        return "the code branches on the values of a tensor, or turns one into a Python number"
+        return BRANCHES
     if "DynamicOutputShape" in kind:
         return "the code chooses entries by their values, so that their number depends on the data"
     if "UnsupportedOperator" in kind or "fake impl" in text:

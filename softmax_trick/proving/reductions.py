@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from softmax_trick.language.expression import Call, Expression, Index, Spread
+from softmax_trick.language.expression import Call, Expression, Index, Number, Spread
 from softmax_trick.proving.indexing import chosen_entries, inside, matches
 from softmax_trick.proving.inputs import Dims
 from softmax_trick.proving.pointwise import add, as_indices, divide, multiply, real
@@ -65,6 +65,14 @@ def count(value: Value, which: Sequence[int]) -> Expression:
 def _sum(r: Reader, u: Any, dim: Any = None, keepdim: Any = False) -> Real:
     u = real(r, u)
     return total(u, chosen_dims(u.dims, dim), bool(keepdim))
+
+
+@reads("all.default", "any.default")
+def _all(r: Reader, u: Any) -> Real:
+    u = real(r, u)
+    if not (isinstance(u.finite, Number) and r.is_boolean(u)):
+        refuse("whether all or any entries are true, which depends on the data")
+    return Real(u.expression, ())
 
 
 @reads("mean.default", "mean.dim")

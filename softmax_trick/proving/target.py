@@ -187,7 +187,7 @@ def run(target: Target, tensors: Sequence[Tensor]) -> Tensor:
     before = [(tensor._version, tensor.detach().clone()) for tensor in tensors]
     try:
         value = target.call(*tensors)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         shapes = ", ".join(
             f"{one.name} {tuple(tensor.shape)}" for one, tensor in zip(target.declared.inputs, tensors, strict=True)
         )

@@ -133,14 +133,16 @@ def user_line(frame: FrameType | None) -> Line | None:
     """The innermost frame of the user's code, which ours calls; None for what autograd does by itself."""
     while frame is not None and not frame.f_code.co_filename.startswith(_OWN):
         line = user_line_of_frame(frame, frame.f_lineno)
-        if line is not None and "importlib" not in line.file:
+        if line is not None:
             return line
         frame = frame.f_back
     return None
 
 
 def line_of(error: BaseException) -> Line | None:
-    """The innermost line of code that is neither torch's nor ours, of a traceback."""
+    """The innermost line of code that is neither torch's nor ours, of a traceback; the one that has no syntax."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return Line(error.filename, error.lineno or 0, (error.text or "").strip())
     found = None
     trace = error.__traceback__
     while trace is not None:
@@ -154,7 +156,7 @@ def user_line_of_frame(frame: FrameType, number: int) -> Line | None:
     import linecache
 
     file = frame.f_code.co_filename
-    if file.startswith((_OWN, _TORCH, "<")):
+    if file.startswith((_OWN, _TORCH, "<")) or "importlib" in file:
         return None
     return Line(file, number, linecache.getline(file, number).strip())
 
