@@ -35,7 +35,10 @@ class Branches:
         self.lines: list[Line | None] = []
 
     def __enter__(self) -> Self:
-        torch.Tensor.__bool__ = lambda tensor: self._goes(tensor)  # type: ignore[method-assign]
+        def goes(tensor: Any) -> bool:
+            return self._goes(tensor)
+
+        torch.Tensor.__bool__ = goes  # type: ignore[assignment, method-assign]
         return self
 
     def __exit__(self, *_: Any) -> None:
