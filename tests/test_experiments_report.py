@@ -738,7 +738,7 @@ def test_results_of_another_schema_are_refused_with_the_remedy(results_file, cap
     [
         (None, "it does not exist"),
         ("nothing", "it holds no runs and no results files"),
-        ("unfinished", "none of its 1 runs is complete"),
+        ("unfinished", "none of its 1 runs has the result.json that softmax-trick sweep writes"),
     ],
 )
 def test_a_folder_without_runs_is_named(tmp_path, capsys, content, message):

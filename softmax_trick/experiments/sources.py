@@ -41,7 +41,9 @@ def find(places: Sequence[Path]) -> Sources:
         unfinished += len(runs) - len(complete)
         here = [place] if place.is_file() else complete or sorted(place.glob("*.json"))
         if not here:
-            reason = f"none of its {len(runs)} runs is complete" if runs else "it holds no runs and no results files"
+            reason = "it holds no runs and no results files"
+            if runs:
+                reason = f"none of its {len(runs)} runs has the {RESULT} that softmax-trick sweep writes at its end"
             raise ResultsError(f"nothing to report in {place}: {reason if place.exists() else 'it does not exist'}")
         files += here
     return Sources(tuple(files), unfinished)
