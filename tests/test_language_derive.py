@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -21,6 +22,7 @@ from softmax_trick.language.expression import (
     AxesError,
     Definition,
     LanguageError,
+    Outer,
     Variable,
     gradient,
     hessian,
@@ -161,9 +163,11 @@ def test_a_wrong_rule_of_a_vector_function_is_caught(monkeypatch, formula):
 
 def test_a_wrong_way_of_writing_is_caught(monkeypatch):
     raw = hessian(f.logsumexp(x), x)
-    monkeypatch.setattr(
-        "softmax_trick.derivation.contraction.Outer", lambda left, right: (left + right) @ jacobian(right, x)
-    )
+
+    def wrong(function, parts):
+        return (parts[0] + parts[1]) @ jacobian(parts[1], x) if function is Outer else functools.reduce(function, parts)
+
+    monkeypatch.setattr("softmax_trick.derivation.contraction.reduce", wrong)
     found = form_of(raw).form
     assert found is None or decide(raw, found).verdict == "proved"
 
