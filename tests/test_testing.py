@@ -37,7 +37,7 @@ from softmax_trick.testing import (
     scores,
     targets,
 )
-from softmax_trick.testing.losses import FEATURE_CHECKS, FEATURES, KEYWORDS, LOSS_CHECKS, TestedLoss
+from softmax_trick.testing.losses import FEATURE_CHECKS, FEATURES, KEYWORDS, LOSS_CHECKS, LossUnderTest
 from softmax_trick.testing.normalizers import NORMALIZER_CHECKS, SOFTMAX_CHECKS
 from softmax_trick.testing.reference import Problem, pullback, slope, smooth_at
 from softmax_trick.testing.strategies import shapes
@@ -395,7 +395,7 @@ def drawn_problem(draw: st.DrawFn, normalizer: str) -> Problem:
     """Problems with all options, as `check_loss` draws them."""
     reduction = draw(st.sampled_from(REDUCTIONS))
     weighted = normalizer == "softmax" and draw(st.booleans())
-    problem = TestedLoss(rows, NORMALIZERS[normalizer], reduction, "index", ()).problem(draw, kinds=("generic",))
+    problem = LossUnderTest(rows, NORMALIZERS[normalizer], reduction, "index", ()).problem(draw, kinds=("generic",))
     return replace(
         problem,
         targets=draw(targets((problem.n, problem.k), ("ignored",), -1)),
@@ -430,7 +430,7 @@ def test_the_reference_is_the_derivative_of_its_own_value(name: str, data: st.Da
 @given(data=st.data())
 def test_the_reference_is_right_to_half_of_its_tolerance(data: st.DataObject) -> None:
     """Value and gradient of SoftMax against 60 digits, saturated scores included."""
-    problem = TestedLoss(rows, SOFTMAX, "none", "index", ()).problem(data.draw, ("generic", "tied", "saturated"))
+    problem = LossUnderTest(rows, SOFTMAX, "none", "index", ()).problem(data.draw, ("generic", "tied", "saturated"))
     value, gradient = problem.value(), problem.gradient(torch.ones(problem.n, dtype=torch.float64))
     value_allowed = problem.value_allowed()
     gradient_allowed = problem.gradient_allowed(torch.ones(problem.n, dtype=torch.float64))

@@ -111,7 +111,7 @@ def check_loss(
             if given:
                 raise ValueError(f"{name}= belongs to like=, a formula: give one, or leave it")
         loss: Examined = (
-            TestedLoss(function, usable(get_normalizer(normalizer)), reduction, targets or "index", tuple(features))
+            LossUnderTest(function, usable(get_normalizer(normalizer)), reduction, targets or "index", tuple(features))
             if reference is None
             else _by_reference(function, reference, normalizer, reduction, targets or "index", tuple(features))
         )
@@ -180,7 +180,7 @@ def _sub_checks(loss: Examined, framework: str) -> dict[str, Callable[[Any, Draw
         for name in ("one class", *(("many classes", "many rows") if loss.square else ())):
             every.pop(name, None)
     if (
-        isinstance(loss, TestedLoss)
+        isinstance(loss, LossUnderTest)
         and loss.normalizer is SOFTMAX
         and (loss.targets == "soft" or "soft_targets" in loss.features)
     ):
@@ -239,7 +239,7 @@ def _known(what: str, value: object, known: Sequence[object]) -> None:
 
 
 @dataclass(frozen=True)
-class TestedLoss:
+class LossUnderTest:
     """A loss under test, and what is promised of it; the fields are those of `check_loss`.
 
     Attributes:
@@ -300,7 +300,7 @@ class TestedLoss:
 
 
 _FORMS: tuple[TargetForm, ...] = get_args(TargetForm)
-Examined = TestedLoss | FormulaLoss | ReferenceLoss
+Examined = LossUnderTest | FormulaLoss | ReferenceLoss
 Posed = Problem | FormulaProblem | ReferenceProblem
 
 
@@ -699,10 +699,10 @@ def with_option(feature: str, problem: Any, draw: Draw) -> Any:
     return replace(problem, targets=draw(targets(shape, ("ignored",), ignored)), ignore_index=ignored)
 
 
-def check_option(feature: str) -> Callable[[TestedLoss, Draw], None]:
+def check_option(feature: str) -> Callable[[LossUnderTest, Draw], None]:
     """The sub-check of a feature that is given by keyword."""
 
-    def check(loss: TestedLoss, draw: Draw) -> None:
+    def check(loss: LossUnderTest, draw: Draw) -> None:
         problem = with_option(feature, loss.problem(draw), draw)
         if feature == "weights":
             assume(problem.denominator > 0)
@@ -712,7 +712,7 @@ def check_option(feature: str) -> Callable[[TestedLoss, Draw], None]:
     return check
 
 
-def check_off_the_simplex(loss: TestedLoss, draw: Draw) -> None:
+def check_off_the_simplex(loss: LossUnderTest, draw: Draw) -> None:
     """For targets in [0, 1] that do not sum to 1, value and gradient are those of one loss.
 
     Of P(x) - <x, t>, with gradient y - t; or of the cross-entropy -sum t log y, with gradient (sum t) y - t.
@@ -741,21 +741,21 @@ def check_off_the_simplex(loss: TestedLoss, draw: Draw) -> None:
     return None
 
 
-def check_soft_targets(loss: TestedLoss, draw: Draw) -> None:
+def check_soft_targets(loss: LossUnderTest, draw: Draw) -> None:
     """Value and gradient for soft targets."""
     problem = loss.problem(draw)
     soft = replace(problem, targets=draw(targets((problem.n, problem.k), loss.soft_kinds())))
     verify(loss, soft, draw_grad_output(soft, draw))
 
 
-def check_masks(loss: TestedLoss | FormulaLoss, draw: Draw) -> None:
+def check_masks(loss: LossUnderTest | FormulaLoss, draw: Draw) -> None:
     """A class of score -inf has probability 0: it changes nothing, and gets a gradient of 0."""
     problem = loss.problem(draw, kinds=("masked",))
     open_target = replace(problem, scores=problem.scores.where(problem.one_hot == 0, 1.0))
     verify(loss, open_target, draw_grad_output(problem, draw))
 
 
-def check_features_together(loss: TestedLoss | FormulaLoss, draw: Draw) -> None:
+def check_features_together(loss: LossUnderTest | FormulaLoss, draw: Draw) -> None:
     """All options at once."""
     problem = loss.problem(draw)
     for feature in loss.keywords:

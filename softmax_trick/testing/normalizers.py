@@ -63,13 +63,13 @@ def check_normalizer(
         ValueError: there is no normalizer or no sub-check of that name, or one of your own cannot be computed.
     """
     __tracebackhide__ = True
-    tested = TestedNormalizer(fn, usable(get_normalizer(like)))
+    tested = NormalizerUnderTest(fn, usable(get_normalizer(like)))
     every = {**NORMALIZER_CHECKS, **(SOFTMAX_CHECKS if tested.like is SOFTMAX else {})}
     return Checked(run_checks(tested, every, checks), tuple(sorted(tested.refused)))
 
 
 @dataclass(frozen=True)
-class TestedNormalizer:
+class NormalizerUnderTest:
     """A normalizer under test, and the one that it ought to be.
 
     Attributes:
@@ -84,7 +84,7 @@ class TestedNormalizer:
 # --- running the normalizer, and right answers ------------------------------------------------------------------------
 
 
-def forward(tested: TestedNormalizer, x: Tensor) -> Tensor:
+def forward(tested: NormalizerUnderTest, x: Tensor) -> Tensor:
     """F(x), by the function under test."""
     example = {"scores": x}
     try:
@@ -103,24 +103,26 @@ def forward(tested: TestedNormalizer, x: Tensor) -> Tensor:
     return y
 
 
-def right_value(tested: TestedNormalizer, x: Tensor) -> Tensor:
+def right_value(tested: NormalizerUnderTest, x: Tensor) -> Tensor:
     """F(x) in float64, for the scores as they are."""
     return tested.like.torch(x.detach().cpu().double())
 
 
-def value_size(tested: TestedNormalizer, x: Tensor) -> Tensor:
+def value_size(tested: NormalizerUnderTest, x: Tensor) -> Tensor:
     """What is rounded in an entry of F(x)."""
     return soft_size(tested.like, right_value(tested, x))
 
 
-def verify_value(tested: TestedNormalizer, x: Tensor, y: Tensor) -> None:
+def verify_value(tested: NormalizerUnderTest, x: Tensor, y: Tensor) -> None:
     """Hold the values y at the scores x against the right ones."""
     u, exact = unit_roundoff(x.dtype), x.detach().cpu().double()
     allowed = 4 * growth(tested.like, exact) * u * value_size(tested, x) + torch.finfo(x.dtype).tiny
     compare("the value", y, Answer(right_value(tested, x), allowed), {"scores": x})
 
 
-def verify_gradient(tested: TestedNormalizer, x: Tensor, y: Tensor, v: Tensor, relative: Tensor | None = None) -> None:
+def verify_gradient(
+    tested: NormalizerUnderTest, x: Tensor, y: Tensor, v: Tensor, relative: Tensor | None = None
+) -> None:
     """Hold the gradient of <y, v> in the scores x against J^T v.
 
     Args:
@@ -169,12 +171,12 @@ def draw_cotangent(draw: Draw, x: Tensor) -> Tensor:
     return torch.tensor(drawn, dtype=torch.float64, device="cpu").reshape(x.shape)
 
 
-def off_kinks(tested: TestedNormalizer, x: Tensor) -> None:
+def off_kinks(tested: NormalizerUnderTest, x: Tensor) -> None:
     """Discard the example if F is not differentiable there."""
     assume(smooth_at(tested.like, x.double()))
 
 
-def verify(tested: TestedNormalizer, x: Tensor, v: Tensor) -> None:
+def verify(tested: NormalizerUnderTest, x: Tensor, v: Tensor) -> None:
     """Value and gradient."""
     leaf = here(x).requires_grad_()
     y = forward(tested, leaf)
@@ -185,7 +187,7 @@ def verify(tested: TestedNormalizer, x: Tensor, v: Tensor) -> None:
 # --- the sub-checks ---------------------------------------------------------------------------------------------------
 
 
-def check_range(tested: TestedNormalizer, draw: Draw) -> None:
+def check_range(tested: NormalizerUnderTest, draw: Draw) -> None:
     """No entry is outside the range of the normalizer, and the rows of SoftMax sum to 1, up to rounding."""
     x = here(draw_scores(draw))
     y, right = forward(tested, x).detach().cpu().double(), right_value(tested, x)
@@ -199,20 +201,20 @@ def check_range(tested: TestedNormalizer, draw: Draw) -> None:
         compare("the sum of a row", y.sum(-1), Answer(torch.ones_like(y[:, 0]), slack[:, 0]), {"scores": x})
 
 
-def check_value(tested: TestedNormalizer, draw: Draw) -> None:
+def check_value(tested: NormalizerUnderTest, draw: Draw) -> None:
     """The value, on scores without extremes."""
     x = here(draw_scores(draw))
     verify_value(tested, x, forward(tested, x))
 
 
-def check_jacobian(tested: TestedNormalizer, draw: Draw) -> None:
+def check_jacobian(tested: NormalizerUnderTest, draw: Draw) -> None:
     """The gradient of <F(x), v> is J^T v."""
     x = draw_scores(draw)
     off_kinks(tested, x)
     verify(tested, x, draw_cotangent(draw, x))
 
 
-def check_inputs_unmodified(tested: TestedNormalizer, draw: Draw) -> None:
+def check_inputs_unmodified(tested: NormalizerUnderTest, draw: Draw) -> None:
     """Neither pass writes into scores or cotangent; nor does a call that wants no gradient."""
     x = draw_scores(draw)
     off_kinks(tested, x)
@@ -238,7 +240,7 @@ def check_inputs_unmodified(tested: TestedNormalizer, draw: Draw) -> None:
     unmodified("the backward pass")
 
 
-def check_memory_formats(tested: TestedNormalizer, draw: Draw) -> None:
+def check_memory_formats(tested: NormalizerUnderTest, draw: Draw) -> None:
     """Scores and cotangents need not be contiguous."""
     x = draw_scores(draw)
     layout = draw(st.sampled_from(list(LAYOUTS)))
@@ -256,7 +258,7 @@ def check_memory_formats(tested: TestedNormalizer, draw: Draw) -> None:
         raise
 
 
-def check_saturation(tested: TestedNormalizer, draw: Draw) -> None:
+def check_saturation(tested: NormalizerUnderTest, draw: Draw) -> None:
     """Value and gradient where scores are saturated, huge or subnormal, in float64 and float32."""
     # Every gap between two classes: the simplest example, so Hypothesis tries it before any other.
     if draw(st.sampled_from(["every gap", "drawn"])) == "every gap":
@@ -273,14 +275,14 @@ def check_saturation(tested: TestedNormalizer, draw: Draw) -> None:
             verify_gradient(tested, leaf, y, v)
 
 
-def check_batch_sizes(tested: TestedNormalizer, draw: Draw) -> None:
+def check_batch_sizes(tested: NormalizerUnderTest, draw: Draw) -> None:
     """No rows at all, a single one, and a single class."""
     x = draw_scores(draw, rows=(0, 1), classes=(1, 3))
     off_kinks(tested, x)
     verify(tested, x, draw_cotangent(draw, x))
 
 
-def check_dtypes(tested: TestedNormalizer, draw: Draw) -> None:
+def check_dtypes(tested: NormalizerUnderTest, draw: Draw) -> None:
     """Value and gradient in float32, bfloat16 and float16; a half type may be refused by an exception."""
     x = draw_scores(draw)
     v = draw_cotangent(draw, x)
@@ -290,7 +292,7 @@ def check_dtypes(tested: TestedNormalizer, draw: Draw) -> None:
         verify_in(tested, rounded, v)
 
 
-def check_many_classes(tested: TestedNormalizer, draw: Draw) -> None:
+def check_many_classes(tested: NormalizerUnderTest, draw: Draw) -> None:
     """K beyond 1024, 4096 and 65,536, and prime, as for losses; in the half types too."""
     k = draw(st.sampled_from(MANY))
     for dtype in (torch.float64, torch.float32, *HALF_TYPES):
@@ -304,7 +306,7 @@ def check_many_classes(tested: TestedNormalizer, draw: Draw) -> None:
             raise
 
 
-def verify_in(tested: TestedNormalizer, x: Tensor, v: Tensor | None) -> None:
+def verify_in(tested: NormalizerUnderTest, x: Tensor, v: Tensor | None) -> None:
     """Value, and unless v is None gradient, in the dtype of the scores."""
     leaf = here(x).requires_grad_()
     try:
@@ -334,7 +336,7 @@ def verify_in(tested: TestedNormalizer, x: Tensor, v: Tensor | None) -> None:
         verify_gradient(tested, leaf, y, v, relative)
 
 
-def check_shift_invariance(tested: TestedNormalizer, draw: Draw) -> None:
+def check_shift_invariance(tested: NormalizerUnderTest, draw: Draw) -> None:
     """SoftMax(x + c) = SoftMax(x). Scores and c are integers, so that x + c is exact."""
     x = draw_scores(draw, ("tied",)).round()
     c = draw(st.sampled_from([1.0, -1.0, 100.0, -100.0, 1000.0, -1000.0, 1e6, -1e6]))
@@ -344,7 +346,7 @@ def check_shift_invariance(tested: TestedNormalizer, draw: Draw) -> None:
     compare("the value at shifted scores", y, Answer(right_value(tested, x), allowed), {"scores": x, "shift": c})
 
 
-def check_masks(tested: TestedNormalizer, draw: Draw) -> None:
+def check_masks(tested: NormalizerUnderTest, draw: Draw) -> None:
     """A class of score -inf gets 0, and a gradient of 0; the others are normalised among themselves."""
     x = draw_scores(draw, ("masked",))
     v = draw_cotangent(draw, x)
@@ -354,7 +356,7 @@ def check_masks(tested: TestedNormalizer, draw: Draw) -> None:
         raise Mismatch("a masked class does not get 0", {"scores": x}, y, right_value(tested, x))
 
 
-NORMALIZER_CHECKS: Mapping[str, Callable[[TestedNormalizer, Draw], None]] = {
+NORMALIZER_CHECKS: Mapping[str, Callable[[NormalizerUnderTest, Draw], None]] = {
     "range": check_range,
     "value": check_value,
     "Jacobian": check_jacobian,
@@ -365,7 +367,7 @@ NORMALIZER_CHECKS: Mapping[str, Callable[[TestedNormalizer, Draw], None]] = {
     "dtypes": check_dtypes,
     "many classes": check_many_classes,
 }
-SOFTMAX_CHECKS: Mapping[str, Callable[[TestedNormalizer, Draw], None]] = {
+SOFTMAX_CHECKS: Mapping[str, Callable[[NormalizerUnderTest, Draw], None]] = {
     "shift invariance": check_shift_invariance,
     "masks": check_masks,
 }
