@@ -163,8 +163,9 @@ def options(findings: Findings) -> None:
 
 def the_order_of_shares(p: Proof) -> None:
     """The difference of the shares has the sign of that of the times."""
-    p.concludes()
+    p.shows("100*a/(i + a) - 100*b/(i + b) == 100*i*(a - b)/((i + a)*(i + b))")
     p.shows("100*i/((i + a)*(i + b)) > 0")
+    p.concludes()
 
 
 def opposite_gradients(p: Proof) -> None:

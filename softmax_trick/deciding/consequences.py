@@ -17,7 +17,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 from itertools import combinations, islice
-from operator import add
+from operator import add, mul
 
 from softmax_trick.deciding.entries import (
     Terms,
@@ -128,6 +128,7 @@ class _Search:
                     steps.append(f"{claim}: else {found}")
                     facts = unique([*(self._summed([then]) if then.value.axes else [then]), *facts])
                     break
+        facts = unique([*facts, *(_times_denominators(fact, facts) for fact in facts if fact.said)])
         for degree, by_name in ((1, False), (2, False), (2, True)):
             found = columns.vanishing(facts, degree, self._by_name(said) if by_name else ())
             if found:
@@ -268,6 +269,18 @@ def _ordered(function: str, u: Expression, v: Expression, first: Expression, sec
     return asked, [
         Fact(one, fact.sign, said=True) for one, fact in zip((g - f, f - g, g - f, f - g), asked, strict=True)
     ]
+
+
+def _times_denominators(fact: Fact, known: Sequence[Fact]) -> Fact:
+    """A fact times what it divides by, as far as that is known to be positive; it need not be, where the fact is 0."""
+    divided = [node.arguments[1] for node in open_parts(fact.value) if isinstance(node, Apply) and _divides(node)]
+    positive = {one.value for one in known if one.sign == ">"}
+    factors = [v for v in dict.fromkeys(divided) if fact.sign == "==" or range_of(v).positive or v in positive]
+    return replace(fact, value=reduce(mul, factors, fact.value))
+
+
+def _divides(node: Apply) -> bool:
+    return node.function == "divide" and not node.arguments[1].axes and constant_of(node.arguments[1]) is None
 
 
 def _nodes_of(said: Sequence[Related]) -> list[Expression]:
