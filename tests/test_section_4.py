@@ -280,7 +280,7 @@ CHANGED = [
     ("S4.1.1.bias", "softmax(s + b)*sum(t) - t", "t - softmax(s + b)*sum(t)"),
     ("S4.1.3.range", "N*mean(l)", "mean(l)"),
     ("S4.tau-r", "(c*b)", "b"),
-    ("S4.tau-order-r", "(a - b)", "(b - a)"),
+    ("S4.tau-order-r", "iff a < b", "iff b < a"),
     ("S4.2.range-gap", "4*norm", "2*norm"),
     ("S4.2.range-gap", "(2*x + 2)/4", "(2*x + 3)/6"),
     ("S4.1.hardsigmoid-torch", "x + 2)/4", "x + 1)/4"),
