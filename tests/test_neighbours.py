@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,8 @@ def test_least_squares_of_features_that_depend_on_each_other_and_of_an_empty_cla
     assert np.allclose(u @ one[0].T + one[1], doubled @ other[0].T + other[1])
     with pytest.raises(ValueError, match="class 4 has no example"):
         label_only.least_squares(u, t, 5)
+    with pytest.raises(ValueError, match="no feature varies"):
+        label_only.least_squares(np.ones_like(u), t, 4)
 
 
 # --- information ------------------------------------------------------------------------------------------------------
@@ -362,6 +365,7 @@ def test_a_singular_design_matrix_is_named_and_with_a_ridge_it_is_none(problem):
         ({"classes": 3}, "classes from 0 to 2"),
         ({"labels": np.zeros(2, int)}, r"features of shape \(D, N\)"),
         ({"features": np.full((7, 80), np.nan)}, "infinite or not a number"),
+        ({"classes": 5, "alpha": 0.0}, "class 4 has no example, and alpha is 0: its scores would fall for ever"),
     ],
 )
 def test_a_problem_that_is_none_is_named(problem, change, message):
@@ -414,11 +418,36 @@ def test_a_class_without_examples_gets_no_error_and_is_the_limit_of_small_counts
         (DIVIDED, 100, "a memory of 100 for 2 classes keeps 50 examples of each, and class 0 has 10: take at most 20"),
         (((0, 1), (2, 9)), 4, "class 9 has no example: leave it out of the tasks"),
         (((0, 1), (1, 2)), 4, "have a class in common"),
+        (((0, 1), ()), 4, "there must be some, each with a class"),
+        ((), 4, "there must be some, each with a class"),
+        (DIVIDED, -1, "a memory of -1 examples: it must be 0 or more"),
     ],
 )
 def test_tasks_that_cannot_be_made_are_named(divided, memory, message):
     with pytest.raises(ValueError, match=message):
         incremental.tasks(LABELS, divided, memory)
+
+
+def test_steps_are_timed_in_turn(monkeypatch):
+    """Each of them once a batch, both first in turn; planted: scores that are not finite end the timing of both."""
+    made: list[tuple[str, float]] = []
+
+    def step(net, optimizer, loss, inputs, labels, watch):
+        if len(made) == 2 * fitting.WARM_UP + 6:
+            raise FloatingPointError
+        made.append((net.name, float(inputs.sum())))
+        watch._seconds["forward"] += {"a": 1.0, "b": 3.0}[net.name] + len(made) % 2 / 8
+
+    monkeypatch.setattr(fitting, "training_step", step)
+    arms: dict[str, Any] = {name: (nn.Linear(2, 2), None, None) for name in "ab"}
+    for name, (net, _, _) in arms.items():
+        net.name = name
+    inputs, labels = torch.rand(30, 2), torch.zeros(30).long()
+    found = fitting.seconds_in_turn(arms, inputs, labels, 4, 3)
+    assert [name for name, _ in made[:4]] == ["a", "b", "b", "a"]
+    assert all(one[1] == other[1] for one, other in zip(made[::2], made[1::2], strict=True))
+    assert 1 <= found["a"] <= 1.125 < 3 <= found["b"] <= 3.125
+    assert fitting.seconds_in_turn(arms, inputs, labels, 4, 3) == {}
 
 
 def test_more_images_of_a_class_than_there_are_is_named():

@@ -241,6 +241,22 @@ def test_looks_go_on_until_nothing_is_open(tmp_path, capsys, scheduler, monkeypa
     assert "8 seeds" in capsys.readouterr().out
 
 
+def test_a_number_of_the_protocol_can_be_set_and_is_stated(tmp_path, capsys, scheduler, monkeypatch):
+    """Planted: a trial that was made with the usual number is not taken for one with another."""
+    made: list[tuple[str, int]] = []
+    monkeypatch.setitem(studies.STUDIES, "toy", toy(made))
+    command = ["sweep", "toy", "--seeds", "1", "--out", str(tmp_path), "--scheduler", scheduler]
+    assert main(command) == 0
+    assert main([*command, "--set", "rate = 0.5"]) == 0
+    assert len(made) == 4
+    assert [trial.protocol["rate"] for trial in load_trials(tmp_path / "results.json")] == [0.5, 0.5]
+    assert "rate: 0.5" in capsys.readouterr().out
+    yes = Study("s", "", "", ("g",), lambda group: {"normed": True, "n": 3}, toy(made).measure, {}, ())
+    assert [yes.change(text) for text in ("normed=false", "n=4")] == [("normed", False), ("n", 4)]
+    with pytest.raises(ValueError, match="normed is true or false, not '0'"):
+        yes.change("normed=0")
+
+
 def test_a_trial_by_another_protocol_or_damaged_is_made_again(tmp_path, monkeypatch):
     made: list[tuple[str, int]] = []
     study = toy(made)
@@ -262,6 +278,15 @@ def test_a_trial_by_another_protocol_or_damaged_is_made_again(tmp_path, monkeypa
         (["theory", "--net", "n0"], "--net is not for a study: theory says itself what it trains"),
         (["theory", "--looks", "--seeds", "3"], "--looks chooses the number of seeds: leave --seeds out"),
         (["linear", "--looks"], "--looks is for the studies; linear takes --seeds"),
+        (["linear", "--set", "epochs=3"], "--set is for the studies; linear has options of its own"),
+        (["incremental", "--set", "memory=9"], "incremental has no 'memory' that could be set; it has images a class"),
+        (["theory", "--set", "slack=2"], "theory has no 'slack' that could be set"),
+        (["theory", "--set", "net=n1"], "theory has no 'net' that could be set"),
+        (["admm", "--set", "rho'"], "admm has no '' that could be set; it has training images, alpha, rho'"),
+        (["admm", "--set", "rho'=much"], "rho' is a number, not 'much'"),
+        (["admm", "--set", "rho'=inf"], "rho' = inf: it must be finite"),
+        (["admm", "--set", "iterations=2.5"], "iterations is a whole number, not '2.5'"),
+        (["admm", "--set", "iterations=0"], "iterations = 0: it must be 1 or more"),
         (["theorie"], "did you mean theory"),
     ],
 )
@@ -321,7 +346,10 @@ SMALL = {
     "examples": 300,
     "batch size": 64,
     "images a class": 10,
-    "iterations of ADMM": 5,
+    "iterations": 5,
+    "iterations of Newton-CG": 2,
+    "rounds timed": 2,
+    "steps timed": 2,
     "epochs of SGD": 2,
 }
 
@@ -342,6 +370,7 @@ def on_noise(monkeypatch):
     ("study", "groups", "change"),
     [
         (label_only.STUDY, ("linear, SGD", "n0, BatchNorm, Adam", "linear, BatchNorm, SGD"), {}),
+        (label_only.TIMES, ("linear", "n0, BatchNorm"), {}),
         (information.STUDY, ("imbalance 10",), {}),
         (localisation.STUDY, localisation.STUDY.groups, {}),
         (long_tail.STUDY, ("mnist, 10 : 1",), {"imbalance": 3.0}),
@@ -377,6 +406,8 @@ def test_a_study_measures_what_its_statements_are_about(study, groups, change):
         (incremental.STUDY, {"memory": 2_000}, "a memory of 2,000 for 2 classes keeps 1,000 examples of each"),
         (incremental.STUDY, {"images a class": 500}, r"class 0 has \d+ images, and 500 are asked for"),
         (long_tail.STUDY, {"imbalance": 1_000.0}, "leaves class .* without an example"),
+        (admm.STUDY, {"rho'": -1.0}, "rho is -1: it must be positive"),
+        (admm.STUDY, {"alpha": 0.0}, "the design matrix is singular"),
     ],
 )
 def test_data_that_do_not_suffice_are_named(study, change, message):

@@ -7,6 +7,7 @@ import difflib
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from softmax_trick.training.settings import LR_DECAY
 if TYPE_CHECKING:
     from softmax_trick.experiments.definitions import Experiment
     from softmax_trick.experiments.study import Study
+    from softmax_trick.experiments.trial import TrialRun
     from softmax_trick.measurements.trials import Trial
 
 SEEDS = 5
@@ -42,6 +44,8 @@ def add(commands: Any) -> None:
     sweep.add_argument("--seeds", type=count, metavar="S", help="seeds 0 to S - 1 (default: 5; of a study, as listed)")
     looks = "of a study: 3 seeds, then 5, then 8, until no statement is open"
     sweep.add_argument("--looks", action="store_true", help=looks)
+    changed = "of a study: another number of its protocol, such as 'batch size=64'; repeat it for more"
+    sweep.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=changed)
     jobs = "runs at a time (default: as many as there are cores; on a GPU, or for time shares, 1)"
     sweep.add_argument("--jobs", type=count, metavar="J", help=jobs)
     only = "train this network only; repeat it for more (default: all of the experiment)"
@@ -83,8 +87,9 @@ def run(options: argparse.Namespace) -> int:
         hint = f": did you mean {' or '.join(near)}?" if near else ""
         what = f"there is no experiment {name!r}{hint}" if name else "name an experiment, such as table3"
         raise WrongUsage(f"{what} (softmax-trick sweep --list shows all)")
-    if options.looks:
-        raise WrongUsage(f"--looks is for the studies; {name} takes --seeds")
+    if options.looks or options.set:
+        option, instead = ("--looks", "takes --seeds") if options.looks else ("--set", "has options of its own")
+        raise WrongUsage(f"{option} is for the studies; {name} {instead}")
     return _train(EXPERIMENTS[name], options)
 
 
@@ -134,7 +139,7 @@ def _measure(study: Study, options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from softmax_trick.experiments.sweep import RESULTS, SweepError
-    from softmax_trick.experiments.trial import trials_in
+    from softmax_trick.experiments.trial import trial_runs, trials_in
     from softmax_trick.measurements.findings import LOOKS, undecided
     from softmax_trick.measurements.results import ResultsError
     from softmax_trick.measurements.trials import write_trials
@@ -148,16 +153,22 @@ def _measure(study: Study, options: argparse.Namespace) -> int:
     for option in ("net", "epochs", "data", "lr_decay", "blurring"):
         if vars(options)[option] is not None:
             raise WrongUsage(
-                f"--{option.replace('_', '-')} is not for a study: {study.name} says itself what it trains"
+                f"--{option.replace('_', '-')} is not for a study: {study.name} says itself what it trains; --set "
+                "changes numbers of that"
             )
     if options.looks and options.seeds:
         raise WrongUsage("--looks chooses the number of seeds: leave --seeds out")
+    try:
+        changes = [study.change(text) for text in options.set]
+    except ValueError as error:
+        raise WrongUsage(f"--set: {error}") from error
     out, failed = options.out or Path("runs") / study.name, 0
     trials: list[Trial] = []
     try:
         for seeds in LOOKS if options.looks else (options.seeds or study.seeds,):
-            failed = _trials(study, seeds, out, options)
-            trials = trials_in(out, study, seeds)
+            runs = trial_runs(study, seeds, changes)
+            failed = _trials(study, runs, out, options)
+            trials = trials_in(out, runs)
             if failed or not undecided(study.statements, trials):
                 break
         if not trials:
@@ -174,12 +185,11 @@ def _measure(study: Study, options: argparse.Namespace) -> int:
     return DIFFERENT if failed else OK
 
 
-def _trials(study: Study, seeds: int, out: Path, options: argparse.Namespace) -> int:
-    """Make what is missing of so many seeds; how many failed."""
+def _trials(study: Study, runs: Sequence[TrialRun], out: Path, options: argparse.Namespace) -> int:
+    """Make what is missing; how many failed."""
     from softmax_trick.experiments.sweep import sweep
-    from softmax_trick.experiments.trial import trial_runs
 
-    runs = trial_runs(study, seeds)
+    seeds = len(runs) // len(study.groups)
     say(f"{study.name}, {study.title}: {len(runs)} trials, {seeds} seeds, in {out}")
     with progress_of(study.name, len(runs), "trials") as advance:
         jobs = options.jobs or os.cpu_count() or 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,7 @@ class Study:
         data: what is loaded, by name.
         seeds: how many by default.
         note: what else is to be known.
+        fixed: numbers of the protocol that are said there, and cannot be changed.
     """
 
     name: str
@@ -63,3 +65,32 @@ class Study:
     data: tuple[str, ...] = ()
     seeds: int = LOOKS[0]
     note: str = ""
+    fixed: tuple[str, ...] = ()
+
+    def change(self, text: str) -> tuple[str, bool | float]:
+        """A number of the protocol that all groups share, and its new value, of a text NAME=VALUE.
+
+        Raises:
+            ValueError: there is no such number, or the value is none that it could have.
+        """
+        name, _, value = (part.strip() for part in text.rpartition("="))
+        protocols = [self.protocol(group) for group in self.groups]
+        known = {
+            one: old
+            for one, old in protocols[0].items()
+            if not isinstance(old, str) and one not in self.fixed and all(of.get(one) == old for of in protocols)
+        }
+        if name not in known:
+            raise ValueError(f"{self.name} has no {name!r} that could be set; it has {', '.join(known) or 'nothing'}")
+        old = known[name]
+        if isinstance(old, bool):
+            if value not in ("true", "false"):
+                raise ValueError(f"{name} is true or false, not {value!r}")
+            return name, value == "true"
+        try:
+            new = int(value) if isinstance(old, int) else float(value)
+        except ValueError:
+            raise ValueError(f"{name} is a {'whole ' * isinstance(old, int)}number, not {value!r}") from None
+        if not math.isfinite(new) or (isinstance(old, int) and new < 1):
+            raise ValueError(f"{name} = {value}: it must be {'1 or more' if isinstance(old, int) else 'finite'}")
+        return name, new

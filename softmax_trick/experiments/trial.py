@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,12 @@ from softmax_trick.system.files import write_whole
 
 @dataclass(frozen=True)
 class TrialRun:
-    """A trial to be made."""
+    """A trial to be made; with changes of the protocol of its group."""
 
     study: str
     group: str
     seed: int
+    changes: tuple[tuple[str, bool | float], ...] = ()
 
     @property
     def folder_name(self) -> str:
@@ -39,13 +41,18 @@ class TrialRun:
         """Its study."""
         return STUDIES[self.study]
 
+    @property
+    def protocol(self) -> Protocol:
+        """That of its group, with the changes."""
+        return {**self.of.protocol(self.group), **dict(self.changes)}
+
     def finished(self, out: Path) -> bool:
         """Whether its folder holds its result, readable by this version, by the protocol of this version."""
         try:
             [trial] = load_trials(out / self.folder_name / RESULT)
         except (ResultsError, ValueError):
             return False
-        protocol = as_kept(self.of.protocol(self.group))
+        protocol = as_kept(self.protocol)
         return (trial.study, trial.group, trial.seed, trial.protocol) == (self.study, self.group, self.seed, protocol)
 
     def make(self, out: Path, data_dir: Path | None) -> None:
@@ -55,27 +62,26 @@ class TrialRun:
             TrainingError: the data cannot be had or do not fit.
             OSError: the result cannot be written.
         """
-        study = self.of
-        protocol = study.protocol(self.group)
-        measured = study.measure(protocol, self.seed, data_dir)
+        protocol = self.protocol
+        measured = self.of.measure(protocol, self.seed, data_dir)
         trial = Trial(self.study, self.group, self.seed, protocol, measured.values, measured.curves, measured.pictures)
         text = write_trials([trial])
         (out / self.folder_name).mkdir(parents=True, exist_ok=True)
         write_whole(out / self.folder_name / RESULT, text)
 
 
-def trial_runs(study: Study, seeds: int) -> list[TrialRun]:
+def trial_runs(study: Study, seeds: int, changes: Sequence[tuple[str, bool | float]] = ()) -> list[TrialRun]:
     """The trials, seed by seed, so that what is done first can be compared first."""
-    return [TrialRun(study.name, group, seed) for seed in range(seeds) for group in study.groups]
+    return [TrialRun(study.name, group, seed, tuple(changes)) for seed in range(seeds) for group in study.groups]
 
 
-def trials_in(out: Path, study: Study, seeds: int) -> list[Trial]:
-    """The complete trials of a study's folder.
+def trials_in(out: Path, runs: Sequence[TrialRun]) -> list[Trial]:
+    """Those that are complete in a study's folder.
 
     Raises:
         ResultsError: a result is damaged, or of another schema.
     """
-    complete = [run for run in trial_runs(study, seeds) if run.finished(out)]
+    complete = [run for run in runs if run.finished(out)]
     return list(load_trials(*(out / run.folder_name / RESULT for run in complete)))
 
 

@@ -42,7 +42,8 @@ class Problem:
         alpha: the weight of the ridge, 0 or more.
 
     Raises:
-        ValueError: the shapes do not fit, a value is not finite, a label is out of range, or alpha is negative.
+        ValueError: the shapes do not fit, a value is not finite, a label is out of range, alpha is negative, or it is 0
+            and a class has no example.
     """
 
     features: Array
@@ -61,6 +62,12 @@ class Problem:
             raise ValueError(f"the labels must be classes from 0 to {self.classes - 1}, and there must be some")
         if not 0 <= self.alpha < np.inf:
             raise ValueError(f"alpha is {self.alpha:g}: it must be 0 or more")
+        counts = np.bincount(self.labels, minlength=self.classes)
+        if self.alpha == 0 and not counts.all():
+            raise ValueError(
+                f"class {int(counts.argmin())} has no example, and alpha is 0: its scores would fall for ever; leave "
+                "it out, or take an alpha above 0"
+            )
 
     @property
     def targets(self) -> Array:
@@ -257,10 +264,10 @@ def sgd(problem: Problem, rate: float, batch_size: int, epochs: int, seed: int) 
     """Plain SGD from W = 0, the rate falling as 1 / sqrt(epoch): an epoch is one pass.
 
     Raises:
-        ValueError: the rate is not positive.
+        ValueError: the rate or the batch size is not positive.
     """
-    if not rate > 0:
-        raise ValueError(f"the rate is {rate:g}: it must be positive")
+    if not 0 < rate < np.inf or batch_size < 1:
+        raise ValueError(f"the rate is {rate:g}, the batch size {batch_size}: both must be positive")
     random, (d, n) = np.random.RandomState(seed), problem.features.shape
     examples = np.ascontiguousarray(problem.features.T)
     path, begun, unseen = Path(np.zeros((problem.classes, d))), time.perf_counter(), 0.0

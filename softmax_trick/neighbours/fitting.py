@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from softmax_trick.training.split import Split
 from softmax_trick.training.step import Stopwatch, training_step
 
 CPU = torch.device("cpu")
+WARM_UP = 5  # steps that are not timed
 
 
 def features_of(split: Split) -> tuple[Tensor, Tensor]:
@@ -56,12 +58,10 @@ class Fitted:
 
     Attributes:
         steps: how many were made.
-        seconds: of them, by the clock.
         diverged: whether it ended at a step whose scores were not finite.
     """
 
     steps: int
-    seconds: float
     diverged: bool = False
 
 
@@ -99,10 +99,40 @@ def fit(
             try:
                 training_step(net, optimizer, loss, features[chosen], labels[chosen], watch)
             except FloatingPointError:
-                return Fitted(steps, sum(watch.seconds.values()), diverged=True)
+                return Fitted(steps, diverged=True)
             steps += 1
         after_epoch(epoch)
-    return Fitted(steps, sum(watch.seconds.values()))
+    return Fitted(steps)
+
+
+def seconds_in_turn(
+    arms: Mapping[str, tuple[nn.Module, Optimizer, Loss]], features: Tensor, labels: Tensor, batch_size: int, steps: int
+) -> dict[str, float]:
+    """The median seconds of a step of each arm, which take turns on the same batches, the first of them in turn, too.
+
+    So whatever else the machine does meets all alike. Where the scores of one cease to be finite all of them end.
+
+    Args:
+        arms: of each its network, which is trained, its optimizer and its loss.
+        features: shape (n, ...), what the networks take.
+        labels: shape (n,).
+        batch_size: examples a step.
+        steps: how many are timed of each, after `WARM_UP`.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in arms}
+    for net, _, _ in arms.values():
+        net.train()
+    for step in range(WARM_UP + steps):
+        chosen = torch.randint(len(labels), (batch_size,))
+        first = step % len(arms)
+        for name in [*list(arms)[first:], *list(arms)[:first]]:
+            watch = Stopwatch(CPU)
+            try:
+                training_step(*arms[name], features[chosen], labels[chosen], watch)
+            except FloatingPointError:
+                return {name: median(found[WARM_UP:]) for name, found in taken.items() if found[WARM_UP:]}
+            taken[name].append(sum(watch.seconds.values()))
+    return {name: median(found[WARM_UP:]) for name, found in taken.items()}
 
 
 def scores_of(net: nn.Module, features: Tensor, batch_size: int = 1000) -> Tensor:

@@ -37,8 +37,13 @@ def tasks(labels: Tensor, divided: Sequence[Sequence[int]], memory: int) -> list
         memory: how many examples of old classes are kept; the first ones of each class.
 
     Raises:
-        ValueError: a class is in two tasks, has no example, or fewer than the memory wants of it.
+        ValueError: a task has no class, a class is in two tasks, has no example, or fewer than the memory wants of it;
+            the memory is negative.
     """
+    if memory < 0:
+        raise ValueError(f"a memory of {memory:,} examples: it must be 0 or more")
+    if not divided or not all(divided):
+        raise ValueError(f"the tasks {[list(task) for task in divided]}: there must be some, each with a class")
     classes = [k for task in divided for k in task]
     if len(set(classes)) != len(classes):
         raise ValueError(f"the tasks {[list(task) for task in divided]} have a class in common")

@@ -40,7 +40,7 @@ def least_squares(features: Array, labels: NDArray[np.int64], classes: int) -> t
     w_k = Sigma^+ cov(u, 1[k]) / s_k, with s_k the standard deviation of its score; Sigma may be singular.
 
     Raises:
-        ValueError: a class has no example, so that nothing correlates with it.
+        ValueError: a class has no example, or no feature varies, so that nothing correlates with it.
     """
     counts = np.bincount(labels, minlength=classes)
     if not counts.all():
@@ -50,6 +50,8 @@ def least_squares(features: Array, labels: NDArray[np.int64], classes: int) -> t
     indicators = np.eye(classes)[labels] - counts / len(labels)
     sigma, cross = centred.T @ centred / len(labels), centred.T @ indicators / len(labels)
     values, vectors = np.linalg.eigh(sigma)
+    if not values[-1] > 0:
+        raise ValueError("no feature varies: no linear score correlates with a class")
     kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
     weights = (vectors[:, kept] / values[kept]) @ (vectors[:, kept].T @ cross)
     weights /= np.sqrt(np.einsum("dk,de,ek->k", weights, sigma, weights))

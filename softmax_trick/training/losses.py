@@ -137,8 +137,8 @@ def _cross_entropies(scores: Tensor, labels: Tensor) -> Tensor:
     return cross_entropy(scores, labels, reduction="none")
 
 
-def _label_only() -> Loss:
-    """The error e = 1/K - t, of length sqrt(1 - 1/K): it does not look at the scores, so no forward pass is needed.
+def label_only(a: float | None = None, b: float = 1.0) -> Loss:
+    """The error e = a 1 - b t, by default 1/K - t: it does not look at the scores.
 
     After L. Li, M. Doroslovački, M. H. Loew, IEEE Access 8 (2020): errors that depend on the labels alone and have a
     fixed length. Their formulas are not known to this project, only the abstract is; this one is our choice, the ISBE
@@ -149,7 +149,7 @@ def _label_only() -> Loss:
         from torch.nn.functional import one_hot
 
         k = scores.shape[-1]
-        return 1 / k - one_hot(labels, k).to(scores.dtype)
+        return (1 / k if a is None else a) - b * one_hot(labels, k).to(scores.dtype)
 
     return Loss(
         start=lambda scores, labels: (scores, error(scores, labels)),
@@ -225,7 +225,7 @@ LOSSES: dict[str, Loss] = {
     **{name: _direct(entry) for name, entry in NORMALIZERS.items()},
     **{name: _cross_entropy(reduction) for name, reduction in REDUCTIONS.items()},
     **{f"implicit-{name}": _implicit(entry) for name, entry in NORMALIZERS.items()},
-    "label-only": _label_only(),
+    "label-only": label_only(),
 }
 FROM_COUNTS: dict[str, Callable[[Tensor], Loss]] = {"balanced-softmax": balanced_softmax, "vs-loss": vs_loss}
 NAMES = (*LOSSES, *FROM_COUNTS)

@@ -26,6 +26,7 @@ from softmax_trick.experiments.study import Study
 
 IN_ORDER: tuple[Study, ...] = (
     label_only.STUDY,
+    label_only.TIMES,
     information.STUDY,
     localisation.STUDY,
     long_tail.STUDY,

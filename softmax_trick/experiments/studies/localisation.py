@@ -145,4 +145,5 @@ STUDY = Study(
         ),
     ),
     data=("mnist",),
+    fixed=("canvas",),
 )

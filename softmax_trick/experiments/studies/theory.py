@@ -188,4 +188,5 @@ STUDY = Study(
     curve=Curve(ACCURACY, "test accuracy, %", "epoch"),
     data=("mnist",),
     seeds=5,
+    fixed=("slack",),
 )
