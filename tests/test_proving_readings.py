@@ -363,6 +363,15 @@ MORE = [
         ),
         XT,
     ),
+    (
+        "index_add.default",
+        lambda x, t: (
+            torch.zeros_like(x[0]).index_add(0, t, x[:, 0]),
+            torch.zeros_like(x.t()).index_add(0, t, x),
+            torch.zeros_like(x).index_add(1, t, x.t()),
+        ),
+        "x: n,n; t: label n of n",
+    ),
     ("index_put.default", lambda x, m: x.index_put((m,), torch.tensor(2.0, dtype=x.dtype)), "x: n,K; m: mask n,K"),
     (
         "_to_copy.default",

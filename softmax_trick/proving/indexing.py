@@ -204,6 +204,13 @@ def _combined(labels: dict[int, Indices], indices: Sequence[Index]) -> Any:
     return found
 
 
+@reads("index_add.default")
+def _index_add(r: Reader, u: Value, dim: Any, index: Any, source: Any, alpha: Any = 1) -> Value:
+    if alpha != 1:
+        refuse("a multiple that is added")
+    return _index_put(r, u, [None] * where_is(dim, u.dims) + [index], source, True)
+
+
 @reads("index_put.default")
 def _index_put(r: Reader, u: Value, index: Sequence[Any], value: Any, accumulate: Any = False) -> Value:
     if len(index) == 1 and isinstance(index[0], Real) and _is_mask(r, 0):
