@@ -530,6 +530,30 @@ def test_numpy() -> None:
             check_loss(wrong, like="cross_entropy", framework="numpy")
 
 
+class OfAnotherLibrary:
+    """An array of which nothing is known but DLPack."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = torch.from_numpy(np.array(array))
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+
+def test_arrays_of_any_library_that_speaks_dlpack() -> None:
+    def loss(x: Any, t: Any, factor: float = 1.0) -> Any:
+        value, gradient = of_numpy(x, t, factor)
+        return OfAnotherLibrary(value), OfAnotherLibrary(gradient)
+
+    checks = ["value", "gradient", "batch sizes"]
+    assert check_loss(loss, like="cross_entropy", framework="numpy", checks=checks).passed == tuple(checks)
+    with pytest.raises(CheckFailed, match=r"^gradient: .*doubled"):
+        check_loss(partial(loss, factor=2.0), like="cross_entropy", framework="numpy", checks=checks)
+
+
 def test_jax() -> None:
     jax = pytest.importorskip("jax")
     jax.config.update("jax_enable_x64", True)

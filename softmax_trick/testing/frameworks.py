@@ -35,7 +35,8 @@ def from_numpy(function: Callable[..., Any]) -> Callable[..., Tensor]:
 
     Args:
         function: function(scores, targets, **options) -> (value, gradient), for a grad_output of ones: the gradient has
-            the shape of the scores. Arrays share their memory with the tensors.
+            the shape of the scores. It is given arrays of numpy, which share their memory with the tensors, and may
+            return those of any library that speaks DLPack or is read by numpy, such as TensorFlow or MLX.
 
     Returns:
         a function of tensors; a second derivative is refused.
@@ -46,12 +47,19 @@ def from_numpy(function: Callable[..., Any]) -> Callable[..., Tensor]:
         found = function(x.detach().numpy(), *(one.detach().numpy() for one in rest), **arrays)
         if not (isinstance(found, tuple) and len(found) == 2):
             raise TypeError(f"a loss of numpy arrays returns (value, gradient), not {type(found).__name__}")
-        value, gradient = (torch.from_numpy(np.array(one)) for one in found)
+        value, gradient = map(_copied, found)
         if gradient.shape != x.shape:
             raise ValueError(f"the gradient has shape {tuple(gradient.shape)}, the scores have {tuple(x.shape)}")
         return _WithGradient.apply(x, value, gradient)  # type: ignore[no-untyped-call]
 
     return loss
+
+
+def _copied(array: Any) -> Tensor:
+    """The entries of an array of numpy, or of any other library that speaks DLPack or is read by numpy."""
+    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
+        return torch.from_numpy(np.array(array))
+    return torch.from_dlpack(array).cpu().clone()
 
 
 class _WithGradient(torch.autograd.Function):
