@@ -59,7 +59,7 @@ def _copied(array: Any) -> Tensor:
     """The entries of an array of numpy, or of any other library that speaks DLPack or is read by numpy."""
     if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
         return torch.from_numpy(np.array(array))
-    return torch.from_dlpack(array).cpu().clone()
+    return torch.utils.dlpack.from_dlpack(array).cpu().clone()
 
 
 class _WithGradient(torch.autograd.Function):
