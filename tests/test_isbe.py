@@ -724,3 +724,12 @@ def test_a_wrong_index_of_a_single_example_is_named() -> None:
     for refuse in (isbe_error, ISBELoss()):
         with pytest.raises(ValueError, match=r"class index 4 in row \[\] is outside 0\.\.3"):
             refuse(torch.zeros(4), torch.tensor(4))
+
+
+@pytest.mark.parametrize("name", ["tanh", "hardtanh"])
+def test_a_small_score_keeps_its_digits(name: str) -> None:
+    """Where the target of the range (-1, 1) is 0, the error is F(x) itself, whatever t = 1/2 is subtracted as."""
+    x = torch.tensor([[1e-10, 0.1, -3e-5]])
+    torch.testing.assert_close(
+        isbe_error(x, torch.full_like(x, 0.5), name), x.tanh() if name == "tanh" else x, atol=0, rtol=1e-6
+    )

@@ -91,7 +91,7 @@ def isbe_error(
             found = native.error(rule, scores, targets, weight, out)
             if found is not None:
                 return found
-            if weight is None and rule.is_plain_cross_entropy and _is_usual(scores, targets):
+            if weight is None and rule.is_plain_cross_entropy and _is_usual(scores, targets, out):
                 if out is not None:
                     _check_buffer(out, scores, targets)
                 return _usual_error(scores.detach(), targets, out)
@@ -159,9 +159,10 @@ def textbook_error(rule: Rule, scores: Tensor, targets: Tensor, weight: Tensor |
 # --- what is usual, for few classes: every further look at the arguments takes as long as the arithmetic --------------
 
 
-def _is_usual(scores: Tensor, targets: Tensor) -> bool:
-    """Whether these are a matrix of scores and its labels, and a block on a CPU."""
-    return is_labelled_matrix(scores, targets) and scores.is_cpu and 0 < scores.numel() <= BLOCK
+def _is_usual(scores: Tensor, targets: Tensor, out: Tensor | None) -> bool:
+    """Whether these are a matrix of scores and its labels, a block on a CPU; the buffer in one piece."""
+    fits = is_labelled_matrix(scores, targets) and scores.is_cpu and 0 < scores.numel() <= BLOCK
+    return fits and (out is None or out.is_contiguous())
 
 
 def _usual_error(scores: Tensor, labels: Tensor, out: Tensor | None) -> Tensor:
@@ -239,9 +240,10 @@ def _subtract_soft(rule: Rule, y: Tensor, targets: Tensor, weight: Tensor | None
         y.mul_(mass).sub_(a)
         return
     on, off = rule.on_off(y.shape[-1])
-    y.sub_(targets.to(y.dtype), alpha=on - off)
-    if off:
-        y.sub_(off)
+    if off:  # one difference: of two the first would lose digits of small y
+        y.sub_(torch.mul(targets.to(y.dtype), on - off).add_(off))
+    else:
+        y.sub_(targets.to(y.dtype), alpha=on - off)
 
 
 def _subtract_labels(rule: Rule, y: Tensor, labels: Tensor, weight: Tensor | None) -> None:

@@ -1088,7 +1088,7 @@ struct ISBEBackward : torch::autograd::Node {
         const double count = denominator(rule, x, t, w);
         factor = count > 0 ? factor / count : 0;
       }
-      scale = one_number(factor, {}, computed(x.scalar_type()));
+      scale = factor == 1 ? Tensor() : one_number(factor, {}, computed(x.scalar_type()));
     }
     return {write(rule, NONE, x, t, w, scale, error, nullptr)};
   }
