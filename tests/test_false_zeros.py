@@ -21,7 +21,6 @@ from softmax_trick.symbolic import (
     index,
     instantiate,
     jacobian,
-    same_function,
     sign,
     softmax,
 )
@@ -71,20 +70,6 @@ def test_conditions_that_hold_for_the_k_that_are_meant_are_none():
     assert decide(K / (K - 1) - 1 - 1 / (K - 1), fewest=2).conditions == ()
     assert status(EVERY_K.unit(2).sum() - 1) == "nonzero"
     assert decide(EVERY_K.unit(2).sum() - 1, fewest=2).status == "zero"
-
-
-def test_functions_are_the_same_if_their_domains_are():
-    assert same_function(sp.exp(a) * sp.exp(b), sp.exp(a + b)).status == "zero"
-    one_sided = same_function((a**2 - 1) / (a - 1), a + 1)
-    assert one_sided.status == "nonzero"
-    assert one_sided.witness
-    assert one_sided.witness.point == {a: 1}
-    assert one_sided.witness.enclosure == "no value on the left"
-    assert same_function(sp.log(a**2), 2 * sp.log(a)).status == "nonzero"
-    assert same_function(1 / a, a / a**2).status == "zero"
-    assert same_function((a**2 - 4) / (a - 2), (a**2 + 2 * a) / a).status == "nonzero"
-    assert same_function(total(lambda n: (x[n] ** 2 - 1) / (x[n] - 1)), x.sum() + K).status == "undecided"
-    assert same_function(a, b).status == "nonzero"
 
 
 # --- bound indices ----------------------------------------------------------------------------------------------------

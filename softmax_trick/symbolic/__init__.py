@@ -1,7 +1,7 @@
 """The symbolic core: vectors over K classes, K symbolic; Jacobians; and an exact decision whether something is zero."""
 
 from softmax_trick.symbolic.contraction import contract
-from softmax_trick.symbolic.decision import Decision, Witness, decide, same_function, witness_at
+from softmax_trick.symbolic.decision import Decision, Witness, decide
 from softmax_trick.symbolic.indexed import K, SumOver, instantiate
 from softmax_trick.symbolic.normal_form import NormalForm, normal_form
 from softmax_trick.symbolic.sign import sign
@@ -11,7 +11,6 @@ from softmax_trick.symbolic.vectors import (
     GivenK,
     Matrix,
     Vector,
-    chain,
     cross_entropy,
     diag,
     gradient,
@@ -33,7 +32,6 @@ __all__ = [
     "SumOver",
     "Vector",
     "Witness",
-    "chain",
     "contract",
     "cross_entropy",
     "decide",
@@ -44,9 +42,7 @@ __all__ = [
     "jacobian",
     "normal_form",
     "outer",
-    "same_function",
     "sign",
     "soft_cross_entropy",
     "softmax",
-    "witness_at",
 ]

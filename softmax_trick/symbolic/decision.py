@@ -37,7 +37,6 @@ POINTS_TRIED = 48
 PRECISIONS = (64, 256)
 CLASSES_TRIED = (2, 1, 3)  # two classes make the most readable counterexamples
 ASSIGNMENTS_TRIED = 64  # of indices and labels, for each K
-GRID = 625  # points at which the domains of two functions are compared
 MOST_NAMED = 4  # classes that an expression names by their number, as x_4 does
 BINDING = (ExprWithLimits, sp.Limit, sp.Derivative, sp.Subs, sp.Lambda)
 
@@ -143,63 +142,6 @@ def decide(expression: sp.Expr | int, given: Mapping[sp.Expr, sp.Expr] | None = 
         return replace(decision, status="undecided", reason=reason, conditions=())
     replayed = confirm(expression, "a zero", values, fewest)
     return replace(decision, conditions=(*decision.conditions, *where), replay=replayed)
-
-
-def same_function(left: sp.Expr, right: sp.Expr) -> Decision:
-    """Decide whether two expressions are the same function: of equal values, and with values at the same points.
-
-    (a^2 - 1) / (a - 1) - (a + 1) is zero wherever it has a value; the two are not the same function, as only one has a
-    value at a = 1.
-
-    Args:
-        left: an expression, as for `decide`.
-        right: another one.
-
-    Returns:
-        "zero" if they are; the conditions are then those of both. "nonzero" with a point at which they differ, or at
-        which only one of them has a value.
-
-    Raises:
-        TypeError, Disagreement: as for `decide`.
-    """
-    decision = decide(left - right)
-    if decision.status != "zero":
-        return decision
-    own, others = (dict.fromkeys(conditions(side)) for side in (left, right))
-    if own.keys() == others.keys():
-        return replace(decision, conditions=tuple(own))
-    if not is_symbolic(left - right):
-        symbols = _symbols(sp.Add(left, right, evaluate=False))
-        for values in itertools.islice(itertools.product(range(-2, 3), repeat=len(symbols)), GRID):
-            point = dict(zip(symbols, map(sp.Integer, values), strict=True))
-            if all(_may_be(symbol, value) for symbol, value in point.items()):
-                defined = [_holds_at(tuple(side), point) for side in (own, others)]
-                undefined = [_fails_at(tuple(side), point) for side in (own, others)]
-                if (defined[0] and undefined[1]) or (defined[1] and undefined[0]):
-                    without = "right" if defined[0] else "left"
-                    return Decision("nonzero", decision.reduction, Witness(point, sp.nan, f"no value on the {without}"))
-    differing = ", ".join(map(str, own.keys() ^ others.keys()))
-    return replace(decision, status="undecided", reason=f"equal where both have values; one side asks for {differing}")
-
-
-def _may_be(symbol: sp.Symbol, value: sp.Integer) -> bool:
-    """Whether the assumptions on a symbol allow the value."""
-    return all(getattr(value, f"is_{name}") == known for name, known in symbol.assumptions0.items())
-
-
-def _fails_at(where: Sequence[Condition], values: Mapping[sp.Symbol, sp.Expr]) -> bool:
-    """Whether it is certain that one of the conditions does not hold."""
-    for one in where:
-        value = one.expression.xreplace(dict(values))
-        try:
-            ball = enclose(value, {}, PRECISIONS[-1])
-        except NotEnclosable:
-            continue
-        if ball < 0 and one.relation != "!= 0":
-            return True
-        if one.relation != ">= 0" and 0 in ball and _by_normal_form(value).status == "zero":
-            return True
-    return False
 
 
 def is_symbolic(expression: sp.Expr) -> bool:

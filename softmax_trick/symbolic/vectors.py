@@ -336,22 +336,6 @@ def jacobian(function: Vector, by: Vector) -> Matrix:
     return Matrix(by.classes, lambda i, j: by.classes.derivative(function[i], by[j]))
 
 
-def chain(expression: sp.Expr, by: Vector, y: Vector, jacobian_of_y: Matrix) -> Vector:
-    """The gradient by x of an expression in x and y, where y depends on x and only its Jacobian is known.
-
-    d/dx_j = (explicit derivative by x_j) + sum_m (derivative by y_m) J_mj: how a proof reasons about *any* F with a
-    given Jacobian, without a formula for F.
-
-    Args:
-        expression: a scalar in the entries of x and y.
-        by: the vector x of symbols.
-        y: the vector y = F(x), of symbols.
-        jacobian_of_y: J in terms of x, y and constants.
-    """
-    through_y = jacobian_of_y.T @ gradient(expression, y)
-    return gradient(expression, by) + through_y
-
-
 # --- the functions of the paper ---------------------------------------------------------------------------------------
 
 
