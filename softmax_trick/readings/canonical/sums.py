@@ -75,9 +75,10 @@ class Sums(Powers):
 
     def moved(self, value: Polynomial, places: Mapping[Place, Place]) -> Polynomial:
         """The value with places replaced by others, all at once, in canonical form again."""
-        return self._sum_of(
-            self.scaled(self.moved_monomial(monomial, places), coefficient) for monomial, coefficient in value.items()
-        )
+        total: Polynomial = {}
+        for monomial, coefficient in value.items():
+            total = self.add(total, self.scaled(self.moved_monomial(monomial, places), coefficient))
+        return total
 
     def moved_monomial(self, monomial: Monomial, mapping: Mapping[Place, Place]) -> Polynomial:
         kept: dict[Factor, Exponent] = {}
@@ -166,9 +167,10 @@ class Sums(Powers):
 
     def closed(self, value: Polynomial, bounds: set[Place]) -> Polynomial:
         """The sum of a polynomial over fresh indices."""
-        return self._sum_of(
-            self.scaled(self._closed_monomial(monomial, bounds), coefficient) for monomial, coefficient in value.items()
-        )
+        total: Polynomial = {}
+        for monomial, coefficient in value.items():
+            total = self.add(total, self.scaled(self._closed_monomial(monomial, bounds), coefficient))
+        return total
 
     def _closed_monomial(self, monomial: Monomial, bounds: set[Place]) -> Polynomial:
         if not bounds:
