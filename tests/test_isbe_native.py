@@ -309,6 +309,18 @@ def test_strides_and_kinds_of_labels() -> None:
 
 @needs_a_compiler
 @pytest.mark.usefixtures("on")
+@pytest.mark.parametrize("k", [2**20, 2**20 + 1])
+@pytest.mark.parametrize("name", ["softmax", "hardtanh"])
+def test_a_large_buffer_is_written_whole(name: str, k: int) -> None:
+    """Past the caches, where its vectors lie at multiples of their size; 128 MB and more."""
+    x, labels = torch.randn(32, k), torch.arange(32)
+    out = torch.full_like(x, torch.nan)
+    assert isbe_error(x, labels, name, out=out) is out
+    assert torch.equal(out, isbe_error(x, labels, name))
+
+
+@needs_a_compiler
+@pytest.mark.usefixtures("on")
 @pytest.mark.parametrize("wrong", [-1, 10, 2**40])
 def test_a_label_out_of_range_is_named_and_nothing_is_written(wrong: int) -> None:
     x, labels, out = torch.randn(4, 10), torch.tensor([0, wrong, 5, 5]), torch.full((4, 10), 7.0)
