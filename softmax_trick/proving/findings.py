@@ -143,13 +143,16 @@ def _decision(case: Case, left: Expression, right: Expression) -> Decision:
     return decide_where(left, right, case.given, ())
 
 
+DETACHED = ("aten.detach.default", "aten.alias.default")  # from torch 2.14 on the trace has the second
+
+
 def _detached(case: Case, by: Input | None, place: int) -> str:
     """Whether the gradient is right if what is detached counts as a constant."""
     operations = case.recording.trace.operations
     held = frozenset(
         n
         for n, one in enumerate(operations)
-        if one.name == "aten.detach.default" and not one.backward and one.line
+        if one.name in DETACHED and not one.backward and one.line
         if any(word in one.line.text for word in ("detach", ".data", "no_grad"))
     )
     if by is None or case.recording.order != 1 or not held:
