@@ -437,6 +437,8 @@ def disagreements(declared, found, reader):
 def test_each_reading_is_what_torch_computes(readings, function, inputs):
     declared, found, reader = values(function, inputs)
     names = {one.name.removeprefix("aten.") for one in found.operations}
+    if "alias.default" in names:
+        names.add("detach.default")  # from torch 2.14 on the trace has an alias for what is detached
     assert set(readings.split()) <= names, sorted(names)
     assert disagreements(declared, found, reader) == ""
 
