@@ -217,6 +217,22 @@ def test_an_index_of_the_statement_is_no_index_of_the_proof():
         assert decide_psd((1 + x[i] ** 2) * (diag(softmax(x)) - outer(softmax(x), softmax(x)))).verdict == "proved"
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("log_softmax(log_softmax(onehot(c))) == log_softmax(onehot(c))", "proved"),
+        ("sqrt((1 - K - exp(1))**2) == K + exp(1) - 1", "proved"),
+        ("abs(1 - K - N) == K + N - 1", "proved"),
+        ("abs(2 - K - N) == K + N - 2", "proved"),
+        ("abs(3 - K - N) == K + N - 3", "refuted"),
+        ("sqrt((1 - K)**2) == 1 - K", "refuted"),
+    ],
+)
+def test_a_size_is_at_least_one_in_whichever_order_it_is_written(text, verdict):
+    """log_softmax twice of a one-hot vector was said to be defined nowhere: e + K - 1 was not seen to be positive."""
+    assert judged(text, "c: label K; X: N,K").verdict == verdict
+
+
 def test_nothing_is_made_up_where_no_slip_was_made():
     assert judged("x == y").nearest is None
 

@@ -171,8 +171,11 @@ class Fractions(Signs):
                         powers[factor] = powers.get(factor, 0) + e * int(n)
                     continue
                 scale = self.scale(part)
+                monic = self.scaled(part, 1 / scale)
+                if not self._sign(monic) and self._sign(turned := self.scaled(monic, flint.fmpq(-1))):
+                    scale, monic = -scale, turned
                 content *= as_fraction(scale) ** int(n)
-                result.append((frozenset(self.scaled(part, 1 / scale).items()), int(n)))
+                result.append((frozenset(monic.items()), int(n)))
         merged: dict[Factor | Key, Exponent] = {}
         for one, n in [*powers.items(), *result]:
             merged[one] = merged.get(one, 0) + n

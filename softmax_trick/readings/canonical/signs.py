@@ -49,6 +49,12 @@ class Signs(Products):
         if self.known_facts and self._fact(frozenset(value.items())) in self.known_facts:
             return "+"
         constant = value.get((), flint.fmpq(0))
+        if constant < 0:  # K - 1
+            rest = {monomial: coefficient for monomial, coefficient in value.items() if monomial}
+            excess = constant + sum(c for monomial, c in rest.items() if _is_of_sizes(monomial))
+            if excess >= 0 and all(self._sign_of_term(*term) for term in rest.items()):
+                beside = [self._sign_of_term(*term) for term in rest.items() if not _is_of_sizes(term[0])]
+                return "+" if excess > 0 or "+" in beside else "0"
         if constant > 0:  # 1 - u for u in [0, 1]
             loss = flint.fmpq(0)
             for monomial, coefficient in value.items():
@@ -88,3 +94,8 @@ class Signs(Products):
             inner for place in self.places_of(value) for inner in places_in(place) if inner[0] in ("fresh", "bound")
         }
         return self._polynomial_key(value, dict.fromkeys(fresh, 0)) if len(fresh) <= 1 else None
+
+
+def _is_of_sizes(monomial: Monomial) -> bool:
+    """Whether it is a product of sizes, which is at least 1."""
+    return all(factor.kind == "size" and exponent > 0 for factor, exponent in monomial)
