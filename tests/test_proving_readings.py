@@ -215,6 +215,11 @@ MORE = [
     ),
     ("linalg_vector_norm.default", lambda x: (x.norm(dim=1), torch.linalg.vector_norm(x, 1), F.normalize(x)), X),
     ("max.dim min.dim", lambda x: (*x.max(1), *x.min(0, keepdim=True)), X),
+    (
+        "all.default any.default",
+        lambda x: (*(one.all() for one in (torch.ones_like(x) > 0, torch.ones_like(x) < 0)), (x.new_ones(2) < 0).any()),
+        X,
+    ),
     ("max.default min.default amax.default", lambda x: (x.max(), x.min(), x.amax((0, 1)), x.amax(1, keepdim=True)), X),
     (
         "_softmax.default _log_softmax.default logsumexp.default",
@@ -383,9 +388,8 @@ MORE = [
 
 
 def cases():
-    for name, inputs in {**ONE, **TWO}.items():
-        yield f"{name}.default", getattr(aten, name).default, inputs
-    yield from MORE
+    few = {**ONE, **TWO}.items()
+    return [*((f"{name}.default", getattr(aten, name).default, inputs) for name, inputs in few), *MORE]
 
 
 def values(function, inputs):

@@ -102,7 +102,7 @@ class _Search:
                     if side not in value.variables and len(said) > 1:
                         rest = [two for two in said if two is not one]
                         return self._by_cases([_with(two, {name: value}) for two in rest], most)
-        piece = next((node for one in said for side in one.sides for node in scalars(side) if _is_piece(node)), None)
+        piece = next(_pieces(said), None)
         if piece is None:
             return self._contradiction(said)
         if most < 2:
@@ -294,13 +294,15 @@ def _is_from_zero(node: Expression) -> bool:
 # --- formulas in pieces -----------------------------------------------------------------------------------------------
 
 
-def _is_piece(node: Expression) -> bool:
-    return isinstance(node, Apply) and node.function in PIECES and not node.axes
+def _pieces(said: Sequence[Related]) -> Iterator[Apply]:
+    """The formulas in pieces that occur."""
+    for node in _nodes_of(said):
+        if isinstance(node, Apply) and node.function in PIECES and not node.axes:
+            yield node
 
 
-def _sides_of(piece: Expression) -> tuple[tuple[Expression, Expression], Expression, Expression]:
+def _sides_of(piece: Apply) -> tuple[tuple[Expression, Expression], Expression, Expression]:
     """Where a formula in two pieces changes, u and v, and its values where u <= v and where u >= v."""
-    assert isinstance(piece, Apply)
     u, v = (*piece.arguments, ZERO)[:2]
     values = {"abs": (-u, u), "relu": (ZERO, u), "maximum": (v, u), "minimum": (u, v)}
     return (u, v), *values[piece.function]

@@ -38,8 +38,7 @@ def choices(said: Proposition, known: frozenset[str]) -> Iterator[dict[str, str]
 
 def _asked_for(node: Proposition, positive: bool) -> Iterator[tuple[Variable, Proposition]]:
     """The variables that a proof of a statement has to name, each with what is said of it."""
-    if isinstance(node, Exists if positive else ForAll):
-        assert isinstance(node, Quantified)
+    if isinstance(node, Quantified) and isinstance(node, Exists if positive else ForAll):
         yield from ((one, node.body) for one in node.binds if isinstance(one, Variable) and one.kind != "label")
     for place, part in enumerate(node.parts):
         turned = isinstance(node, Not) or (isinstance(node, Implies) and place == 0)
