@@ -121,6 +121,7 @@ def test_json_goes_to_a_file(tmp_path, capsys):
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_all_of_decide_tsv(capsys):
     assert main(["decide", "--file", str(TABLE), "--json", "-"]) == 1
     captured = capsys.readouterr()

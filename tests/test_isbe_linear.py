@@ -110,6 +110,7 @@ def test_faults_are_rejected(fault: str) -> None:
         check(FAULTS[fault], LABELS, True, 2)
 
 
+@pytest.mark.slow
 def test_it_passes_check_loss() -> None:
     """As a loss of its scores, with the unit matrix for a layer."""
 

@@ -159,6 +159,7 @@ def _exact(entry, labels=frozenset()):
     return [_exact(one) for one in entry] if isinstance(entry, list) else Fraction(entry)
 
 
+@pytest.mark.slow
 def test_the_emitted_loss_passes_check_loss():
     value = loaded_value("ce.label")
     assert not check_loss(lambda x, c: value(x, c).sum(), reduction="sum").refused

@@ -22,6 +22,7 @@ def drift(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "drift.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_the_three_are_one_method(trainer: Trainer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert trainer("--check") == 0
     records = drift(tmp_path / "out")
@@ -74,6 +75,7 @@ def test_planted_errors_are_caught(
     assert capsys.readouterr().out.splitlines()[-1].startswith("NO agreement: ")
 
 
+@pytest.mark.slow
 def test_adam_hides_a_wrong_factor_in_the_parameters(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +105,7 @@ def test_an_error_that_comes_later_is_caught(trainer: Trainer, monkeypatch: pyte
     assert trainer("--check", "--net", "linear") == 1
 
 
+@pytest.mark.slow
 def test_ce_mean_joins_ce_sum_at_an_nth_of_its_epsilon(trainer: Trainer, tmp_path: Path) -> None:
     """Batches of 64: 1/64 scales every gradient, m, sqrt(v) and epsilon exactly, so the steps have the same bits."""
     assert trainer("--check") == 0
@@ -116,6 +119,7 @@ def test_ce_mean_joins_ce_sum_at_an_nth_of_its_epsilon(trainer: Trainer, tmp_pat
     assert drift_of[1e-12] > of_sum < drift_of[1e-16]
 
 
+@pytest.mark.slow
 def test_a_smaller_last_batch_ends_that(trainer: Trainer, tmp_path: Path) -> None:
     """Claim X.adam.last-batch: 256 images in batches of 100 leave one of 56."""
     assert trainer("--check", "--batch-size", "100") == 0

@@ -129,11 +129,10 @@ class _Search:
                     facts = unique([*(self._summed([then]) if then.value.axes else [then]), *facts])
                     break
         facts = unique([*facts, *(_times_denominators(fact, facts) for fact in facts if fact.said)])
-        for degree, by_name in ((1, False), (2, False), (2, True)):
-            found = columns.vanishing(facts, degree, self._by_name(said) if by_name else ())
-            if found:
-                return [*steps, found]
-        return []
+        found = columns.vanishing(facts, 1) or columns.vanishing(facts, 2)
+        if not found and self._goal.relation not in ("==", "!="):
+            found = columns.vanishing(facts, 2, self._by_name(said))
+        return [*steps, found] if found else []
 
     # --- facts ---
 
