@@ -2,8 +2,9 @@
 
 >>> derive("-sum(t*log(softmax(x)))", "x", "t: K nonnegative").gradient
 sum(t)*softmax(x) - t
+>>> from softmax_trick.language.expression import variable
 >>> from softmax_trick.language.functions import log, softmax, total
->>> x, t = ex.variable("x", "K"), ex.variable("t", "K", "nonnegative")
+>>> x, t = variable("x", "K"), variable("t", "K", "nonnegative")
 >>> derive(-total(t * log(softmax(x))), x).gradient
 sum(t)*softmax(x) - t
 """
