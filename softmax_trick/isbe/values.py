@@ -57,7 +57,7 @@ def _implicit(rule: Rule, scores: Tensor, targets: Tensor, weight: Tensor | None
     inner = (on - off) * x.gather(-1, index).squeeze(-1)
     if weight is not None:
         w = weight.to(x.dtype)
-        labelled = w[index.squeeze(-1)]
+        labelled = w.expand(x.shape).gather(-1, index).squeeze(-1)  # w[index] is not for vmap in torch 2.9
         inner, potential = labelled * inner, ((on - off) * labelled + off * w.sum()) * potential
         x = w * x
     if off:
