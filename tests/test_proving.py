@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import losses_with_backward as losses
 import pytest
@@ -223,6 +224,106 @@ def test_branches_that_check_inputs_or_always_go_one_way():
     assert prove_gradient(some_ignored, "x: n,K; t: label n of K", second=False).verdict == "proved"
     assert prove_gradient(some_ignored, "x: n,K; t: label n of K or -100", second=False).verdict == "undecided"
     assert prove_gradient(checks_its_inputs, "x: n; t: n constant positive", second=False).verdict == "undecided"
+
+
+def checked(x, t):
+    _are_targets(t)
+    return (x * t).sum()
+
+
+def _are_targets(t):
+    if not (torch.all(t > -100) and not torch.any(t > 100)):
+        raise ValueError(f"targets from {t.min()} to {t.max()}")
+    if bool((t == 7).all()):
+        raise ValueError("all are 7")
+
+
+def fails_at_these_sizes(x, t):
+    if t[0] < 0:
+        if x.shape[0] != 3:
+            raise ValueError("other sizes are not supported")
+        return 2 * x.detach().sum() + 3 * x.sum()
+    return (x * t).sum()
+
+
+def fails_at_these_values(x, t):
+    if t[0] < 0:
+        if x[0] < 100:
+            raise ValueError("too small")
+        return x.detach().sum() + x.sum()
+    return (x * t).sum()
+
+
+def fails_by_accident(x, t):
+    if t[0] < 0:
+        return (x.detach() + x).view(3, -1)[:, 4].sum()
+    return (x * t).sum()
+
+
+def fails_in_what_it_calls(x, t):
+    if t[0] < 0:
+        return only_three(x)
+    return (x * t).sum()
+
+
+def only_three(x):
+    if x.shape[0] != 3:
+        raise ValueError("other sizes are not supported")
+    return x.detach().sum() + x.sum()
+
+
+def fails_where_what_it_calls_fails(x, t):
+    if t[0] < 0:
+        try:
+            return only_three(x)
+        except ValueError:
+            raise
+    return (x * t).sum()
+
+
+def fails_unless_all(x, t):
+    if all([t[0] > 0, x[0] < 100]):
+        return (x * t).sum()
+    if x.shape[0] != 3:
+        raise ValueError("other sizes are not supported")
+    return x.detach().sum() + x.sum()
+
+
+def catches_its_own(x, t):
+    try:
+        if t[0] < 0:
+            raise ValueError("negative")
+    except ValueError:
+        return x.detach().sum() + x.sum()
+    return (x * t).sum()
+
+
+def test_a_check_is_a_branch_whose_other_way_is_an_error_and_no_more():
+    proof = prove_gradient(checked, "x: K; t: K constant", second=False)
+    assert proof.verdict == "proved"
+    assert "no error is raised by a check (test_proving.py:" in str(proof)
+    found: dict[str, Any] = {}
+    # not as pytest rewrites it:
+    exec("def asserted(x):\n    assert (x > -9).all(), f'{x.min()}'\n    return x.sum()", found)
+    assert prove_gradient(found["asserted"], "x: K", second=False).verdict == "proved"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        fails_at_these_sizes,
+        fails_at_these_values,
+        fails_by_accident,
+        fails_in_what_it_calls,
+        fails_where_what_it_calls_fails,
+        fails_unless_all,
+        catches_its_own,
+    ],
+)
+def test_a_branch_that_ends_in_an_error_here_is_no_check(function):
+    proof = prove_gradient(function, "x: K; t: K constant", second=False)
+    assert proof.verdict == "undecided"
+    assert "branches on the values" in str(proof)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ class Case:
         found = dict(self.reader.conditions)
         for condition, line in self.on_sizes:
             found[_in_words(condition) + (f" ({line.short})" if line else "")] = None
+        for line in self.recording.checks:
+            found["no error is raised by a check" + (f" ({line.short})" if line else "")] = None
         return found
 
     @property

@@ -52,6 +52,7 @@ class Recording:
         missing_again: the places in `by` of those by which it gives no second derivative.
         trace: the operations; the conditions of `branches` are the last results.
         branches: of the branches on values that may go two ways: how they went, and where they stand.
+        checks: where the other branches on values stand, whose other way is an error.
 
     Raises:
         NoGradient: the value has none.
@@ -77,6 +78,7 @@ class Recording:
         self._modules: dict[Any, torch.fx.GraphModule] = {}
         self._recorder = Recorder()
         self.branches: list[tuple[bool, Line | None]] = []
+        self.checks: list[Line | None] = []
         self._taken, self._open = list[bool](), list[int]()
         self.trace = self._traced()
 
@@ -89,6 +91,7 @@ class Recording:
         with Branches(self._taken) as branches:
             found = self._joint(*tensors)
         self.branches = [(self._taken[place], branches.lines[place]) for place in self._open]
+        self.checks = [line for place, line in enumerate(branches.lines) if place not in self._open]
         return [*found, *(branches.conditions[place] for place in self._open)]
 
     def _joint(self, *tensors: Tensor) -> list[Tensor]:
