@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ExponentialLR
+from torch.utils import deterministic
 
 from softmax_trick.system.progress import Advance, progress_of
 from softmax_trick.system.terminal import complain
@@ -34,6 +35,8 @@ def make_reproducible() -> None:
     """Have torch compute the same bits every time, and float32 as float32; to be called before CUDA is used."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
+    # It also has torch fill new tensors, lest they be read before they are written to: time for nothing, nobody does.
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.allow_tf32 = False
 
 
