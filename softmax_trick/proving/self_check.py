@@ -30,8 +30,9 @@ def self_check(case: Case) -> str:
     """Every reading against torch, at sampled entries; "" if all agree, else what does not."""
     recording, sizes = case.recording, _check_sizes(case)
     found = "at no point that was tried were the largest entries distinct"
-    samples = [sample(case.declared, sizes, seed, simple=False) for seed in range(1, 8)]
-    for seed, inputs in enumerate(samples, 1):
+    runs = []
+    for seed in range(1, 8):
+        inputs = sample(case.declared, sizes, seed, simple=False)
         tensors, values = recording.extended(inputs, seed)
         wrong = _unwritten(recording, tensors, sizes) or (breach(recording, tensors) if recording.order == 1 else "")
         if wrong:
@@ -40,9 +41,8 @@ def self_check(case: Case) -> str:
         value, *gradients = (outputs[ref.number] for ref in recording.trace.results)
         if value.isfinite().all():
             case.doubtful |= {place for place, one in enumerate(gradients, 1) if not one.isfinite().all()}
-    for seed, inputs in enumerate(samples, 1):
-        tensors, values = recording.extended(inputs, seed)
-        outputs = recording.run_operations(tensors, sizes)
+        runs.append((inputs, tensors, values, outputs))
+    for inputs, tensors, values, outputs in runs:
         try:
             more = values | chosen(case.reader.opaque, recording.trace, outputs, {**case.given, **sizes})
         except Ambiguous:
