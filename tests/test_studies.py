@@ -241,6 +241,24 @@ def test_looks_go_on_until_nothing_is_open(tmp_path, capsys, scheduler, monkeypa
     assert "8 seeds" in capsys.readouterr().out
 
 
+def test_trials_are_taken_from_a_results_file(tmp_path, capsys, scheduler, monkeypatch):
+    """Planted: a trial of another seed, one by another protocol, and one whose folder is there, are not."""
+    made: list[tuple[str, int]] = []
+    monkeypatch.setitem(studies.STUDIES, "toy", toy(made))
+    command = ["sweep", "toy", "--scheduler", scheduler, "--out"]
+    assert main([*command, str(tmp_path / "a"), "--seeds", "2"]) == 0
+    kept = tmp_path / "a" / "results.json"
+    kept.write_text(kept.read_text().replace("0.333333", "0.7", 1))
+    made.clear()
+    (tmp_path / "b" / TrialRun("toy", "second, of two", 0).folder_name).mkdir(parents=True)
+    assert main([*command, str(tmp_path / "b"), "--seeds", "3", "--from", str(kept)]) == 0
+    assert sorted(made) == [("first", 0), ("first", 2), ("second, of two", 0), ("second, of two", 2)]
+    assert f"2 of 6 taken from {kept}" in capsys.readouterr().out
+    kept.write_text("{")
+    assert main([*command, str(tmp_path / "c"), "--from", str(kept)]) == 2
+    assert "is not JSON" in capsys.readouterr().err
+
+
 def test_a_number_of_the_protocol_can_be_set_and_is_stated(tmp_path, capsys, scheduler, monkeypatch):
     """Planted: a trial that was made with the usual number is not taken for one with another."""
     made: list[tuple[str, int]] = []
@@ -299,9 +317,12 @@ def test_ctrl_c_in_a_study_says_how_to_go_on(tmp_path, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
+    monkeypatch.setitem(studies.STUDIES, "toy", toy([]))
+    TrialRun("toy", "first", 0).make(tmp_path, None)
     monkeypatch.setattr(module, "sweep", interrupted)
-    assert main(["sweep", "theory", "--out", str(tmp_path)]) == 130
+    assert main(["sweep", "toy", "--out", str(tmp_path)]) == 130
     assert "the same command goes on" in capsys.readouterr().err
+    assert len(load_trials(tmp_path / "results.json")) == 1  # what is complete is put together all the same
 
 
 def test_trials_and_runs_are_not_mixed_in_a_report(tmp_path, capsys):

@@ -30,7 +30,7 @@ from softmax_trick.experiments import sweep as module
 from softmax_trick.experiments.sources import find
 from softmax_trick.experiments.sweep import SweepError, collect, sweep
 from softmax_trick.experiments.work import finished, folder_name, run_one
-from softmax_trick.measurements.results import load_results
+from softmax_trick.measurements.results import load_results, write_results
 from softmax_trick.proofs import tables
 from softmax_trick.training import TrainingError
 from softmax_trick.training.data import SOURCES
@@ -470,6 +470,23 @@ def test_the_command(tmp_path, capsys, scheduler):
     assert f"{tmp_path / 'results.json'}: 8 runs" in out
     assert main(["report", str(tmp_path)]) == 0
     assert "mnist-5k, 1 epoch, " in capsys.readouterr().out
+
+
+def test_runs_are_taken_from_a_results_file(tmp_path, capsys, monkeypatch):
+    """Planted: a run of other settings, and one whose folder is there, are not; nothing that is taken is trained."""
+    options = ["sweep", "linear", "--epochs", "1", "--seeds", "1", "--data", "mnist-5k", "--device", "cpu", "--out"]
+    runs = definitions.EXPERIMENTS["linear"].settings(1, "cpu", 1, "mnist-5k")
+    there = [replace(runs[0], lr=0.5), runs[1], runs[2]]
+    for one in there:
+        run_one(one, tmp_path / "a", None, 2, torch.get_num_threads())
+    kept = tmp_path / "kept.json"
+    kept.write_text(write_results(collect(tmp_path / "a")))
+    (tmp_path / "b" / folder_name(runs[2])).mkdir(parents=True)
+    monkeypatch.setattr(module, "sweep", interrupted)
+    assert main([*options, str(tmp_path / "b"), "--from", str(kept)]) == 130
+    assert "1 of 8 taken from" in capsys.readouterr().out
+    assert [finished(run, tmp_path / "b") for run in runs[:3]] == [False, True, False]
+    assert load_results(tmp_path / "b" / "results.json").runs == (result_of(tmp_path / "a", runs[1]),)
 
 
 def test_a_failed_run_is_status_1_and_ctrl_c_130(tmp_path, capsys, monkeypatch):

@@ -8,6 +8,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from softmax_trick.training.settings import LR_DECAY
 if TYPE_CHECKING:
     from softmax_trick.experiments.definitions import Experiment
     from softmax_trick.experiments.study import Study
+    from softmax_trick.experiments.sweep import Task
     from softmax_trick.experiments.trial import TrialRun
     from softmax_trick.measurements.trials import Trial
 
@@ -60,8 +62,10 @@ def add(commands: Any) -> None:
     sweep.add_argument("--device", default="auto", choices=devices, help="auto (default): cuda if there, else cpu")
     scheduler = "a running dask scheduler, such as tcp://host:8786; its workers must see --out under the same path"
     sweep.add_argument("--scheduler", metavar="ADDRESS", help=scheduler)
+    there = "take the runs that this results file holds from it, where DIR has no folder of theirs; repeat it for more"
+    taken = sweep.add_argument("--from", action="append", default=[], type=Path, metavar="FILE", help=there)
     out = sweep.add_argument("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs/EXPERIMENT)")
-    data_dir.complete = out.complete = FILES
+    data_dir.complete = taken.complete = out.complete = FILES
     sweep.set_defaults(run=run, if_interrupted="; complete epochs are kept: the same command goes on")
 
 
@@ -113,6 +117,7 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
         raise WrongUsage(f"--net: {error}") from error
     say(f"{experiment.name}, {experiment.title}: {len(runs)} runs of {runs[0].epochs} epochs, in {out}")
     try:
+        _take(runs, out, options)
         with progress_of(experiment.name, len(runs) * runs[0].epochs, "epochs") as advance:
 
             def show_progress(epochs: int, complete: int) -> None:
@@ -130,6 +135,10 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
     except (ResultsError, OSError) as error:
         complain(f"softmax-trick: {error}")
         return DIFFERENT
+    except KeyboardInterrupt:
+        with suppress(ResultsError, OSError):
+            collect(out)
+        raise
     say(f"{out / RESULTS}: {len(kept)} runs; softmax-trick report {out} shows what they say")
     return DIFFERENT if ended["failed"] else OK
 
@@ -164,9 +173,11 @@ def _measure(study: Study, options: argparse.Namespace) -> int:
         raise WrongUsage(f"--set: {error}") from error
     out, failed = options.out or Path("runs") / study.name, 0
     trials: list[Trial] = []
+    runs: Sequence[TrialRun] = ()
     try:
         for seeds in LOOKS if options.looks else (options.seeds or study.seeds,):
             runs = trial_runs(study, seeds, changes)
+            _take(runs, out, options)
             failed = _trials(study, runs, out, options)
             trials = trials_in(out, runs)
             if failed or not undecided(study.statements, trials):
@@ -180,9 +191,25 @@ def _measure(study: Study, options: argparse.Namespace) -> int:
     except (ResultsError, OSError) as error:
         complain(f"softmax-trick: {error}")
         return DIFFERENT
+    except KeyboardInterrupt:
+        with suppress(ResultsError, OSError):
+            write_whole(out / RESULTS, write_trials(trials_in(out, runs)))
+        raise
     show(Console(width=width_of(sys.stdout)), in_full(study, trials))
     say(f"{out / RESULTS}: {len(trials)} trials; {out / REPORT} has figures")
     return DIFFERENT if failed else OK
+
+
+def _take(tasks: Sequence[Task], out: Path, options: argparse.Namespace) -> None:
+    """What the results files given hold of the runs, before the others are made."""
+    from softmax_trick.experiments.sweep import take
+    from softmax_trick.measurements.results import ResultsError
+
+    for file in vars(options)["from"]:
+        try:
+            say(f"{take(tasks, out, file)} of {len(tasks)} taken from {file}")
+        except ResultsError as error:
+            raise WrongUsage(f"--from: {error}") from error
 
 
 def _trials(study: Study, runs: Sequence[TrialRun], out: Path, options: argparse.Namespace) -> int:

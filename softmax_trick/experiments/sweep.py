@@ -20,8 +20,9 @@ from typing import Any
 import softmax_trick
 from softmax_trick.experiments.sources import RESULT, results_of, run_folders
 from softmax_trick.experiments.trial import TrialRun
-from softmax_trick.experiments.work import Outcome, finished, folder_name, run_one, run_trial
+from softmax_trick.experiments.work import Outcome, finished, folder_name, is_of, put_down, run_one, run_trial
 from softmax_trick.measurements.results import Run, load_results, write_results
+from softmax_trick.measurements.trials import holds_trials, load_trials
 from softmax_trick.system.extras import require
 from softmax_trick.system.files import write_whole
 from softmax_trick.training.data import load
@@ -112,6 +113,28 @@ def sweep(
                 wait(pending, timeout=INTERVAL, return_when="FIRST_COMPLETED")  # type: ignore[no-untyped-call]
         progress(*_progress(runs, out))
         return [before.get(one) or _outcome(one, futures[one]) for one in runs]
+
+
+def take(tasks: Sequence[Task], out: Path, file: Path) -> int:
+    """Put down what a results file holds of these runs or trials, where there is no folder of theirs; how many.
+
+    Raises:
+        ResultsError: the file cannot be read, or is damaged.
+        TrainingError, OSError: a folder cannot be written.
+    """
+    missing = [task for task in tasks if not (out / _name(task)).exists()]
+    runs, trials = ((), load_trials(file)) if holds_trials(file) else (load_results(file).runs, ())
+    taken = 0
+    for task in missing:
+        if isinstance(task, Settings):
+            for run in (run for run in runs if is_of(run, task)):
+                put_down(run, task, out)
+                taken += 1
+        else:
+            for trial in filter(task.is_of, trials):
+                task.put_down(trial, out)
+                taken += 1
+    return taken
 
 
 def collect(out: Path) -> list[Run]:

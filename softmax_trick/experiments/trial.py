@@ -52,8 +52,12 @@ class TrialRun:
             [trial] = load_trials(out / self.folder_name / RESULT)
         except (ResultsError, ValueError):
             return False
-        protocol = as_kept(self.protocol)
-        return (trial.study, trial.group, trial.seed, trial.protocol) == (self.study, self.group, self.seed, protocol)
+        return self.is_of(trial)
+
+    def is_of(self, trial: Trial) -> bool:
+        """Whether a results file's trial is this one, by the protocol of this version."""
+        same = (trial.study, trial.group, trial.seed) == (self.study, self.group, self.seed)
+        return same and trial.protocol == as_kept(self.protocol)
 
     def make(self, out: Path, data_dir: Path | None) -> None:
         """Measure, and put down what came out.
@@ -64,7 +68,15 @@ class TrialRun:
         """
         protocol = self.protocol
         measured = self.of.measure(protocol, self.seed, data_dir)
-        trial = Trial(self.study, self.group, self.seed, protocol, measured.values, measured.curves, measured.pictures)
+        values, curves, pictures = measured.values, measured.curves, measured.pictures
+        self.put_down(Trial(self.study, self.group, self.seed, protocol, values, curves, pictures), out)
+
+    def put_down(self, trial: Trial, out: Path) -> None:
+        """The folder of the trial, with what came out.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         text = write_trials([trial])
         (out / self.folder_name).mkdir(parents=True, exist_ok=True)
         write_whole(out / self.folder_name / RESULT, text)

@@ -56,13 +56,35 @@ def folder_name(settings: Settings) -> str:
 
 def finished(settings: Settings, out: Path) -> bool:
     """Whether the folder of the run holds its result, readable by this version, for these settings."""
+    try:
+        [run] = load_results(out / folder_name(settings) / RESULT, validate=False).runs
+    except (ResultsError, ValueError):
+        return False
+    return is_of(run, settings)
+
+
+def is_of(run: Run, settings: Settings) -> bool:
+    """Whether a results file's run was made with these settings."""
     from softmax_trick.training.settings import Settings
 
     try:
-        [run] = load_results(out / folder_name(settings) / RESULT, validate=False).runs
         return Settings(**run.settings, **{old: getattr(run, new) for old, new in FIELDS.items()}) == settings
-    except (ResultsError, ValueError, TypeError, LookupError):
+    except TypeError:
         return False
+
+
+def put_down(run: Run, settings: Settings, out: Path) -> None:
+    """The folder of a run that was made elsewhere, as far as a sweep and a report look at it.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    from softmax_trick.training.folder import CONFIG, RunFolder
+
+    folder = RunFolder(out / folder_name(settings))
+    config = {"settings": asdict(settings), "workers": run.workers}
+    folder.write(CONFIG, json.dumps(config, indent=2).encode() + b"\n")
+    folder.write(RESULT, write_results([run]).encode())
 
 
 def run_one(settings: Settings, out: Path, data_dir: Path | None, workers: int, threads: int) -> Outcome:
