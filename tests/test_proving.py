@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Any
 
@@ -52,6 +53,48 @@ def test_second_derivatives():
     assert silent.verdict == "proved"
     assert findings(silent)["second derivative by x"] == "refuted"
     assert "silently 0" in str(silent)
+
+
+class HeldConstant(torch.autograd.Function):
+    """exp; the backward pass loses that it depends on grad_output."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.exp()
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output.detach() * ctx.saved_tensors[0].exp()
+
+
+def test_second_derivatives_by_grad_output():
+    found = findings(prove_gradient(HeldConstant.apply, "x: n"))
+    assert found["second derivative by x"] == "proved"
+    assert found["second derivative by grad_output"] == "refuted"
+
+
+def test_the_second_derivative_of_softplus_is_that_of_its_formula_above_the_threshold_too():
+    proof = prove_gradient(lambda x: F.softplus(x, beta=2), "x: n")
+    assert set(findings(proof).values()) == {"proved"}
+    step = prove_gradient(lambda x: torch.where(x < 20, F.softplus(x), 0 * x), "x: n", like="softplus(x)", second=False)
+    assert findings(step)["value"] == "undecided"  # a comparison of the user's own is no threshold
+
+
+def test_second_derivatives_are_given_up():
+    rang = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rang.append(True))
+    signal.setitimer(signal.ITIMER_REAL, 600)
+    try:
+        proof = prove_gradient(F.cross_entropy, "x: n,K; t: label n of K", second_limit=0)
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] < 600
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not rang
+    assert proof.verdict == "proved"
+    (second,) = proof.second
+    assert "it took longer than 0.01 s; second_limit=" in str(second)
 
 
 def test_a_size_that_the_code_turns_into_a_number_is_said():

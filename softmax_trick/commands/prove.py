@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 from softmax_trick.commands.output import (
@@ -43,7 +42,7 @@ def add(commands: Any) -> None:
     like = "a formula in the names of the inputs, which value and gradient are compared with, too"
     prove.add_argument("--like", metavar="FORMULA", help=like)
     prove.add_argument("--believed", action="store_true", help="say what one must believe")
-    limit = "after which it is undecided (default: 60)"
+    limit = "after which it is undecided (default: 60); a third of it for second derivatives"
     prove.add_argument("--time-limit", type=float, default=60.0, metavar="SECONDS", help=limit)
     output = prove.add_argument("--json", metavar="FILE", help="write the result as JSON; - is standard output")
     output.complete = FILES
@@ -79,7 +78,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _proved(function: str, inputs: str, like: str | None, seconds: float) -> Proof | WrongUsage:
-    until = time.perf_counter() + 0.8 * seconds  # second derivatives are given up before the process is
     import torch
 
     from softmax_trick.language.expression import LanguageError
@@ -90,7 +88,7 @@ def _proved(function: str, inputs: str, like: str | None, seconds: float) -> Pro
     torch.set_num_threads(1)
     try:
         name = function.partition(":")[2]
-        return prove_gradient(load(function), inputs, like=like, name=name, second_until=until)
+        return prove_gradient(load(function), inputs, like=like, name=name, second_limit=seconds / 3)
     except (DeclarationError, TargetError) as error:
         return WrongUsage(str(error))
     except LanguageError as error:

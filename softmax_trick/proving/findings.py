@@ -55,27 +55,37 @@ def first_findings(case: Case, formula: Expression | None) -> list[Finding]:
 
 
 def second_findings(case: Case) -> list[Finding]:
-    """The statements about second derivatives: of <gradient, v>, by each input."""
+    """The statements about second derivatives: of <gradient, v>, by each input, and by grad_output if it is not right.
+
+    With a wrong one by grad_output, second derivatives are wrong of what the code is a part of.
+    """
     recording, found = case.recording, []
     given = [case.declared.inputs[n] for n in recording.by if n not in recording.missing]
     parts = [_with_direction(case.result(place).expression, one) for place, one in enumerate(given, 1)]
     inner, place = sum(parts[1:], parts[0]), 1 + len(given)
-    for k, n in enumerate(recording.by):
-        one = case.declared.inputs[n]
-        what, wanted = f"second derivative by {one.name}", gradient(inner, one.variable)
+    inputs: list[Input | None] = [*(case.declared.inputs[n] for n in recording.by), None]
+    for k, one in enumerate(inputs):
+        variable = one.variable if one else Variable("grad_output", flat(recording.output_dims))
+        what, wanted = f"second derivative by {variable.name}", gradient(inner, variable)
         if k not in recording.missing_again:
-            found.append(_decided(case, what, case.result(place).expression, wanted, one, place))
+            finding = _decided(case, what, case.result(place).expression, wanted, one, place)
             place += 1
-            continue
-        match decide_where(wanted, _spread(ZERO, wanted.axes), case.given, ()).verdict:
-            case "proved":
-                found.append(Finding(what, "proved", "it is 0"))
-            case "refuted":
-                reason = "autograd gives none, though the gradient depends on it: it is silently 0"
-                found.append(Finding(what, "refuted", reason))
-            case _:
-                found.append(Finding(what, "undecided", "autograd gives none"))
+        else:
+            finding = _silent(case, what, wanted)
+        if one or finding.verdict != "proved":
+            found.append(finding)
     return found
+
+
+def _silent(case: Case, what: str, wanted: Expression) -> Finding:
+    """What autograd gives no second derivative for."""
+    match _decision(case, wanted, _spread(ZERO, wanted.axes)).verdict:
+        case "proved":
+            return Finding(what, "proved", "it is 0")
+        case "refuted":
+            reason = "autograd gives none, though the gradient depends on it: it is silently 0"
+            return Finding(what, "refuted", reason)
+    return Finding(what, "undecided", "autograd gives none")
 
 
 def _with_direction(gradient_by_one: Expression, one: Input) -> Expression:

@@ -11,6 +11,7 @@ import torch
 
 from softmax_trick.language.expression import Apply, Expression, Index, Number
 from softmax_trick.proving.reader import Reader, is_zero_or_one, reads
+from softmax_trick.proving.tracing import Ref
 from softmax_trick.proving.values import (
     ONE,
     ZERO,
@@ -271,6 +272,9 @@ def _xlogy(r: Reader, u: Any, v: Any) -> Real:
 
 
 def _compared(r: Reader, which: str, u: Any, v: Any) -> Real:
+    if which == "lt" and _is_threshold_of_softplus(r):
+        r.assumed.add(len(r.values))
+        return Real(ONE, u.dims)
     for one, other, name in ((u, v, which), (v, u, TURNED[which])):
         if isinstance(one, Indices):
             found = _positions(r, name, one, other)
@@ -299,6 +303,24 @@ def _compared(r: Reader, which: str, u: Any, v: Any) -> Real:
     else:
         same = spread(Real(*largest), dims).expression
     return Real(same if which == "eq" else negated(same), dims)
+
+
+def _is_threshold_of_softplus(r: Reader) -> bool:
+    """Of beta x < threshold in autograd's second derivative of softplus: there softplus is read as log(1 + exp x)."""
+    operation, operations = r.operation, r.trace.operations
+    product, bound = operation.arguments
+    if operation.line or not operation.backward or not isinstance(product, Ref):
+        return False
+    scaled = operations[product.number]
+    if scaled.name != "aten.mul.Scalar":
+        return False
+    x, beta = scaled.arguments
+    return any(
+        one.name == "aten.softplus_backward.default"
+        and r.source(one.arguments[1]) == r.source(x)
+        and tuple(one.arguments[2:]) == (beta, bound)
+        for one in operations[: len(r.values)]
+    )
 
 
 def _compared_with_infinity(r: Reader, which: str, u: Real, v: Real, dims: Any) -> Real:

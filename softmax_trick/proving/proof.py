@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, NoReturn
+from types import FrameType
+from typing import Any
 
 from torch import Tensor
 
@@ -23,9 +25,12 @@ from softmax_trick.proving.recording import NoGradient, Recording
 from softmax_trick.proving.result import Finding, Proof
 from softmax_trick.proving.scope import Scope, scope
 from softmax_trick.proving.target import Target, bind, run
-from softmax_trick.proving.tracing import Line, SizeFixed, TracingError
+from softmax_trick.proving.tracing import Line, SizeFixed, TracingError, is_in_torch
 
 DEPTH = 100_000  # of recursion: expressions are as deep as the code is long
+SECOND_LIMIT = 20.0  # seconds
+AGAIN = 0.02  # seconds after which is looked again whether torch is through
+LEFT = 0.8  # the part of the time before another alarm that second derivatives may take
 
 
 def prove_gradient(
@@ -35,7 +40,7 @@ def prove_gradient(
     like: str | None = None,
     second: bool = True,
     name: str = "",
-    second_until: float = float("inf"),
+    second_limit: float = SECOND_LIMIT,
 ) -> Proof:
     """Whether the backward pass of torch code is the gradient of its forward pass, for every size.
 
@@ -48,7 +53,8 @@ def prove_gradient(
         like: a formula in the names of the inputs, which value and gradient are compared with besides.
         second: whether the second derivatives through the backward pass are looked at, too.
         name: what the function is called in messages.
-        second_until: when second derivatives are given up (time.perf_counter); in the main thread only.
+        second_limit: seconds after which second derivatives are given up, and said to be undecided. It is kept by
+            the alarm of the system (SIGALRM), and so in the main thread only.
 
     Raises:
         DeclarationError: `inputs` has no meaning.
@@ -59,14 +65,14 @@ def prove_gradient(
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, DEPTH))
     try:
-        return _Prover(bind(function, read_inputs(inputs), name), second, begin, second_until).proof(like)
+        return _Prover(bind(function, read_inputs(inputs), name), second, begin, second_limit).proof(like)
     finally:
         sys.setrecursionlimit(limit)
 
 
 class _Prover:
-    def __init__(self, target: Target, second: bool, begin: float, until: float) -> None:
-        self._target, self._second, self._begin, self._until = target, second, begin, until
+    def __init__(self, target: Target, second: bool, begin: float, limit: float) -> None:
+        self._target, self._second, self._begin, self._limit = target, second, begin, limit
         self._notes: list[str] = []
 
     def proof(self, like: str | None) -> Proof:
@@ -119,16 +125,19 @@ class _Prover:
         return self._result(findings, case, second, said.text)
 
     def _second_findings(self, value: Tensor) -> list[Finding]:
+        found: list[Finding] = []
         try:
-            with _within(self._until):
+            with _within(self._limit):
                 case = Case(Recording(self._target, value, order=2))
                 why = objection(case)
                 if not why:
                     found = second_findings(case)
                     where = _scope(case, found).text
                     return [replace(finding, scope=where) for finding in found]
-        except _OutOfTime:
-            why = "the time limit was reached"
+        except _OutOfTime as error:
+            if found:  # all is decided but for sizes of 1
+                return [replace(finding, scope=scope(case, from_one=False).text) for finding in found]
+            why = f"it took longer than {error} s; second_limit=... (on the command line --time-limit) gives it more"
         except NoGradient as error:
             why = str(error)
         except TracingError as error:
@@ -169,26 +178,35 @@ class _OutOfTime(BaseException):
 
 
 @contextmanager
-def _within(until: float) -> Iterator[None]:
-    """Work that is interrupted at a time (time.perf_counter); only in the main thread of a process.
+def _within(limit: float) -> Iterator[None]:
+    """Work that is interrupted after some seconds, and well before an alarm that is set already; in the main thread.
+
+    Never inside of torch: an exception at a place where its C++ expects none ends the process.
 
     Raises:
-        _OutOfTime: the time has come.
+        _OutOfTime: the time is over.
     """
-    if until == float("inf"):
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
+    begin, left = time.perf_counter(), signal.getitimer(signal.ITIMER_REAL)[0]
+    seconds = max(min(limit, LEFT * left if left else threading.TIMEOUT_MAX), 0.01)
 
-    def ring(*_: Any) -> NoReturn:
-        raise _OutOfTime
+    def ring(_: int, frame: FrameType | None) -> None:
+        if is_in_torch(frame):
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        else:
+            raise _OutOfTime(f"{seconds:.3g}")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(until - time.perf_counter(), 0.01))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.perf_counter() - begin), 0.01))
 
 
 def _formula(text: str, declared: Declared) -> Expression:

@@ -120,6 +120,7 @@ class Reader:
         extremes: those for the places of largest and smallest entries, by operation.
         conditions: where the operations have the meaning that they are read with.
         has_small_bounds: whether there are any such bounds.
+        assumed: operations that are read as what they are on a part of the domain, and not held against torch.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Reader:
         self.trace, self.declared, self._held, self.unbounded = trace, declared, held, unbounded
         self.has_small_bounds = False
         self.values: list[Any] = []
+        self.assumed: set[int] = set()
         self.opaque: list[Opaque] = []
         self.conditions: dict[str, None] = {}
         self.operation: Operation = None  # type: ignore[assignment]

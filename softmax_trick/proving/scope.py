@@ -34,12 +34,12 @@ class Scope:
     refuted: list[Finding]
 
 
-def scope(case: Case) -> Scope:
-    """For which sizes it is said."""
+def scope(case: Case, from_one: bool = True) -> Scope:
+    """For which sizes it is said; from 2 where it is not to be tried at 1."""
     parts, at_one = [], _AtOne(case)
     for axis in case.declared.axes:
         low = case.least.get(axis, 1)
-        if low == 1 and not at_one.may_have(axis):
+        if low == 1 and not (from_one and at_one.may_have(axis)):
             low = 2
         parts.append(f"{axis} >= {low}")
     fixed = [f"{axis} = {size}" for axis, size in case.declared.given.items() if not axis.isdigit()]
@@ -126,12 +126,15 @@ class _AtOne:
         axes = tuple(axis for axis in declared.axes if axis not in ones)
         declared = Declared(inputs, declared.numbers, given, axes)
         case = _read_at(replace(proved.target, declared=declared), proved.order)
-        if case is None or case.recording.missing != proved.missing or objection(case):
+        if case is None or case.recording.missing != proved.missing:
             return False
         same = any(_same_operations(self._recorded.get(ones - {one}), case.recording, ones) for one in ones)
-        if proved.order == 2 and not same:
+        if proved.order == 2:
+            if not same or case.failure:
+                return False
+        elif objection(case):
             return False
-        if not same:
+        elif not same:
             findings = first_findings(case, None)
             self.refuted += [one for one in findings if one.verdict == "refuted"]
             if any(one.verdict != "proved" for one in findings):

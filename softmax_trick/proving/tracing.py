@@ -139,6 +139,15 @@ def user_line(frame: FrameType | None) -> Line | None:
     return None
 
 
+def is_in_torch(frame: FrameType | None) -> bool:
+    """Whether a frame is torch's, or is called by torch."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_TORCH):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def line_of(error: BaseException) -> Line | None:
     """The innermost line of code that is neither torch's nor ours, of a traceback; the one that has no syntax."""
     if isinstance(error, SyntaxError) and error.filename:
