@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any, cast
 
 import torch
@@ -24,9 +25,9 @@ from softmax_trick.isbe.values import (
 from softmax_trick.normalizers import Normalizer
 from softmax_trick.system.eager import is_eager
 
-CHUNK = 2**23
-"""Scores in a chunk, unless told otherwise: 32 MB in float32. With smaller ones the gradient of the weight, into which
-each chunk is added, is read and written more often; larger ones save nothing more."""
+CHUNK = 2**24
+"""Scores in a chunk, unless told otherwise: 64 MB in float32. With smaller ones the gradient of the weight, into which
+each chunk is added, is read and written more often, and matrix products are slower; larger ones save nothing more."""
 
 
 def isbe_linear(
@@ -61,7 +62,7 @@ def isbe_linear(
         targets: class indices of shape (...), or soft targets of shape (..., K), which are as large as the scores.
         bias: b, of shape (K,).
         class_weight: one for each class, the `weight` of ISBELoss.
-        chunk: rows at a time; by default as many as have `CHUNK` scores.
+        chunk: the most rows at a time, which are cut evenly; by default as many as have `CHUNK` scores.
         normalizer: as in `ISBELoss`.
         reduction: as in `ISBELoss`.
         blurring: as in `ISBELoss`.
@@ -172,6 +173,7 @@ def _in_chunks(
         torch.zeros_like(bias, dtype=wide) if bias is not None and wanted[2] else None,
     ]
     values = hidden.new_zeros(n, dtype=wide)
+    chunk = ceil(n / ceil(n / chunk)) if n else 1
     buffer = hidden.new_empty(min(chunk, n), k)
     for start in range(0, n, chunk):
         rows = slice(start, start + chunk)
