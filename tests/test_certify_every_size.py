@@ -80,11 +80,21 @@ TRUTHS = [
     ("sign(x)", "", "+defined -differentiable -implicit_loss +order_preserving +bounded -lipschitz", {}),
     # entry by entry, but not the same at every size: the constants at K = 1 are not those of all
     ("K*tanh(x)", "", "?bounded ?lipschitz +implicit_loss", {"lipschitz": {"bound": None}}),
-    ("tanh(x)/K", "", "+bounded ?lipschitz +order_preserving", {"bounded": {"range": None}}),
+    ("tanh(x)/K", "", "+bounded +lipschitz +order_preserving", {"bounded": {"range": None}}),
+    ("-x/K", "", "+defined -order_preserving -bounded", {"lipschitz": {"bound": "1/K", "exact": True}}),
+    # a slope that is nowhere negative says nothing across a jump
+    ("where(x > 0, 0, 1)", "", "+defined +bounded -order_preserving -implicit_loss -lipschitz", {}),
+    ("x - 2*sign(x)", "", "+defined -order_preserving -bounded -lipschitz", {}),
+    # two entries differ by their scores alone, whatever sums are
+    ("softmax(x**3)", "", "+unity +positive +order_preserving +bounded -lipschitz -trick", {}),
+    ("exp(x)/max(exp(x))", "", "+order_preserving", {"bounded": {"bound": [["0", "1"]]}}),
     ("relu(x)/sum(relu(x))", "", "-defined -unity -trick", {}),
     ("x/norm(x)", "", "-defined", {}),
 ]
-SLOW = ("x/(1 + abs(x))", "minimum(maximum(x, 0), 1)")
+SLOW = (
+    *("x/(1 + abs(x))", "minimum(maximum(x, 0), 1)", "x - 2*sign(x)", "-x/K"),
+    *("softmax(x**3)", "exp(x)/max(exp(x))"),
+)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import count
+from typing import Any, Literal
 
 from softmax_trick.certification.certificate import PROPERTIES, Certificate, Property
 from softmax_trick.certification.given_size import certify_components
@@ -205,7 +206,7 @@ class _Formula:
                 short = form_of(potential, until=self.until).form
                 return to_text(potential if short is None else short)
         alone = self._of_each("implicit_loss")
-        if alone is None or alone.extras["potential"] is None:
+        if alone is None or alone.extras.get("potential") is None:  # for lack of time it may not be known
             return None
         x = self.x.name
         of_entries = re.sub(rf"\b{x}1\b", x, alone.extras["potential"])
@@ -229,14 +230,19 @@ class _Formula:
         yield from (total(softplus(x)), total(log(cosh(x))), total(x**2) / 2, total(relu(x) ** 2) / 2, total(exp(x)))
 
     def _order_preserving(self) -> Property:
-        if _is_entrywise(self.formula, self.x):
-            slope = form_of(ex.diagonal(self.jacobian), until=self.until).form
-            if slope is not None and range_of(slope).nonnegative:
-                return Property(True, "general", reason="every component is one function that does not fall")
+        slope = self._slope(_with_scalars_held(self.unfolded, self.x))
+        if slope is not None and range_of(slope).nonnegative:
+            return Property(True, "general", reason="every component is one function of its score that does not fall")
         same = self.dilation is not None and not self.dilation.axes and range_of(self.dilation).nonnegative
         if same and self.relocation == ZERO and self._positive().holds:
             return Property(True, "general", reason="equal dilations, not negative, and equal relocations")
         return Property(None, reason="neither one function for every component nor of softmax type")
+
+    def _slope(self, formula: ex.Expression) -> ex.Expression | None:
+        """The derivative of every entry by its score, if each is one function of it, without jumps."""
+        if not _is_entrywise(formula, self.x) or where_defined(formula):
+            return None
+        return form_of(ex.diagonal(ex.jacobian(formula, self.x)), until=self.until).form
 
     def _bounded(self) -> Property:
         between = range_of(self.formula)
@@ -245,13 +251,30 @@ class _Formula:
         if self._is_shrunk_softmax():
             because = "of softmax type, with positive entries and a slack that is not negative"
             return Property(True, "general", reason=because, extras={**extras, "bound": [["0", "1"]]})
-        if between.low is None or between.high is None:
+        because = "ranges of its parts"
+        low, high = (None if end is None else str(end) for end in (between.low, between.high))
+        if low is None:
+            low, because = self._end("<=", (ZERO, -ONE)), "decided"
+        if low is not None and high is None:
+            high, because = self._end(">=", (ONE,)), "decided"
+        if low is None or high is None:
             return Property(None, reason="no bound was found", extras=extras)
-        extras["bound"] = [[str(between.low), str(between.high)]]
-        return Property(True, "general", reason="ranges of its parts", extras=extras)
+        extras["bound"] = [[low, high]]
+        return Property(True, "general", reason=because, extras=extras)
+
+    def _end(self, relation: Literal["<=", ">="], ends: Sequence[ex.Expression]) -> str | None:
+        """The first of some numbers beyond which no entry lies."""
+        for end in ends:
+            sides = (end, self.formula) if relation == "<=" else (self.formula, end)
+            if time.perf_counter() < self.until and _property(decide_order(*sides)).holds:
+                return to_text(end)
+        return None
 
     def _lipschitz(self) -> Property:
         extras: dict[str, Any] = {"bound": None, "exact": None}
+        slope = self._slope(self.formula)
+        if slope is not None:
+            return self._of_each("lipschitz") or self._by_slope(slope)
         if self.dilation is None or not self._is_shrunk_softmax():
             return Property(None, reason="no constant was found", extras=extras)
         size = self.dilation
@@ -261,6 +284,20 @@ class _Formula:
         if half is not None:
             extras["bound"] = to_text(half)
         return Property(True, "general", reason="the eigenvalues of D_y - y y^T lie in [0, 1/2]", extras=extras)
+
+    def _by_slope(self, slope: ex.Expression) -> Property:
+        """The bound of a function whose every component is one of its score, with this derivative, without jumps."""
+        within, bound, is_constant = range_of(slope), None, self.x not in slope.variables
+        if is_constant:
+            size = slope if within.nonnegative else ex.Apply("abs", (slope,), slope.axes)
+            short = form_of(size, until=self.until).form
+            bound = to_text(_scalar(size if short is None else short))
+        elif within.low is not None and within.high is not None:
+            bound = str(max(-within.low, within.high))
+        extras = {"bound": bound, "exact": is_constant or None}
+        if bound is None:
+            return Property(None, reason="no constant was found", extras=extras)
+        return Property(True, "general", reason="every component is one function of its score", extras=extras)
 
     def _is_shrunk_softmax(self) -> bool:
         """Whether it is of softmax type with positive entries that sum to at most 1."""
@@ -319,6 +356,25 @@ def _is_entrywise(formula: ex.Expression, x: ex.Variable) -> bool:
         isinstance(one, entries) or one == x or (isinstance(one, ex.Variable) and not one.axes)
         for one in formula.parts()
     )
+
+
+def _with_scalars_held(formula: ex.Expression, x: ex.Variable) -> ex.Expression:
+    """The formula with each of its scalars in x, such as sum(exp(x)), as a parameter: two entries differ by x alone."""
+    held: dict[ex.Expression, ex.Expression] = {}
+    taken = {one.name for one in formula.variables}
+
+    def hold(node: ex.Expression) -> ex.Expression:
+        if node.axes or x not in node.variables:
+            return node.rebuilt(hold)
+        if node not in held:
+            within = range_of(node)
+            domain: ex.Kind = "positive" if within.positive else "nonnegative" if within.nonnegative else "real"
+            name = next(name for n in count(1) if (name := f"s{n}") not in taken)
+            taken.add(name)
+            held[node] = ex.Variable(name, (), domain)
+        return held[node]
+
+    return hold(formula)
 
 
 def _unfolded(node: ex.Expression) -> ex.Expression:
