@@ -440,3 +440,75 @@ def test_where_pieces_meet_is_said():
 
     proof = prove_gradient(Largest.apply, "x: n,K", second=False)
     assert "where the extreme entry is the only one of its size" in str(proof)
+
+
+class LargestOfColumns(torch.autograd.Function):
+    """The largest entries of a square; the forward pass compares rows with columns, the backward pass does not."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return (x == x.amax(1)) * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * (x == x.amax(1, keepdim=True))
+
+
+class Floor(torch.autograd.Function):
+    """x floor(x); the backward pass is wrong below the next number, or at jumps only."""
+
+    rounded = staticmethod(torch.ceil)
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x.floor()
+
+    @classmethod
+    def backward(cls, ctx, g):
+        return g * cls.rounded(ctx.saved_tensors[0])
+
+
+class CeilLessOne(Floor):
+    rounded = staticmethod(lambda x: x.ceil() - 1)
+
+
+def test_largest_entries_beside_others_are_not_read():
+    proof = prove_gradient(LargestOfColumns.apply, "x: n,n", second=False)
+    assert proof.verdict == "undecided"
+    assert "do not stand beside" in str(proof)
+
+
+def test_what_is_rounded_is_constant_but_for_jumps():
+    proof = prove_gradient(lambda x: (x - x.round()) ** 2, "x: n", second=False)
+    assert proof.verdict == "proved"
+    assert "where no number is rounded at a jump" in str(proof)
+    assert prove_gradient(Floor.apply, "x: n", second=False).verdict == "refuted"
+    assert prove_gradient(CeilLessOne.apply, "x: n", second=False).verdict == "undecided"  # wrong at jumps only
+
+
+def test_a_triangle_is_no_mask_of_the_entries_that_are_not_zero():
+    assert prove_gradient(lambda x: (torch.tril(x) @ x.T).sum(), "x: n,n", second=False).verdict == "proved"
+
+
+def test_a_code_that_keeps_a_state_is_said_to():
+    calls = []
+
+    def counts(x):
+        calls.append(x)
+        return (x * x).sum() * len(calls)
+
+    assert "it keeps a state" in str(prove_gradient(counts, "x: n", second=False))
+
+
+def test_a_fill_with_a_large_negative_number_ends():
+    proof = prove_gradient(
+        lambda x, m: x.masked_fill(m, -1e9).logsumexp(-1), "x: n,K; m: mask n,K; K = 2", second=False
+    )
+    assert proof.verdict == "proved"
+
+
+def test_a_size_that_is_divided_by_at_one_is_no_crash():
+    assert "K >= 2" in str(prove_gradient(lambda x: x.var(-1), "x: n,K", second=False))

@@ -39,6 +39,38 @@ TWO = {  # of the entries of two
 }  # fmt: skip
 # Which readings a piece of code is there for, the code, and its inputs.
 MORE = [
+    (
+        "floor.default ceil.default trunc.default round.default round.decimals",
+        lambda x: (x.floor(), x.ceil(), x.trunc(), x.round(), x.round(decimals=1), x - x.floor()),
+        X,
+    ),
+    (
+        "cumsum.default roll.default constant_pad_nd.default",
+        lambda x: (x.cumsum(1), x.roll(-1, 1), x.roll((1, 2), (1, 1)), F.pad(x, (1, 2), value=3), F.pad(x, (-1, 1))),
+        "x: n,4",
+    ),
+    (
+        "special_entr.default special_xlog1py.default hypot.default logit.default logit_backward.default",
+        lambda x, y: (
+            torch.special.entr(x),
+            torch.special.xlog1py(x, y),
+            torch.hypot(x, y),
+            torch.logit(x),
+            aten.logit_backward(y, x),
+        ),
+        "x: n unit; y: n positive",
+    ),
+    (
+        "embedding_dense_backward.default diagonal_backward.default",
+        lambda x, t: (
+            aten.embedding_dense_backward(x, t, 5, -1, False),
+            aten.embedding_dense_backward(x, t, 5, 1, False),
+            aten.diagonal_backward(x[0], (x.shape[1], x.shape[1]), 0, 0, 1),
+        ),
+        "x: n,K; t: label n of M; M = 5",
+    ),
+    ("diagonal_copy.default", lambda x: (torch.diagonal_copy(x), x.trace()), "x: n,n"),
+    ("linalg_vector_norm.default", lambda x: (torch.linalg.vector_norm(x, 3, 1), x.norm(1.5)), X),
     ("add.Tensor sub.Tensor mul.Tensor div.Tensor", lambda x, y: (x + y, x - y, x * y, x / y, x.add(y, alpha=2)), XY),
     (
         "add.Scalar sub.Scalar mul.Scalar div.Scalar",

@@ -76,5 +76,7 @@ def _eye(r: Reader, *_: Any, **__: Any) -> Value:
 
 @reads("tril.default", "triu.default")
 def _triangle(r: Reader, u: Value, diagonal: Any = 0) -> Value:
-    mask = r.mask(u.dims)  # a variable: what is proved holds for every mask
-    return choose(r, mask, u, Real(ZERO, ()))
+    key = (r.operation.name, str(diagonal), u.dims)
+    if key not in r.triangles:
+        r.triangles[key] = r.mask(u.dims)  # a variable: what is proved holds for every mask
+    return choose(r, r.triangles[key], u, Real(ZERO, ()))

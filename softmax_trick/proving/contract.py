@@ -27,6 +27,8 @@ def breach(recording: Recording, tensors: Sequence[Tensor]) -> str:
     for name, tensor, old in zip(names, own, tensors, strict=True):
         if not torch.equal(tensor.detach(), old):
             return f"the backward pass changes {name}, which other operations may share: work on a copy of it"
+    if _differ(once, _run(recording, tensors, recording.by)):
+        return "run again at the same inputs, the code gives something else: it keeps a state, or is random"
     if _differ(once, _run(recording, tensors, recording.by, twice=True)):
         return "a second backward pass through the same graph gives something else: the first changes what was saved"
     if _differ(once, _run(recording, [_strided(tensor) for tensor in tensors], recording.by)):

@@ -14,7 +14,7 @@ from softmax_trick.language.expression import Expression
 from softmax_trick.proving.case import Case
 from softmax_trick.proving.contract import CLOSE
 from softmax_trick.proving.inputs import extent
-from softmax_trick.proving.points import Ambiguous, chosen, sample
+from softmax_trick.proving.points import Ambiguous, chosen, demand_no_jump, sample
 from softmax_trick.proving.result import Counterexample
 from softmax_trick.proving.self_check import middle, unit
 from softmax_trick.readings.enclosure import Enclosure
@@ -64,7 +64,9 @@ def _look(
     tensors, values = recording.extended(inputs, seed, simple=True)
     sizes = {**case.given, **at}
     if case.reader.opaque:
-        values |= chosen(case.reader.opaque, recording.trace, recording.run_operations(tensors, at), sizes)
+        outputs = recording.run_operations(tensors, at)
+        values |= chosen(case.reader.opaque, recording.trace, outputs, sizes)
+        demand_no_jump(recording.trace, outputs)
     results = recording.run_code(tensors)
     if results is None or not bool(torch.isfinite(results[0]).all()):
         return None

@@ -23,6 +23,7 @@ from softmax_trick.proving.values import (
     entry,
     flat,
     is_equal,
+    negated,
     refuse,
     spread,
     substituted,
@@ -209,6 +210,18 @@ def _index_add(r: Reader, u: Value, dim: Any, index: Any, source: Any, alpha: An
     if alpha != 1:
         refuse("a multiple that is added")
     return _index_put(r, u, [None] * where_is(dim, u.dims) + [index], source, True)
+
+
+@reads("embedding_dense_backward.default")
+def _embedding_backward(r: Reader, g: Value, index: Any, rows: Any, padding: Any, by_frequency: Any) -> Value:
+    if by_frequency:
+        refuse("rows weighted by their frequency")
+    zeros = r.uniform(0, r.dims(r.shape))
+    found = real(r, _index_put(r, zeros, [index], g, True))
+    if padding < 0 or not found.dims[0]:
+        return found
+    kept = tabulated(found.dims, lambda indices: negated(is_equal(indices[0], int(padding))))
+    return Real(apply("multiply", kept, found.finite), found.dims)
 
 
 @reads("index_put.default")

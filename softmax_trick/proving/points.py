@@ -164,8 +164,28 @@ class Recorded(fx.Interpreter):
         return value
 
 
+TRIANGLES = {"aten.tril.default": torch.tril, "aten.triu.default": torch.triu}
+ROUNDING = (*(f"aten.{name}.default" for name in ("floor", "ceil", "trunc", "round")), "aten.round.decimals")
+JUMP = 1e-9  # so near to a jump nothing is rounded
+
+
 class Ambiguous(Exception):
-    """At this point what an operation chooses is not decided: two entries are largest."""
+    """At this point what an operation chooses is not decided: two entries are largest, or it is at a jump."""
+
+
+def demand_no_jump(trace: Any, outputs: Sequence[Any]) -> None:
+    """Nothing may be rounded where what comes out jumps.
+
+    Raises:
+        Ambiguous: something is.
+    """
+    for operation in trace.operations:
+        if operation.name in ROUNDING:
+            function = getattr(torch, operation.name.removeprefix("aten.").split(".")[0])
+            options = {key: int(value) for key, value in operation.options.items()}
+            source = outputs[operation.arguments[0].number].detach().double()
+            if not torch.equal(*(function(source + shift, **options) for shift in (-JUMP, JUMP))):
+                raise Ambiguous
 
 
 def chosen(opaque: Sequence[Opaque], trace: Any, outputs: Sequence[Any], sizes: Mapping[str, int]) -> dict[str, Any]:
@@ -181,6 +201,8 @@ def chosen(opaque: Sequence[Opaque], trace: Any, outputs: Sequence[Any], sizes: 
             value = outputs[one.operation]
             value = value[0] if isinstance(value, tuple | list) else value
             value = value.expand([extent(dim, sizes) for dim in one.dims])
+            if (operation := trace.operations[one.operation]).name in TRIANGLES:
+                value = TRIANGLES[operation.name](torch.ones_like(value), *map(int, operation.arguments[1:]))
             if one.kind == "mask":
                 value = torch.where(value != 0, 1.0, -1.0)
             found[one.variable.name] = fractions_of(value, axes)

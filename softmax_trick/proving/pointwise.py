@@ -10,7 +10,9 @@ from typing import Any
 import torch
 
 from softmax_trick.language.expression import Apply, Expression, Index, Number
-from softmax_trick.proving.reader import Reader, is_zero_or_one, reads
+from softmax_trick.proving.inputs import Dims
+from softmax_trick.proving.points import ROUNDING
+from softmax_trick.proving.reader import Opaque, Reader, is_zero_or_one, reads
 from softmax_trick.proving.tracing import Ref
 from softmax_trick.proving.values import (
     ONE,
@@ -117,6 +119,7 @@ ONE_ARGUMENT: dict[str, Callable[[Reader, Expression], Expression]] = {
     "rsqrt.default": lambda r, u: divide(r, ONE, _root(r, u)),
     "reciprocal.default": lambda r, u: divide(r, ONE, u),
     "sigmoid.default": lambda r, u: apply("sigmoid", u),
+    "special_entr.default": lambda r, u: apply("multiply", apply("multiply", number(-1), u), _log(r, u)),
     "tanh.default": lambda r, u: apply("tanh", u),
     "sinh.default": lambda r, u: apply("sinh", u),
     "cosh.default": lambda r, u: apply("cosh", u),
@@ -162,6 +165,17 @@ def _exp(r: Reader, u: Any) -> Real:
         else:
             kept.append((condition, what))
     return Real(result, u.dims, tuple(kept))
+
+
+@reads(*(name.removeprefix("aten.") for name in ROUNDING))
+def _step_by_step(r: Reader, u: Any, **_: Any) -> Real:
+    """Constant but for jumps, and so a constant of derivatives: whatever it is, if the same was not rounded before."""
+    dims = real(r, u).dims
+    key = (r.operation.name, r.source(r.operation.arguments[0]), dims, tuple(r.operation.options.items()))
+    if key not in r.rounded:
+        r.condition("no number is rounded at a jump")
+        r.rounded[key] = r.hold(dims)
+    return r.rounded[key]
 
 
 # --- arithmetic ---
@@ -268,6 +282,31 @@ def _xlogy(r: Reader, u: Any, v: Any) -> Real:
     return entries(r, lambda a, b: ZERO if a is ZERO else apply("multiply", a, _log(r, b)), u, v)
 
 
+@reads("special_xlog1py.default")
+def _xlog1py(r: Reader, u: Any, v: Any) -> Real:
+    return entries(r, lambda a, b: apply("multiply", a, _log(r, apply("add", ONE, b))), u, v)
+
+
+@reads("hypot.default")
+def _hypot(r: Reader, u: Any, v: Any) -> Real:
+    squares = add(r, multiply(r, u, u), multiply(r, v, v))
+    return entries(r, lambda a: _root(r, a), squares)
+
+
+@reads("logit.default")
+def _logit(r: Reader, u: Any, eps: Any = None) -> Real:
+    if eps is not None:
+        refuse("bounds besides 0 and 1")
+    return entries(r, lambda a: apply("subtract", _log(r, a), _log(r, apply("subtract", ONE, a))), u)
+
+
+@reads("logit_backward.default")
+def _logit_backward(r: Reader, g: Any, u: Any, eps: Any = None) -> Real:
+    if eps is not None:
+        refuse("bounds besides 0 and 1")
+    return _div(r, g, multiply(r, u, subtract(r, 1, u)))
+
+
 # --- conditions ---
 
 
@@ -297,12 +336,18 @@ def _compared(r: Reader, which: str, u: Any, v: Any) -> Real:
             return Real(r.positive(b, a, or_equal=True), dims)
     largest = _largest_entry(r)
     if largest is None:
+        if {one.variable.name for one in r.opaque if one.kind in ("largest", "smallest")} & _names(a, b):
+            refuse("a comparison with largest entries that do not stand beside what they are the largest of")
         if not (isinstance(a, Number) and isinstance(b, Number)) and a is not b and not r.depends(a, b):
             return r.mask(dims)  # of data: proved whether or not the two are equal
         same = r.equal(a, b)
     else:
         same = spread(Real(*largest), dims).expression
     return Real(same if which == "eq" else negated(same), dims)
+
+
+def _names(*expressions: Expression) -> set[str]:
+    return {one.name for expression in expressions for one in expression.variables}
 
 
 def _is_threshold_of_softplus(r: Reader) -> bool:
@@ -333,6 +378,18 @@ def _compared_with_infinity(r: Reader, which: str, u: Real, v: Real, dims: Any) 
     return refuse("a comparison of values that are infinite where a mask is set")
 
 
+def _is_beside(one: Opaque, dims: Dims) -> bool:
+    """Whether largest entries stand beside the entries that they are the largest of, with 1 for what was reduced."""
+    kept, reduced = [], set()
+    for n, dim in enumerate(one.dims):
+        place = sum(map(len, one.dims[:n]))
+        if dim and place in one.reduced:
+            reduced.add(n)
+        kept.append(() if n in reduced else dim)
+    wanted = ((),) * (len(kept) - len(dims)) + dims
+    return tuple(kept) == wanted
+
+
 def _largest_entry(r: Reader) -> tuple[Expression, Any] | None:
     """Of x == amax(x): 1 at the place of the largest entry."""
     arguments = r.operation.arguments
@@ -341,13 +398,16 @@ def _largest_entry(r: Reader) -> tuple[Expression, Any] | None:
         if place is None:
             continue
         operation = r.trace.operations[place]
+        if operation.name == "getitem" and operation.arguments[1] == 0:  # of max along a dimension
+            place = operation.arguments[0].number
+            operation = r.trace.operations[place]
         if operation.name.removeprefix("aten.").split(".")[0] not in ("amax", "amin", "max", "min"):
             continue
         if r.source(operation.arguments[0]) != r.source(tensor):
             continue
         value = r.values[operation.arguments[0].number]
         mine = r.extremes.get(place)
-        if not mine:
+        if not mine or not _is_beside(mine[0], r.values[extreme.number].dims):
             continue
         r.condition("the extreme entry is the only one of its size")
 

@@ -118,6 +118,8 @@ class Reader:
         values: the value of each operation, so far.
         opaque: the variables for what operations choose.
         extremes: those for the places of largest and smallest entries, by operation.
+        rounded: what is rounded already, by how and which operand.
+        triangles: the masks of triangles, by which and of what dimensions.
         conditions: where the operations have the meaning that they are read with.
         has_small_bounds: whether there are any such bounds.
         assumed: operations that are read as what they are on a part of the domain, and not held against torch.
@@ -145,6 +147,8 @@ class Reader:
         self._booleans: dict[int, Any] = {}
         self.extremes: dict[int, list[Opaque]] = {}
         self._extremes: dict[Any, list[Opaque]] = {}
+        self.rounded: dict[Any, Real] = {}
+        self.triangles: dict[Any, Real] = {}
         self._positive: dict[int, tuple[Expression, bool]] = {}
         self._piecewise: dict[int, tuple[Expression, bool]] = {}
         self._differentiated = {one.name for one in declared.inputs if one.is_differentiated}
@@ -174,7 +178,7 @@ class Reader:
                 else:
                     value = self._read(operation)
                 if place in self._held and isinstance(value, Real):
-                    value = self._hold(value)
+                    value = self.hold(value.dims)
             except Unreadable as error:
                 raise NoReading(operation, str(error)) from error
             except NotImplementedError as error:
@@ -215,10 +219,11 @@ class Reader:
                 return [self._argument(one) for one in argument]
         return argument
 
-    def _hold(self, value: Real) -> Real:
-        variable = Variable(f"held_{len(self.values)}", flat(value.dims))
-        self.opaque.append(Opaque(variable, len(self.values), "held", value.dims))
-        return Real(variable, value.dims)
+    def hold(self, dims: Dims) -> Real:
+        """A variable for what the operation returns, which is taken as constant."""
+        variable = Variable(f"held_{len(self.values)}", flat(dims))
+        self.opaque.append(Opaque(variable, len(self.values), "held", dims))
+        return Real(variable, dims)
 
     # --- inputs and constants ---
 
@@ -333,13 +338,18 @@ class Reader:
             size: sympy.Expr = sympy.Integer(1)
             while size != wanted:
                 if not axes:
-                    refuse(f"it divides {' x '.join('*'.join(d) or '1' for d in dims)} otherwise than into its axes")
+                    refuse(self._divides(dims))
                 taken.append(axes.pop(0))
                 size = size * self.size(taken[-1])
             found.append(tuple(taken))
         if axes:
             refuse("it divides axes")
         return tuple(found)
+
+    @staticmethod
+    def _divides(dims: Dims) -> str:
+        shape = " x ".join("*".join(dim) or "1" for dim in dims)
+        return f"it divides {shape} otherwise than into its axes: declare the one that is divided as a product, as 4*m"
 
     def scalar(self, value: Any, dtype: torch.dtype = torch.float64) -> Expression:
         """A number of the trace, or made of sizes."""
@@ -492,7 +502,7 @@ class Reader:
         """The places of the largest entry along some axes, one for each, at the indices of the others."""
         axes = flat(value.dims)
         rest = tuple(axis for place, axis in enumerate(axes) if place not in reduced)
-        key = (self.source(self.operation.arguments[0]), kind, tuple(reduced))
+        key = (self.source(self.operation.arguments[0]), kind, axes, tuple(reduced))
         if key not in self._extremes:  # else of the same entries once more
             labels = [Variable(f"{kind}_{len(self.values)}_{p}", rest, "label", axes[p]) for p in reduced]
             self._extremes[key] = [

@@ -11,7 +11,7 @@ from softmax_trick.proving.indexing import chosen_entries, inside, matches
 from softmax_trick.proving.inputs import Dims
 from softmax_trick.proving.pointwise import add, as_indices, divide, multiply, real
 from softmax_trick.proving.reader import Reader, reads
-from softmax_trick.proving.shapes import starts, where_is, with_dims
+from softmax_trick.proving.shapes import at_position, stacked, starts, where_is, with_dims
 from softmax_trick.proving.values import (
     ONE,
     Indices,
@@ -109,7 +109,23 @@ def _norm(r: Reader, u: Any, order: Any = 2, dim: Any = None, keepdim: Any = Fal
         turned = apply("multiply", number(-1), u.finite)
         absolute = apply("where", r.positive(u.finite, number(0)), u.finite, turned)
         return total(Real(absolute, u.dims), which, bool(keepdim))
+    if 1 < order < float("inf"):
+        turned = apply("multiply", number(-1), u.finite)
+        absolute = apply("where", r.positive(u.finite, number(0)), u.finite, turned)
+        powers = total(Real(apply("power", absolute, r.scalar(order)), u.dims), which, bool(keepdim))
+        r.condition("the norm is not 0")
+        return Real(apply("power", powers.expression, r.scalar(1 / order)), powers.dims)
     return refuse(f"the {order:g}-norm")
+
+
+@reads("cumsum.default")
+def _cumsum(r: Reader, u: Any, dim: Any) -> Value:
+    u = real(r, u)
+    dim = where_is(dim, u.dims)
+    so_far = [at_position(r, u, dim, 0)]
+    for n in range(1, r.given(u.dims[dim][0]) if u.dims[dim] else 1):
+        so_far.append(add(r, so_far[-1], at_position(r, u, dim, n)))
+    return stacked(r, so_far, dim)
 
 
 # --- the largest entry ---

@@ -175,7 +175,10 @@ def _plain_operations(operations: Sequence[Operation], values: Mapping[Any, int]
             case dict():
                 return tuple((key, at(one)) for key, one in argument.items())
             case sympy.Basic():
-                found = argument.subs(values)
+                try:
+                    found = argument.subs(values)
+                except ZeroDivisionError:  # 1 / (K - 1) at K = 1
+                    return ("undefined", str(argument))
                 return float(found) if found.is_number else str(found)
             case bool() | str() | None:
                 return argument

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice, product
 from random import Random
 from typing import Any
 
@@ -23,6 +24,7 @@ from softmax_trick.readings.enclosure import Enclosure
 from softmax_trick.readings.pointwise import Point, Undefined
 
 CHECKED_ENTRIES = 3  # of each operation, held against the enclosure of its reading
+MOST_ENTRIES = 200  # of a comparison
 CHECK_SIZES = (3, 4, 2, 5)
 
 
@@ -139,6 +141,8 @@ def _differs(
     axes = [extent([axis], point.sizes) for axis in flat(value.dims)]
     entries = tensor.detach().double().reshape(axes)
     places = [tuple(chance.randint(1, size) for size in axes) for _ in range(CHECKED_ENTRIES)]
+    if tensor.dtype == torch.bool:  # where a comparison is another one at few entries, these are looked at, too
+        places = list(islice(product(*(range(1, size + 1) for size in axes)), MOST_ENTRIES))
     for position in dict.fromkeys(places):
         actual = float(entries[tuple(one - 1 for one in position)])
         is_finite = actual == actual and actual not in (float("inf"), float("-inf"))

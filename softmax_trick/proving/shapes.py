@@ -296,7 +296,7 @@ def _repeat(r: Reader, u: Value, times: Sequence[Any]) -> Value:
     return moved(own, dims, terms)
 
 
-@reads("diagonal.default")
+@reads("diagonal.default", "diagonal_copy.default")
 def _diagonal(r: Reader, u: Value, offset: Any = 0, dim1: Any = 0, dim2: Any = 1) -> Value:
     a, b = where_is(dim1, u.dims), where_is(dim2, u.dims)
     if offset != 0 or u.dims[a] != u.dims[b] or len(u.dims[a]) != 1:
@@ -326,6 +326,13 @@ def _diag_embed(r: Reader, u: Value, offset: Any = 0, dim1: Any = -2, dim2: Any 
         return apply("multiply", is_equal(indices[-2], indices[-1]), entry(inside, indices[:-1]))
 
     return Real(tabulated(dims, body), dims)
+
+
+@reads("diagonal_backward.default")
+def _diagonal_backward(r: Reader, g: Value, shape: Any, offset: Any, dim1: Any, dim2: Any) -> Value:
+    if len(shape) != 2 or (dim1, dim2) != (0, 1) or r.axes_of(shape[0]) != r.axes_of(shape[1]):
+        refuse("a diagonal of several matrices, or of one that is not square")
+    return _diag_embed(r, g, offset)
 
 
 @reads("select_backward.default")
@@ -431,4 +438,31 @@ def _flip(r: Reader, u: Value, dims: Sequence[Any]) -> Value:
         place = where_is(dim, u.dims)
         size = r.given(u.dims[place][0]) if u.dims[place] else 1
         u = stacked(r, [at_position(r, u, place, size - 1 - n) for n in range(size)], place)
+    return u
+
+
+@reads("roll.default")
+def _roll(r: Reader, u: Value, shifts: Sequence[Any], dims: Sequence[Any] = ()) -> Value:
+    if not dims:
+        refuse("a tensor turned as one row")
+    for shift, dim in zip(shifts, dims, strict=True):
+        place = where_is(dim, u.dims)
+        size = r.given(u.dims[place][0]) if u.dims[place] else 1
+        u = stacked(r, [at_position(r, u, place, (n - int(shift)) % size) for n in range(size)], place)
+    return u
+
+
+@reads("constant_pad_nd.default")
+def _pad(r: Reader, u: Value, amounts: Sequence[Any], value: Any = 0) -> Value:
+    for last, (before, after) in enumerate(zip(amounts[::2], amounts[1::2], strict=True), 1):
+        if before == 0 and after == 0:
+            continue
+        dim = len(u.dims) - last
+        size = r.given(u.dims[dim][0]) if u.dims[dim] else 1
+        rest = u.dims[:dim] + u.dims[dim + 1 :]
+        parts = [
+            at_position(r, u, dim, n) if 0 <= n < size else r.uniform(value, rest)
+            for n in range(-int(before), size + int(after))
+        ]
+        u = stacked(r, parts, dim)
     return u

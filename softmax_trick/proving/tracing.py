@@ -33,7 +33,7 @@ DECOMPOSED = (
     "native_group_norm", "native_group_norm_backward", "native_batch_norm", "native_batch_norm_backward",
     "_native_batch_norm_legit", "_native_batch_norm_legit_functional", "mish_backward", "glu", "glu_backward",
     "hardswish", "hardswish_backward", "hardsigmoid", "hardsigmoid_backward", "celu", "selu", "softshrink",
-    "hardshrink", "embedding_dense_backward", "unfold", "roll", "multilabel_margin_loss_forward", "masked_scatter",
+    "hardshrink", "unfold", "multilabel_margin_loss_forward", "masked_scatter",
     "std", "std_mean", "cosine_embedding_loss", "linalg_vector_norm_backward", "trace", "frac", "count_nonzero",
 )  # fmt: skip
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 from typing import Any
 
 import flint
@@ -17,11 +17,14 @@ from softmax_trick.readings.canonical.terms import (
     Key,
     Monomial,
     Polynomial,
+    TooLarge,
     as_fraction,
     exponent_of,
     is_moving,
     ordered,
 )
+
+MOST_DEGREE = 1000  # of a polynomial that is divided or factored
 
 
 class Fractions(Signs):
@@ -192,13 +195,25 @@ class _Ring:
 
     def __init__(self, values: Iterable[Polynomial]) -> None:
         values = tuple(values)
-        self._roots: dict[Factor, int] = {}
+        self._roots: dict[Factor, Fraction] = {}
         for value in values:
             for monomial in value:
                 for factor, exponent in monomial:
-                    self._roots[factor] = lcm(self._roots.get(factor, 1), Fraction(exponent).denominator)
+                    root = lcm(self._roots.get(factor, Fraction(1)).numerator, Fraction(exponent).denominator)
+                    self._roots[factor] = Fraction(root)
+        for factor in self._roots:
+            self._shorten(factor, values)
         self.factors = sorted(self._roots, key=lambda factor: factor.serial)
         self._context = flint.fmpq_mpoly_ctx.get([f"g{n}" for n in range(len(self.factors))], "lex")
+
+    def _shorten(self, factor: Factor, values: Sequence[Polynomial]) -> None:
+        """Let a generator be a power where all exponents are multiples of one, as those of e**(-10**9) are."""
+        found = [[dict(monomial).get(factor, 0) for monomial in value] for value in values]
+        steps = [int((e - min(exponents)) * self._roots[factor]) for exponents in found for e in exponents]
+        if max(steps, default=0) > MOST_DEGREE:
+            self._roots[factor] /= gcd(*steps)
+            if max(steps) > MOST_DEGREE * gcd(*steps):
+                raise TooLarge(f"a polynomial of degree {max(steps)}")
 
     def low(self, value: Polynomial) -> dict[Factor, Exponent]:
         """The lowest exponent of each factor: what is divided by before a value becomes a polynomial."""
@@ -225,7 +240,7 @@ class _Ring:
         for exponents, coefficient in polynomial.to_dict().items():
             pairs = []
             for factor, n in zip(self.factors, exponents, strict=True):
-                e = exponent_of(Fraction(int(n), self._roots[factor]) + times.get(factor, 0) - over.get(factor, 0))
+                e = exponent_of(int(n) / self._roots[factor] + times.get(factor, 0) - over.get(factor, 0))
                 if e:
                     pairs.append((factor, e))
             result[tuple(pairs)] = coefficient
