@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from typing import Any
+from typing import Any
 
 import losses_with_backward as losses
 import pytest
@@ -459,7 +460,7 @@ class LargestOfColumns(torch.autograd.Function):
 class Floor(torch.autograd.Function):
     """x floor(x); the backward pass is wrong below the next number, or at jumps only."""
 
-    rounded = staticmethod(torch.ceil)
+    rounded: Any = staticmethod(torch.ceil)
 
     @staticmethod
     def forward(ctx, x):

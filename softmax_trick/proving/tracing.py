@@ -465,6 +465,8 @@ class _Solver:
         monomials += [a * b for a, b in combinations_with_replacement(symbols, 2)]
         monomials += [a * b * c for a, b, c in combinations_with_replacement(symbols, 3)]
         self._candidates = [(one, self._values(one, symbols)) for one in monomials]
+        shifted = [one + by for one in symbols for by in (-1, 1)]
+        self._of_reals = [*self._candidates, *((one, self._values(one, symbols)) for one in shifted)]
         logs = [(sympy.log(one), self._values(sympy.log(one), symbols)) for one in symbols]
         roots = [(sympy.sqrt(one), self._values(sympy.sqrt(one), symbols)) for one in symbols]
         self._irrational = logs + roots
@@ -503,7 +505,7 @@ class _Solver:
         raise _Unsolved(", ".join(map(str, values)))
 
     def _real(self, values: list[float]) -> sympy.Expr:
-        for expression, at in self._candidates:
+        for expression, at in self._of_reals:
             for sign in (1, -1):
                 ratios = [v / float(a) ** sign for v, a in zip(values, at, strict=True)]
                 if max(ratios) - min(ratios) <= 1e-14 * abs(ratios[0]):
