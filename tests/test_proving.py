@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 from typing import Any
-from typing import Any
 
 import losses_with_backward as losses
 import pytest
