@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import sympy as sp
 
+from softmax_trick.certification import every_size
 from softmax_trick.certification.certificate import PROPERTIES, Property
 from softmax_trick.certification.every_size import certify_formula
 from softmax_trick.certification.exponential import limit_at_infinity
@@ -156,6 +157,18 @@ def test_a_wrong_form_of_the_dilation_is_not_believed(monkeypatch):
     monkeypatch.setattr(every_size, "form_of", lambda *given, **more: form_of(2 * given[0], *given[1:], **more))
     expression = parse("softmax(x)", "x: K")
     assert certify_formula(expression, expression.variables[0], 30).softmax_type.holds is not True
+
+
+def test_a_proof_without_end_is_interrupted(monkeypatch):
+    def endless(_):
+        while True:
+            pass
+
+    monkeypatch.setattr(every_size, "decide_psd", endless)
+    softmax = parse("softmax(x)", "x: K")
+    found = certify_formula(softmax, softmax.variables[0], 2)
+    assert found.convex.holds is None
+    assert "time limit" in found.convex.reason
 
 
 def test_what_is_no_normalizer_is_refused():

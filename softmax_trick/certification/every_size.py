@@ -27,6 +27,7 @@ from softmax_trick.language.functions import cosh, exp, largest, log, logsumexp,
 from softmax_trick.language.interpreter import Reading
 from softmax_trick.language.text import to_text
 from softmax_trick.readings.canonical import Canonical, TooLarge, Undefined
+from softmax_trick.system.interrupted import OutOfTime, interrupted_after
 
 SMALL = (2, 3, 1)  # the K at which what fails is looked for
 SHARE = 6  # of the time limit for each of them
@@ -84,10 +85,14 @@ class _Formula:
 
     def _decided(self, name: str, prove: Callable[[], Property]) -> Property:
         """The property proved for every K, or refuted at one; else undecided."""
-        if time.perf_counter() > self.until:
+        left = self.until - time.perf_counter()
+        if left <= 0:
             return Property(None, reason="the time limit was reached")
         try:
-            found = prove()
+            with interrupted_after(max(left / 2, 1.0)):  # so that one hard proof leaves time for the others
+                found = prove()
+        except OutOfTime as error:
+            found = Property(None, reason=f"no proof was found in {error} s, its share of the time limit")
         except (Undefined, TooLarge, RecursionError) as error:
             found = Property(None, reason=str(error))
         if found.holds is None and name in OF_EACH:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from types import FrameType
 from typing import Any
 
 from torch import Tensor
@@ -26,11 +22,10 @@ from softmax_trick.proving.result import Finding, Proof
 from softmax_trick.proving.scope import Scope, scope
 from softmax_trick.proving.target import Target, bind, run
 from softmax_trick.proving.tracing import Line, SizeFixed, TracingError, is_in_torch
+from softmax_trick.system.interrupted import OutOfTime, interrupted_after
 
 DEPTH = 100_000  # of recursion: expressions are as deep as the code is long
 SECOND_LIMIT = 20.0  # seconds
-AGAIN = 0.02  # seconds after which is looked again whether torch is through
-LEFT = 0.8  # the part of the time before another alarm that second derivatives may take
 
 
 def prove_gradient(
@@ -127,14 +122,14 @@ class _Prover:
     def _second_findings(self, value: Tensor) -> list[Finding]:
         found: list[Finding] = []
         try:
-            with _within(self._limit):
+            with interrupted_after(self._limit, is_in_torch):  # whose C++ expects no exception
                 case = Case(Recording(self._target, value, order=2))
                 why = objection(case)
                 if not why:
                     found = second_findings(case)
                     where = _scope(case, found).text
                     return [replace(finding, scope=where) for finding in found]
-        except _OutOfTime as error:
+        except OutOfTime as error:
             if found:  # all is decided but for sizes of 1
                 return [replace(finding, scope=scope(case, from_one=False).text) for finding in found]
             why = f"it took longer than {error} s; second_limit=... (on the command line --time-limit) gives it more"
@@ -171,42 +166,6 @@ def _only_where(finding: Finding, bounds: list[str]) -> Finding:
     if finding.verdict == "proved":
         return finding
     return replace(finding, reason=f"proved only where {' and '.join(bounds)}; elsewhere: {finding.reason}")
-
-
-class _OutOfTime(BaseException):
-    """The time for second derivatives is over; nothing on the way catches it."""
-
-
-@contextmanager
-def _within(limit: float) -> Iterator[None]:
-    """Work that is interrupted after some seconds, and well before an alarm that is set already; in the main thread.
-
-    Never inside of torch: an exception at a place where its C++ expects none ends the process.
-
-    Raises:
-        _OutOfTime: the time is over.
-    """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
-    begin, left = time.perf_counter(), signal.getitimer(signal.ITIMER_REAL)[0]
-    seconds = max(min(limit, LEFT * left if left else threading.TIMEOUT_MAX), 0.01)
-
-    def ring(_: int, frame: FrameType | None) -> None:
-        if is_in_torch(frame):
-            signal.setitimer(signal.ITIMER_REAL, AGAIN)
-        else:
-            raise _OutOfTime(f"{seconds:.3g}")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        if left:
-            signal.setitimer(signal.ITIMER_REAL, max(left - (time.perf_counter() - begin), 0.01))
 
 
 def _formula(text: str, declared: Declared) -> Expression:
