@@ -332,6 +332,11 @@ def test_trials_and_runs_are_not_mixed_in_a_report(tmp_path, capsys):
     assert "report them one after the other" in capsys.readouterr().err
     assert main(["report", str(tmp_path / "a.json")]) == 2
     assert "there is no study 'toy'" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "b.json")]) == 2
+    assert "no run is complete" in capsys.readouterr().err
+    (tmp_path / "a.json").write_text(write_trials([TRIAL, replace(TRIAL, values={})]))
+    assert main(["report", str(tmp_path / "a.json")]) == 2
+    assert "it has two trials of toy" in capsys.readouterr().err
 
 
 def test_the_studies_are_listed(capsys):
@@ -428,6 +433,9 @@ def test_a_study_measures_what_its_statements_are_about(study, groups, change):
         (incremental.STUDY, {"images a class": 500}, r"class 0 has \d+ images, and 500 are asked for"),
         (long_tail.STUDY, {"imbalance": 1_000.0}, "leaves class .* without an example"),
         (admm.STUDY, {"rho'": -1.0}, "rho is -1: it must be positive"),
+        (admm.STUDY, {"training images": 70_000}, "and 70,000 are asked for"),
+        (label_only.STUDY, {"training images": 70_000}, "and 70,000 are asked for"),
+        (theory.STUDY, {"test images": 70_000}, "and 70,000 are asked for"),
         (admm.STUDY, {"alpha": 0.0}, "the design matrix is singular"),
     ],
 )

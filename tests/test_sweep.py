@@ -491,6 +491,8 @@ def test_runs_are_taken_from_a_results_file(tmp_path, capsys, monkeypatch):
 
 def test_a_failed_run_is_status_1_and_ctrl_c_130(tmp_path, capsys, monkeypatch):
     failed = work.Outcome("n0-tanh-seed0", "failed", "the disk is full")
+    assert main(["sweep", "linear", "--out", "/dev/null/x"]) == 1
+    assert "/dev/null/x cannot be written (Not a directory): choose another --out" in capsys.readouterr().err
     monkeypatch.setattr(module, "sweep", lambda *_: [failed])
     assert main(["sweep", "linear", "--out", str(tmp_path)]) == 1
     captured = capsys.readouterr()

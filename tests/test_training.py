@@ -302,6 +302,7 @@ def test_the_last_checkpoint_survives_scores_that_are_not_finite(
         (["--imbalance", "inf"], "argument --imbalance: 'inf' is not a positive number"),
         (["--epochs", "0"], "argument --epochs: '0' is not a whole number from 1"),
         (["--batch-size", "-5"], "argument --batch-size: '-5' is not a whole number from 1"),
+        (["--seed", "99999999999999999999"], "argument --seed: '99999999999999999999' is not a whole number from 0 to"),
         (["--lr", "nan"], "argument --lr: 'nan' is not a positive number"),
         (["--lr", "fast"], "argument --lr: 'fast' is not a positive number"),
         (["--seed", "1.5"], "argument --seed: '1.5' is not a whole number from 0"),

@@ -183,6 +183,7 @@ value = 3
         ("own_functions:value", "--loss own_functions:value: own_functions:value is not callable"),
         ("own_functions:row_sums", r"it makes shape \(64,\) of scores of shape \(64, 10\)"),
         ("own_functions:a_float", r"it makes float of scores of shape \(64, 10\)"),
+        ("math:sqrt", r"--loss math:sqrt: it fails on scores of shape \(64, 10\): ValueError: only one element"),
         ("os.system('x'):f", "does not name a function: write package.module:function"),
     ],
 )

@@ -7,6 +7,8 @@ import difflib
 import math
 from collections.abc import Callable, Iterable
 
+MOST = 2**63 - 1
+
 
 def one_of(names: Iterable[str]) -> Callable[[str], str]:
     """A name out of these."""
@@ -22,9 +24,9 @@ def one_of(names: Iterable[str]) -> Callable[[str], str]:
 
 
 def count(text: str, least: int = 1) -> int:
-    """A whole number from 1, or from another least one."""
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}")
+    """A whole number from 1, or from another least one, that torch and the readers of our files can take."""
+    if not text.isdecimal() or len(text) > len(str(MOST)) or not least <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {least} to {MOST}")
     return int(text)
 
 

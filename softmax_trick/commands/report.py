@@ -51,6 +51,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         found = find(options.sources)
         results = replace(load_results(*found.files), source=printable(", ".join(map(str, options.sources))))
+        if not results.runs:
+            raise ResultsError(f"nothing to report in {results.source}: no run is complete")
         analysis = analyse(results)
         rendered = {
             file: experiments_page(analysis) if kind == "html" else json.dumps(analysis.as_json(), indent=2) + "\n"

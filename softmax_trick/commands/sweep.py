@@ -132,14 +132,18 @@ def _train(experiment: Experiment, options: argparse.Namespace) -> int:
         say(f"{ended['done']} done, {ended['complete before']} complete before, {ended['failed']} failed")
     except (SweepError, TrainingError, MissingExtra) as error:
         raise WrongUsage(str(error)) from error
-    except (ResultsError, OSError) as error:
+    except OSError as error:
+        complain(f"softmax-trick: {error.filename or out} cannot be written ({error.strerror}): choose another --out")
+        return DIFFERENT
+    except ResultsError as error:
         complain(f"softmax-trick: {error}")
         return DIFFERENT
     except KeyboardInterrupt:
         with suppress(ResultsError, OSError):
             collect(out)
         raise
-    say(f"{out / RESULTS}: {len(kept)} runs; softmax-trick report {out} shows what they say")
+    if kept:
+        say(f"{out / RESULTS}: {len(kept)} runs; softmax-trick report {out} shows what they say")
     return DIFFERENT if ended["failed"] else OK
 
 
@@ -188,12 +192,16 @@ def _measure(study: Study, options: argparse.Namespace) -> int:
         write_whole(out / REPORT, study_page({study: trials}, str(out)))
     except (SweepError, TrainingError, MissingExtra) as error:
         raise WrongUsage(str(error)) from error
-    except (ResultsError, OSError) as error:
+    except OSError as error:
+        complain(f"softmax-trick: {error.filename or out} cannot be written ({error.strerror}): choose another --out")
+        return DIFFERENT
+    except ResultsError as error:
         complain(f"softmax-trick: {error}")
         return DIFFERENT
     except KeyboardInterrupt:
         with suppress(ResultsError, OSError):
-            write_whole(out / RESULTS, write_trials(trials_in(out, runs)))
+            if trials := trials_in(out, runs):
+                write_whole(out / RESULTS, write_trials(trials))
         raise
     show(Console(width=width_of(sys.stdout)), in_full(study, trials))
     say(f"{out / RESULTS}: {len(trials)} trials; {out / REPORT} has figures")

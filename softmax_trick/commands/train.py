@@ -79,6 +79,8 @@ def _begin(options: argparse.Namespace, folder: RunFolder, part: Part) -> int:
     from softmax_trick.training.loop import build_for, environment
     from softmax_trick.training.losses import get_loss
 
+    if ":" in options.loss:
+        get_loss(options.loss, torch.ones(2))  # before anything is downloaded
     data = _load(options, folder)
     settings = _settings(options, data.name)
     split = data.train.long_tailed(settings.imbalance)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -157,8 +158,13 @@ def load_results(*paths: Path, validate: bool = True) -> Results:
     for path in paths:
         content = _content(path)
         digest.update(f"{path.name} {len(content)} ".encode() + content)
+        here: dict[tuple[Any, ...], Run] = {}
         for run in _runs(path, content, validate):
-            runs.setdefault((run.network, run.loss, run.dataset, run.seed, run.protocol), run)
+            key = run.network, run.loss, run.dataset, run.seed, run.protocol
+            if here.setdefault(key, run) != run:
+                what = f"{run.network} with {run.loss} on {run.dataset}, seed {run.seed}"
+                raise ResultsError(f"the results file {path} contradicts itself: it has two runs of {what}")
+        runs |= {key: run for key, run in here.items() if key not in runs}
     return Results(printable(", ".join(path.name for path in paths)), tuple(runs.values()), digest.hexdigest())
 
 
@@ -226,8 +232,10 @@ def _check(content: Any, path: Path) -> None:
         message = misfit.message if len(misfit.message) <= MOST_SHOWN else f"{misfit.message[:MOST_SHOWN]}..."
         raise ResultsError(f"the results file {path} does not fit its schema: at {place}: {message}")
     for number, run in enumerate(content["runs"]):
-        if fault := _fault_of_wrong(run):
-            raise ResultsError(f"the results file {path} contradicts itself: at ['runs'][{number}]['wrong']: {fault}")
+        for field_, fault in (("wrong", _fault_of_wrong(run)), *_faults_of_curves(run)):
+            if fault:
+                place = f"['runs'][{number}]['{field_}']"
+                raise ResultsError(f"the results file {path} contradicts itself: at {place}: {fault}")
 
 
 def _fault_of_wrong(run: Mapping[str, Any]) -> str:
@@ -244,6 +252,19 @@ def _fault_of_wrong(run: Mapping[str, Any]) -> str:
     if len({image for image, _ in pairs}) != len(pairs) or len(pairs) != images - run["correct"]:
         return f"{images - run['correct']} of {images} images are not correct, and {len(pairs)} are listed, each once"
     return ""
+
+
+CURVES = tuple(f"{split}_{kind}" for split in ("train", "validation", "test") for kind in ("loss", "accuracy"))
+
+
+def _faults_of_curves(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What does not fit the epochs, or the images that are counted as correct: how long a run was decides claims."""
+    for name in CURVES:
+        if len(curve := run.get(name, ())) not in (0, run["epochs"]):
+            yield name, f"it has {len(curve)} values, and the run {run['epochs']} epochs"
+    right = 100 * run["correct"] / run["test_images"]
+    if (curve := run.get("test_accuracy")) and not math.isclose(curve[-1], right, rel_tol=10 ** (1 - DIGITS)):
+        yield "test_accuracy", f"it ends at {curve[-1]:g} %, and {right:g} % of the images are correct"
 
 
 @cache

@@ -108,8 +108,12 @@ def load_trials(*paths: Path) -> tuple[Trial, ...]:
     """
     found: dict[tuple[str, str, int], Trial] = {}
     for path in paths:
+        here: dict[tuple[str, str, int], Trial] = {}
         for trial in _trials(path):
-            found.setdefault((trial.study, trial.group, trial.seed), trial)
+            if here.setdefault((trial.study, trial.group, trial.seed), trial) != trial:
+                what = f"{trial.study}, {trial.group}, seed {trial.seed}"
+                raise ResultsError(f"the results file {path} contradicts itself: it has two trials of {what}")
+        found |= {key: trial for key, trial in here.items() if key not in found}
     return tuple(found.values())
 
 

@@ -20,8 +20,13 @@ CPU = torch.device("cpu")
 WARM_UP = 5  # steps that are not timed
 
 
-def features_of(split: Split) -> tuple[Tensor, Tensor]:
-    """The pixels in [0, 1], shape (n, channels * height * width), and the labels, shape (n,)."""
+def features_of(split: Split, first: int | None = None) -> tuple[Tensor, Tensor]:
+    """The pixels in [0, 1], shape (n, channels * height * width), and the labels, shape (n,), of the first n images.
+
+    Raises:
+        TrainingError: there are fewer.
+    """
+    split = split if first is None else split.first(first)
     images = torch.from_numpy(split.images.reshape(len(split.images), -1).copy()).float().div_(255)
     return images, torch.from_numpy(split.labels.copy()).long()
 

@@ -21,6 +21,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from softmax_trick.normalizers import NORMALIZERS, SOFTMAX, Normalizer
+from softmax_trick.system.files import printable
 from softmax_trick.training import TrainingError
 
 if TYPE_CHECKING:
@@ -201,7 +202,13 @@ def _own(name: str) -> Loss:
         raise TrainingError(f"--loss {name}: {reason}") from reason
 
     def soft_scores(scores: Tensor) -> Tensor:
-        y: Tensor = normalizer(scores.detach())
+        try:
+            y: Tensor = normalizer(scores.detach())
+        except Exception as reason:  # it may be anything
+            fault = f"{type(reason).__name__}: {printable(str(reason).partition(chr(10))[0])}"
+            raise TrainingError(
+                f"--loss {name}: it fails on scores of shape {tuple(scores.shape)}: {fault}"
+            ) from reason
         if getattr(y, "shape", None) != scores.shape:
             found = f"shape {tuple(y.shape)}" if hasattr(y, "shape") else type(y).__name__
             raise TrainingError(f"--loss {name}: it makes {found} of scores of shape {tuple(scores.shape)}")

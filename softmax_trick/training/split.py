@@ -75,6 +75,16 @@ class Split:
         order = np.random.RandomState(SPLIT_SEED).permutation(len(self.labels))
         return self._take(order[:size]), self._take(order[size:])
 
+    def first(self, size: int) -> Split:
+        """The first of the examples.
+
+        Raises:
+            TrainingError: there are fewer.
+        """
+        if size > len(self.labels):
+            raise TrainingError(f"there are {len(self.labels):,} images, and {size:,} are asked for")
+        return self._take(np.arange(size))
+
     def long_tailed(self, imbalance: float) -> Split:
         """The long tail of that imbalance: class k keeps its first n_k = n_0 imbalance^(-k/(K-1)) images, in their
         order.

@@ -53,7 +53,10 @@ def measure(protocol: Protocol, seed: int, data_dir: Path | None) -> Measured:
     from softmax_trick.training.data import load
 
     data = load(str(protocol["data"]), data_dir)
-    chosen = np.random.RandomState(seed).permutation(len(data.train.labels))[: int(protocol["training images"])]
+    there, wanted = len(data.train.labels), int(protocol["training images"])
+    if wanted > there:
+        raise TrainingError(f"there are {there:,} images, and {wanted:,} are asked for")
+    chosen = np.random.RandomState(seed).permutation(there)[:wanted]
     h, tested = (_features(images) for images in (data.train.images[chosen], data.test.images))
     iterations = int(protocol["iterations"])
     try:

@@ -50,8 +50,7 @@ def measure(protocol: Protocol, seed: int, data_dir: Path | None) -> Measured:
     from softmax_trick.training.data import load
 
     data = load(str(protocol["data"]), data_dir)
-    features, labels = fitting.features_of(data.train)
-    features, labels = features[: int(protocol["training images"])], labels[: int(protocol["training images"])]
+    features, labels = fitting.features_of(data.train, int(protocol["training images"]))
     tested, truth = fitting.features_of(data.test)
     shape = (-1, *data.train.image) if protocol["net"] == "n0" else (-1, features.shape[1])
     values: dict[str, dict[str, float]] = {}
@@ -168,8 +167,7 @@ def measure_times(protocol: Protocol, seed: int, data_dir: Path | None) -> Measu
     from softmax_trick.training.data import load
 
     data = load(str(protocol["data"]), data_dir)
-    features, labels = fitting.features_of(data.train)
-    features, labels = features[: int(protocol["training images"])], labels[: int(protocol["training images"])]
+    features, labels = fitting.features_of(data.train, int(protocol["training images"]))
     inputs = features.view(-1, *data.train.image) if protocol["net"] == "n0" else features
     arms = {arm: (*_network(protocol, seed, data.train.image), loss) for arm, loss in _losses(protocol).items()}
     seconds = fitting.seconds_in_turn(arms, inputs, labels, int(protocol["batch size"]), int(protocol["steps timed"]))

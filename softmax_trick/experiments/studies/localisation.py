@@ -53,7 +53,7 @@ def measure(protocol: Protocol, seed: int, data_dir: Path | None) -> Measured:
     data = load(str(protocol["data"]), data_dir)
 
     def canvases(split: Split, n: int, place: int) -> localisation.Canvases:
-        return localisation.on_canvases(Split(split.images[:n], split.labels[:n]), 3 * seed + place)
+        return localisation.on_canvases(split.first(n), 3 * seed + place)
 
     training = canvases(data.train, int(protocol["training images"]), 0)
     held_out = canvases(data.validation, int(protocol["images held out"]), 1)

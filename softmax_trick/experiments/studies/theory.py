@@ -55,9 +55,8 @@ def measure(protocol: Protocol, seed: int, data_dir: Path | None) -> Measured:
     from softmax_trick.training.data import load
 
     data = load(str(protocol["data"]), data_dir)
-    features, labels = fitting.features_of(data.train)
-    features, labels = features[: int(protocol["training images"])], labels[: int(protocol["training images"])]
-    tested, truth = (part[: int(protocol["test images"])] for part in fitting.features_of(data.test))
+    features, labels = fitting.features_of(data.train, int(protocol["training images"]))
+    tested, truth = fitting.features_of(data.test, int(protocol["test images"]))
     dilation = 2 ** torch.linspace(-1, 1, 10)
     shape = (-1, *data.train.image) if protocol["net"] == "n0" else (-1, features.shape[1])
     inputs, outputs = features.view(shape), tested.view(shape)
