@@ -32,6 +32,9 @@ SCALARS: Arguments = {
     "u": [s, variable("r")],
     "a": [variable("h", (), "nonnegative")],
     "b": [variable("h", (), "positive")],
+    "e": [s, variable("r")],
+    "l": [variable("h", (), "positive"), variable("g", (), "positive")],
+    "s": [s, variable("r")],
 }
 VECTORS: Arguments = {
     "u": [x, y, ones("K")],

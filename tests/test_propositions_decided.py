@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from softmax_trick.cli import main
-from softmax_trick.deciding import facts
+from softmax_trick.deciding import consequences, facts
 from softmax_trick.language.expression import LanguageError, Number, variable
 from softmax_trick.language.functions import total
 from softmax_trick.language.grammar import proposition
@@ -76,6 +76,8 @@ REFUTED = [
 # True, or false, and not to be told from what is put in; or not for this method: never "proved", never "refuted".
 UNDECIDED = [
     ("log(-1 - x*x) == 1 implies log(-1 - x*x) == 2", "x: real", "", "defined nowhere"),
+    ("x <= 0 implies log(x) == 5", "x: real", "", "defined only where x > 0, which its hypotheses exclude"),
+    ("x < 0 and y > 0 implies sqrt(x*y) == 1", "x: real; y: real", "", "which its hypotheses exclude"),
     ("exists d: d*x == exp(x) and x > 0", "x: positive; d: real", "d = log(x - 1)", "something else may do"),  # true
     ("exists d: d*d == 2", "d: real", "d = 1", "something else may do"),  # true
     ("exists d: d > x", "d: positive; x: real", "d = x + 1", "something else may do"),  # x + 1 may be negative
@@ -117,6 +119,12 @@ def test_a_fact_that_is_none_is_caught_by_the_replay(monkeypatch):
     assert decide(true, let="x: real; y: real").verdict == "proved"
     monkeypatch.setattr(facts, "vanishing_sum", lambda columns, signs: {0: flint.fmpq(1)})
     assert decide(true, let="x: real; y: real").verdict == "undecided"
+
+
+@pytest.mark.parametrize(("function", "slope"), consequences.STEEPEST.items())
+def test_no_function_is_steeper_than_said(function, slope):
+    assert decide(f"grad({function}(x), x) <= {slope}", let="x: real").verdict == "proved"
+    assert decide(f"grad({function}(x), x) <= 9/10*{slope}", let="x: real").verdict == "refuted"
 
 
 @pytest.mark.parametrize(("text", "let", "putting"), PROVED)

@@ -47,10 +47,19 @@ def _taking_part(columns: Sequence[Column], signs: Sequence[str]) -> list[int]:
                 ways[row, value > 0] += 1
                 if signs[n] == "==":
                     ways[row, value < 0] += 1
-        kept = [n for n in left if all(ways[row, value < 0] > (signs[n] == "==") for row, value in columns[n].items())]
+        kept = [n for n in left if _is_matched(columns[n], signs[n] == "==", ways)]
         if kept == left:
             return left
         left = kept
+
+
+def _is_matched(column: Column, may_be_negative: bool, ways: Counter[tuple[Any, bool]]) -> bool:
+    """Whether every monomial of a column is one that others can take away, with one sign of its factor."""
+    by_sign = (
+        all(ways[row, (value > 0) is not positive] > may_be_negative for row, value in column.items())
+        for positive in ((True, False) if may_be_negative else (True,))
+    )
+    return any(by_sign)
 
 
 def _feasible(rows: list[dict[int, flint.fmpq]]) -> dict[int, flint.fmpq] | None:

@@ -12,7 +12,7 @@ at those, at every index that is spoken of, at the index of a largest entry, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
@@ -20,8 +20,10 @@ from itertools import combinations, islice
 from operator import add, mul
 
 from softmax_trick.deciding.entries import (
+    Extreme,
     Terms,
     entry,
+    extreme_of,
     instance_at,
     is_arithmetic,
     is_of_indices,
@@ -38,6 +40,7 @@ from softmax_trick.language.expression import (
     Derivative,
     Entry,
     Expression,
+    Index,
     LanguageError,
     Number,
     Size,
@@ -49,7 +52,14 @@ from softmax_trick.language.proposition import OPPOSITE, Related
 from softmax_trick.language.substitution import substituted
 from softmax_trick.readings.canonical import TooLarge, Undefined
 
+MOST_ENTRIES = 24  # with which a largest entry is compared
 INCREASING = ("exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "log_sigmoid", "log1p", "expm1", "sinh")  # strictly
+STEEPEST = {
+    "tanh": Fraction(1),
+    "sigmoid": Fraction(1, 4),
+    "softplus": Fraction(1),
+    "log_sigmoid": Fraction(1),
+}  # at one point at most
 AT = {"exp": 0, "log": 1, "sqrt": 1, "tanh": 0, "sigmoid": 0, "log1p": 0, "expm1": 0, "sinh": 0}  # a value is known
 PIECES = ("abs", "relu", "maximum", "minimum")
 MOST_CASES = 8
@@ -81,6 +91,7 @@ class _Search:
         self._terms = Terms((goal, *said))
         defined = [two for one in (goal, *said) for two in where_it_is_defined(one)]
         self._goal = instance_at(goal, self._terms.of_goal(goal))
+        self._terms.extremes(side for one in (self._goal, *said) for side in one.sides)
         self._hypotheses = [*said, *(one for one in dict.fromkeys(defined) if one not in said)]
 
     def proof(self) -> list[str]:
@@ -105,6 +116,9 @@ class _Search:
         piece = next(_pieces(said), None)
         if piece is None:
             return self._contradiction(said)
+        at_once = Columns(self._sizes).vanishing([*facts_of(said), *_of_pieces(_nodes_of(said))], 1)
+        if at_once:
+            return [at_once]
         if most < 2:
             return []
         (u, v), first, second = _sides_of(piece)
@@ -120,14 +134,19 @@ class _Search:
     def _contradiction(self, said: list[Related]) -> list[str]:
         columns, steps = Columns(self._sizes), []
         facts = unique([*facts_of(said), *self._summed(self._vectors()), *self._known(said)])
+        at_once = columns.vanishing(facts, 1)
+        if at_once:
+            return [at_once]
         for asked, shown in (*self._signs(said), *self._vector_pairs(), *self._pairs(said)):
             for claim, then in zip(asked, shown, strict=True):
                 opposite = Fact(-claim.value, ">=" if claim.sign == ">" else ">", said=True)
                 found = columns.vanishing([opposite, *facts], 1)
                 if found:
                     steps.append(f"{claim}: else {found}")
-                    facts = unique([*(self._summed([then]) if then.value.axes else [then]), *facts])
-                    break
+                    vectors, scalar = ([one for one in then if bool(one.value.axes) is has] for has in (True, False))
+                    facts = unique([*self._summed(vectors), *scalar, *facts])
+                    if claim.sign == ">":
+                        break
         facts = unique([*facts, *(_times_denominators(fact, facts) for fact in facts if fact.said)])
         found = columns.vanishing(facts, 1) or columns.vanishing(facts, 2)
         if not found and self._goal.relation not in ("==", "!="):
@@ -148,17 +167,12 @@ class _Search:
 
     def _summed(self, facts: Sequence[Fact]) -> Iterator[Fact]:
         """What facts about vectors say of sums, and what is known of the vectors that occur."""
-        vectors = [one for one in self._open_nodes() if len(one.axes) == 1]
-        weights = [one for one in vectors if isinstance(one, Variable)]
+        vectors = self._open_vectors()
         nonnegative = [fact for fact in facts if fact.sign != "=="]
         nonnegative += [Fact(one, ">" if range_of(one).positive else ">=") for one in vectors if _is_from_zero(one)]
-        nonnegative += [Fact(one * one, ">=") for one in weights if one.kind == "real"]
-        for fact in facts:
-            yield Fact(total(fact.value), fact.sign, said=True)
-            for weight in weights:
-                if weight.axes == fact.value.axes and (fact.sign == "==" or range_of(weight).nonnegative):
-                    strict = fact.sign == "==" or weight.kind in ("positive", "distribution")
-                    yield Fact(total(weight * fact.value), fact.sign if strict else ">=", said=True)
+        nonnegative += [Fact(one * one, ">=") for one in self._weights() if one.kind == "real"]
+        yield from self._weighed(facts)
+        yield from self._weighed(self._known_of_vectors())
         for fact in nonnegative:
             (axis,) = fact.value.axes
             strict = fact.sign == ">" and self._terms.least.get(size_of(axis), 1) >= 2
@@ -171,13 +185,48 @@ class _Search:
                 yield Fact(total(one) - 1, "==")
                 yield Fact(1 / total(Apply("exp", one.arguments, one.axes)), ">")
 
+    def _weighed(self, facts: Iterable[Fact]) -> Iterator[Fact]:
+        """The sums of facts about vectors, and those with weights that are not negative."""
+        for fact in facts:
+            yield replace(fact, value=total(fact.value))
+            for weight in self._weights():
+                if weight.axes == fact.value.axes and (fact.sign == "==" or range_of(weight).nonnegative):
+                    strict = fact.sign == "==" or weight.kind in ("positive", "distribution")
+                    yield replace(fact, value=total(weight * fact.value), sign=fact.sign if strict else ">=")
+
+    def _known_of_vectors(self) -> Iterator[Fact]:
+        """What is known of the largest and smallest entries of vectors, and of the rows of what has more axes."""
+        for node in self._open_nodes():
+            match node:
+                case Apply("abs", (u,)) if len(node.axes) == 1:
+                    yield from (Fact(node - u, ">="), Fact(node + u, ">="))
+                case Call("max" | "min" as function, (u,), _, ()) if len(u.axes) == 1:
+                    yield Fact(node - u if function == "max" else u - node, ">=")
+                case Call("max" | "min", (_,), _, (axis,)):
+                    own = Index(f"{axis}_", axis)
+                    row = Extreme(node, node, (own,))
+                    for other in islice(self._terms.entries(row), MOST_ENTRIES):
+                        yield Fact(row.sign * (node - Comprehension((own,), other)), ">=")
+
+    def _weights(self) -> list[Variable]:
+        return [one for one in self._open_vectors() if isinstance(one, Variable)]
+
+    def _open_vectors(self) -> list[Expression]:
+        return [one for one in self._open_nodes() if len(one.axes) == 1]
+
     def _open_nodes(self) -> list[Expression]:
         sides = [side for one in (self._goal, *self._hypotheses) for side in one.sides]
         return list(dict.fromkeys(node for side in sides for node in open_parts(side)))
 
     def _known(self, said: Sequence[Related]) -> Iterator[Fact]:
         """What is known of the formulas that occur, whatever their values."""
-        nodes = _nodes_of(said)
+        nodes = self._nodes(said)
+        for one in self._extremes(said):
+            yield Fact(one.node - self._terms.attained(one), "==", said=True)
+            sizes = [Size(size) for size in map(size_of, one.along) if size not in self._sizes]
+            nodes += [size for size in sizes if size not in nodes]
+        for one, other in self._compared(said):
+            yield Fact(one.sign * (one.node - other), ">=", said=True)
         atoms = [node for node in nodes if not isinstance(node, Number) and not is_arithmetic(node)]
         for node in (*atoms, *(node for node in nodes if isinstance(node, Apply) and node.function == "power")):
             between = range_of(node)
@@ -198,22 +247,37 @@ class _Search:
                     yield from (Fact(u - 1 - node, ">="), Fact(node - 1 + 1 / u, ">="))
                 case Call("mean", (u,)):
                     yield from (Fact(1 / Size(size_of(u.axes[n])), ">") for n in node.positions)
-                case Call("max" | "min" as function, (u,), _, ()) if len(u.axes) == 1:
-                    sign = 1 if function == "max" else -1
-                    for term in self._terms.of(u.axes[0]):
-                        yield Fact(sign * (node - entry(u, (term,))), ">=")
-                    yield Fact(node - entry(u, (self._terms.attained(node),)), "==", said=True)
         yield Fact(ONE, ">")
+        yield from _of_pieces(nodes)
         for node in nodes:
             match node:
                 case Apply("divide", (_, v)) if constant_of(v) is None:
                     yield from (Fact(v**2, ">"), Fact(1 / v**2, ">"))  # where it is divided by
-        simple = [node for node in atoms if isinstance(node, Variable | Entry)]
+        simple = [node for node in _nodes_of(said) if isinstance(node, Variable | Entry) and node in atoms]
         for one, other in combinations(simple, 2):
             yield from (Fact((one - other) ** 2, ">="), Fact((one + other) ** 2, ">="))
         for one in simple:
             yield from (Fact(one * one, ">="), Fact((one - 1) ** 2, ">="))
         yield from (Fact(node, "") for node in atoms)
+
+    def _extremes(self, said: Sequence[Related]) -> list[Extreme]:
+        return self._terms.extremes(side for one in said for side in one.sides)
+
+    def _compared(self, said: Sequence[Related]) -> list[tuple[Extreme, Expression]]:
+        """Largest and smallest entries, each with an entry that it is compared with."""
+        waiting = self._extremes(said)
+        found: list[tuple[Extreme, Expression]] = []
+        while waiting and len(found) < MOST_ENTRIES:
+            one = waiting.pop()
+            for other in self._terms.entries(one):
+                found.append((one, other))
+                waiting += filter(None, [extreme_of(other)])
+        return list(dict.fromkeys(found))
+
+    def _nodes(self, said: Sequence[Related]) -> list[Expression]:
+        """The scalars that occur, in the entries that are compared with a largest one, too."""
+        entries = [*map(self._terms.attained, self._extremes(said)), *(other for _, other in self._compared(said))]
+        return list(dict.fromkeys([*_nodes_of(said), *(node for one in entries for node in scalars(one))]))
 
     # --- what is shown first: claims, of which the first that is seen is used, and what follows from each ---
 
@@ -222,16 +286,16 @@ class _Search:
         for node in _nodes_of(said):
             match node:
                 case Apply("divide", (_, v)) if not (range_of(v).positive or constant_of(v) is not None):
-                    yield [Fact(v, ">"), Fact(-v, ">")], [Fact(1 / v, ">", said=True), Fact(-1 / v, ">", said=True)]
+                    yield [Fact(v, ">"), Fact(-v, ">")], [[Fact(1 / v, ">", said=True)], [Fact(-1 / v, ">", said=True)]]
                 case Apply("exp", (u,)):
-                    yield [Fact(u, ">"), Fact(-u, ">")], [Fact(node - 1 - u, ">")] * 2
+                    yield [Fact(u, ">"), Fact(-u, ">")], [[Fact(node - 1 - u, ">")]] * 2
                 case Apply("log", (u,)):
-                    yield [Fact(u - 1, ">"), Fact(1 - u, ">")], [Fact(u - 1 - node, ">")] * 2
+                    yield [Fact(u - 1, ">"), Fact(1 - u, ">")], [[Fact(u - 1 - node, ">")]] * 2
 
     def _pairs(self, said: Sequence[Related]) -> Iterator[Lemma]:
         """The order of two values of an increasing function."""
         arguments: dict[str, dict[Expression, None]] = {}
-        for node in _nodes_of(said):
+        for node in self._nodes(said):
             match node:
                 case Apply(function, (u,)) if function in INCREASING:
                     arguments.setdefault(function, {})[u] = None
@@ -258,15 +322,18 @@ class _Search:
                 yield _ordered(function, entry(u, at), entry(v, at), u, v)
 
 
-Lemma = tuple[list[Fact], list[Fact]]
+Lemma = tuple[list[Fact], list[list[Fact]]]
 
 
 def _ordered(function: str, u: Expression, v: Expression, first: Expression, second: Expression) -> Lemma:
-    """That v > u, and so on; and what an increasing function makes of it."""
+    """That v > u, and so on; and what an increasing function makes of it, with a bounded slope perhaps."""
     f, g = (Apply(function, (one,), one.axes) for one in (first, second))
     asked = [Fact(v - u, ">"), Fact(u - v, ">"), Fact(v - u, ">="), Fact(u - v, ">=")]
+    rises = [(g - f, second - first), (f - g, first - second)] * 2
+    steepest = STEEPEST.get(function)
     return asked, [
-        Fact(one, fact.sign, said=True) for one, fact in zip((g - f, f - g, g - f, f - g), asked, strict=True)
+        [Fact(rise, fact.sign, said=True), *([Fact(steepest * run - rise, fact.sign, said=True)] if steepest else [])]
+        for (rise, run), fact in zip(rises, asked, strict=True)
     ]
 
 
@@ -295,9 +362,20 @@ def _is_from_zero(node: Expression) -> bool:
 
 def _pieces(said: Sequence[Related]) -> Iterator[Apply]:
     """The formulas in pieces that occur."""
-    for node in _nodes_of(said):
-        if isinstance(node, Apply) and node.function in PIECES and not node.axes:
-            yield node
+    return (node for node in _nodes_of(said) if is_in_pieces(node))  # type: ignore[misc]
+
+
+def is_in_pieces(node: Expression) -> bool:
+    """Whether it is a scalar that is one of two formulas, by which of two numbers is the larger one."""
+    return isinstance(node, Apply) and node.function in PIECES and not node.axes
+
+
+def _of_pieces(nodes: Iterable[Expression]) -> Iterator[Fact]:
+    """What is known of formulas in pieces, whichever piece it is."""
+    for node in nodes:
+        if isinstance(node, Apply) and node.function in PIECES:
+            _, *values = _sides_of(node)
+            yield from (Fact(one - node if node.function == "minimum" else node - one, ">=") for one in values)
 
 
 def _sides_of(piece: Apply) -> tuple[tuple[Expression, Expression], Expression, Expression]:

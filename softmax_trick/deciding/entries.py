@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import product
 from math import ceil, floor
 
 from softmax_trick.language.expression import (
@@ -15,6 +16,7 @@ from softmax_trick.language.expression import (
     Definition,
     Delta,
     Derivative,
+    Entry,
     Expression,
     Index,
     IndexTerm,
@@ -31,6 +33,49 @@ from softmax_trick.language.expression import (
 from softmax_trick.language.proposition import TURNED, Related
 
 
+@dataclass(frozen=True)
+class Extreme:
+    """The largest or smallest entry of a vector, or of a part of a tensor.
+
+    Attributes:
+        node: the formula, a scalar.
+        call: what it is an entry of; itself, if that is a scalar.
+        place: at which indices.
+    """
+
+    node: Expression
+    call: Call
+    place: tuple[IndexTerm, ...] = ()
+
+    @property
+    def along(self) -> list[str]:
+        """The axes along which it is the largest or smallest."""
+        return [self.call.arguments[0].axes[position] for position in self.call.positions]
+
+    @property
+    def sign(self) -> int:
+        """1 for the largest entry, -1 for the smallest."""
+        return 1 if self.call.function == "max" else -1
+
+    def entry(self, place: Sequence[IndexTerm]) -> Expression:
+        """An entry among which it is the largest or smallest."""
+        argument, own, along = self.call.arguments[0], iter(self.place), iter(place)
+        positions = range(len(argument.axes))
+        return entry(argument, tuple(next(along if n in self.call.positions else own) for n in positions))
+
+
+def extreme_of(node: Expression) -> Extreme | None:
+    """A scalar as the largest or smallest entry of something; None if it is not such."""
+    match node:
+        case Call("max" | "min", (_,), _, ()):
+            return Extreme(node, node)
+        case Entry(Call("max" | "min", (_,)) as call, place):
+            return Extreme(node, call, place)
+        case Pick(Call("max" | "min", (_,)) as call, label) if not node.axes:
+            return Extreme(node, call, (Chosen(label),))
+    return None
+
+
 class Terms:
     """The indices at which vectors are looked at, by the size of the axis, and what is said of sizes.
 
@@ -42,7 +87,7 @@ class Terms:
         _, *hypotheses = said
         self._taken = {name for one in said for name in one.free}
         self._terms: dict[str, dict[IndexTerm, None]] = {}
-        self._attained: dict[Expression, Index] = {}
+        self._attained: dict[Extreme, tuple[Index, ...]] = {}
         self._any: dict[str, Index] = {}
         self.least = least_sizes_said(hypotheses)
         sides = [side for one in said for side in one.sides]
@@ -55,8 +100,6 @@ class Terms:
             if isinstance(node, Pick) and not node.label.axes:
                 self._add(Chosen(node.label))
             if isinstance(node, Call) and len(node.arguments[0].axes) == 1:
-                if node.function in ("max", "min"):
-                    self.attained(node)
                 self.any_index(node.arguments[0].axes[0])
 
     def _add(self, term: IndexTerm) -> None:
@@ -80,11 +123,27 @@ class Terms:
             self._any[size_of(axis)] = self._new(axis)
         return self._any[size_of(axis)]
 
-    def attained(self, node: Expression) -> Index:
-        """The index of the largest, or smallest, entry: a free index of which nothing else is known."""
-        if node not in self._attained:
-            self._attained[node] = self._new(node.arguments[0].axes[0])  # type: ignore[attr-defined]
-        return self._attained[node]
+    def attained(self, one: Extreme) -> Expression:
+        """The entry that is the largest, or smallest: at free indices of which nothing else is known."""
+        if one not in self._attained:
+            self._attained[one] = tuple(map(self._new, one.along))
+        return one.entry(self._attained[one])
+
+    def entries(self, one: Extreme) -> Iterator[Expression]:
+        """The other entries that the largest, or smallest, one is compared with."""
+        own = self._attained.get(one)
+        return (one.entry(place) for place in product(*map(self.of, one.along)) if place != own)
+
+    def extremes(self, sides: Iterable[Expression]) -> list[Extreme]:
+        """The largest and smallest entries that occur, and those that occur in these."""
+        found: dict[Extreme, None] = {}
+        waiting = list(sides)
+        while waiting:
+            for one in filter(None, map(extreme_of, scalars(waiting.pop()))):
+                if one not in found:
+                    found[one] = None
+                    waiting.append(self.attained(one))
+        return list(found)
 
     def of(self, axis: str) -> list[IndexTerm]:
         """Those into an axis."""

@@ -94,7 +94,11 @@ class Columns:
         """
         products: list[tuple[Fact, ...]] = [(one,) for one in (*facts, *alone) if one.sign]
         if degree > 1:
-            pairs = [pair for pair in combinations_with_replacement(facts, 2) if pair[0].said or pair[0].sign == ">"]
+            pairs = [
+                pair
+                for pair in combinations_with_replacement(facts, 2)
+                if any(one.said or one.sign == ">" for one in pair)
+            ]
             products += [pair for pair in pairs if "==" in {fact.sign for fact in pair} or all(f.sign for f in pair)]
         columns: list[Polynomial] = []
         used: list[tuple[Fact, ...]] = []

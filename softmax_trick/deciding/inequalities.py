@@ -20,6 +20,7 @@ from softmax_trick.deciding.combination import vanishing_sum
 from softmax_trick.deciding.decision import entries_of, where_defined
 from softmax_trick.deciding.ranges import range_of
 from softmax_trick.language.expression import (
+    Apply,
     Call,
     Definition,
     Diag,
@@ -44,6 +45,7 @@ from softmax_trick.language.functions import (
     log,
     named,
     relu,
+    sigmoid,
     softplus,
     sqrt,
     total,
@@ -61,7 +63,8 @@ class Known:
 
     Attributes:
         name: what it is called.
-        over: of what, a letter each: u and v real, a nonnegative, b positive, p a distribution along its last axis.
+        over: of what, a letter each: u and v real, a nonnegative, b positive, p a distribution along its last axis;
+            e, l and s what exp, log and softplus are taken of.
         difference: what is not negative, of those.
         strict: whether it is positive.
     """
@@ -130,6 +133,9 @@ ENTRYWISE = (
     Known("the tangent of exp at 0", "u", lambda u: exp(u) - 1 - u),
     Known("the tangent of log at 1", "b", lambda b: b - 1 - log(b)),
     Known("the tangent of log at 1", "b", lambda b: log(b) - 1 + 1 / b),
+    Known("the tangent of exp", "ee", lambda u, v: exp(v) - exp(u) * (1 + v - u)),
+    Known("the tangent of log", "ll", lambda u, v: log(u) + (v - u) / u - log(v)),
+    Known("the tangent of softplus", "ss", lambda u, v: softplus(v) - softplus(u) - sigmoid(u) * (v - u)),
     Known("softplus(u) > u", "u", lambda u: softplus(u) - u, strict=True),
     Known("softplus(u) > relu(u)", "u", lambda u: softplus(u) - relu(u), strict=True),
     Known("relu(u) >= u", "u", lambda u: relu(u) - u),
@@ -180,8 +186,13 @@ def by_known_inequalities(difference: Expression, strict: bool, sizes: Mapping[s
 
 
 def _factors(algebra: Canonical, difference: Expression) -> list[tuple[str, Polynomial]]:
-    """By what an inequality may be multiplied, beside numbers: sizes, and one by a size."""
+    """By what an inequality may be multiplied, beside numbers: sizes, one by a size, and s and 1 - s from 0 to 1."""
     found = [("", algebra.number(Fraction(1)))]
+    for one in difference.variables:
+        if one.kind == "unit" and not one.axes:
+            weight = algebra.variable(one, ())
+            rest = algebra.add(found[0][1], algebra.multiply(algebra.number(Fraction(-1)), weight))
+            found += [(f", times {one.name}", weight), (f", times 1 - {one.name}", rest)]
     for name in sorted({size_of(axis) for node in difference.nodes() for axis in node.axes} - set(algebra.sizes)):
         size = algebra.size(name)
         found += [(f", times {name}", size), (f", by {name}", algebra.power(size, algebra.number(Fraction(-1))))]
@@ -209,6 +220,9 @@ def instances(difference: Expression) -> Iterator[tuple[Known, Expression]]:
         "u": parts,
         "a": [part for part in parts if range_of(part).nonnegative],
         "b": [part for part in parts if range_of(part).positive],
+        "e": list(_arguments(parts, ("exp",), 0)),
+        "l": list(_arguments(parts, ("log",), 1)),
+        "s": list(_arguments(parts, ("softplus", "sigmoid"), 0)),
     }
     seen = set()
     for known, kinds in [*((known, of_vectors) for known in ALONG), *((known, of_entries) for known in ENTRYWISE)]:
@@ -220,6 +234,14 @@ def instances(difference: Expression) -> Iterator[tuple[Known, Expression]]:
                     if one not in seen and asked.issuperset(where_defined(one)):
                         seen.add(one)
                         yield known, one
+
+
+def _arguments(parts: list[Expression], functions: tuple[str, ...], at: int) -> Iterator[Expression]:
+    """What functions are taken of, scalars beside vectors, too, and a number at which the value is known."""
+    found = dict.fromkeys(part.arguments[0] for part in parts if isinstance(part, Apply) and part.function in functions)
+    numbers = [Number(Fraction(at)), *(one for one in found if not one.axes)]
+    yield from found
+    yield from dict.fromkeys(ones(*one.axes) * number if one.axes else number for one in found for number in numbers)
 
 
 def _choices(kinds: list[list[Expression]], symmetric: bool) -> Iterator[tuple[Expression, ...]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from softmax_trick.deciding.consequences import follows, is_in_pieces
 from softmax_trick.deciding.convexity import curvature
 from softmax_trick.deciding.decision import Decision, Verdict, decide, entries_of, fitted_sides, scope_of, where_defined
 from softmax_trick.deciding.inequalities import by_known_inequalities
@@ -38,6 +39,7 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.language.functions import total
 from softmax_trick.language.interpreter import Reading
+from softmax_trick.language.proposition import Related
 from softmax_trick.readings.canonical import Canonical, Place, Polynomial, TooLarge, Undefined
 from softmax_trick.readings.written import written
 
@@ -57,6 +59,8 @@ def decide_order(
 
     def proof() -> str | None:
         by_sign = _sign_proof(difference, relation, given)
+        if not by_sign and any(map(is_in_pieces, difference.nodes())):  # case by case is faster than all known at once
+            by_sign = "; ".join(follows(Related(relation, (left, right)), (), given))
         return by_sign or by_known_inequalities(difference, relation == "<", given)
 
     return _judged(left, right, relation, given, begin, proof)

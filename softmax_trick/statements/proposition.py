@@ -14,16 +14,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import islice, product, takewhile
 from math import ceil, floor
 
 from softmax_trick.deciding.consequences import follows
 from softmax_trick.deciding.decision import Decision, decide_where, scope_of_all, where_defined
 from softmax_trick.deciding.entries import bounds_of_sizes, least_sizes_said
+from softmax_trick.deciding.facts import where_it_is_defined
 from softmax_trick.deciding.points import SIMPLEST, compare, least_sizes
 from softmax_trick.deciding.relations import decide_conservative, decide_order, decide_psd
 from softmax_trick.language.expression import Delta, Expression, LanguageError, Number, Variable, entrywise, size_of
 from softmax_trick.language.proposition import (
+    OPPOSITE,
     And,
     Exists,
     ForAll,
@@ -50,6 +53,7 @@ from softmax_trick.statements.witnesses import choices
 
 SIZES_OF_COUNTEREXAMPLES = (2, 3)
 MOST_SIZES = 5  # of which each is looked at, where hypotheses leave so few
+NOTHING = Related("<", (Number(Fraction(1)), Number(Fraction(0))))
 MOST_NUMBERS = 16  # that are put in for what is free, where something is said to exist
 
 
@@ -305,9 +309,7 @@ def decide_obligation(one: Obligation, sizes: Mapping[str, int]) -> Decision:
     except LanguageError as error:
         return _undecided(str(error))
     if found.verdict != "proved" and not (found.witness and is_fulfilled(one.conditions, found.witness)):
-        steps = follows(says, one.conditions, sizes)
-        if steps and _is_somewhere_defined(says, found, sizes):
-            found = Decision("proved", "", where_defined(*says.sides), steps=tuple(steps))
+        found = consequence(found, says, one.conditions, sizes)
     if found.verdict == "proved":
         open_ones = where_not_defined(one)
         if open_ones:
@@ -315,8 +317,9 @@ def decide_obligation(one: Obligation, sizes: Mapping[str, int]) -> Decision:
                 f"what is put in is defined only where {' and '.join(open_ones)}: say so in the statement"
             )
         granted = where_defined(*(1 / factor for factor in one.granted))
-        left = (text for text in found.conditions if text not in granted and not said_by(text, one.conditions))
-        return replace(found, conditions=tuple(left))
+        left = [text for text in found.conditions if text not in granted and not said_by(text, one.conditions)]
+        never = _is_never_defined(says, left, one.conditions, sizes)
+        return never or replace(found, conditions=tuple(left))
     if found.witness is None and says.relation != "!=":
         return found
     if found.witness is not None and is_fulfilled(one.conditions, found.witness):
@@ -352,6 +355,26 @@ def _in_all_cases(found: list[Decision]) -> Decision:
             if one.verdict == verdict:
                 return one
     return _together((), found)
+
+
+def consequence(found: Decision, says: Related, hypotheses: Sequence[Related], sizes: Mapping[str, int]) -> Decision:
+    """A proof that a relation follows from hypotheses; else what was found before."""
+    steps = follows(says, hypotheses, sizes)
+    if steps and _is_somewhere_defined(says, found, sizes):
+        return replace(found, verdict="proved", conditions=where_defined(*says.sides), steps=tuple(steps), witness=None)
+    return found
+
+
+def _is_never_defined(
+    says: Related, asked: Sequence[str], hypotheses: Sequence[Related], sizes: Mapping[str, int]
+) -> Decision | None:
+    """Undecided, where hypotheses that some point fulfils leave none at which the relation is defined."""
+    for needed in where_it_is_defined(says):
+        if repr(needed) in asked and not any(side.axes for side in needed.sides):
+            opposite = replace(needed, relation=OPPOSITE[needed.relation])
+            if follows(opposite, hypotheses, sizes) and not follows(NOTHING, hypotheses, sizes):
+                return _undecided(f"it is defined only where {needed}, which its hypotheses exclude")
+    return None
 
 
 def _is_somewhere_defined(says: Related, found: Decision, sizes: Mapping[str, int]) -> bool:

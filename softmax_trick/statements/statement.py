@@ -18,9 +18,11 @@ from softmax_trick.language.expression import (
     as_expression,
 )
 from softmax_trick.language.grammar import Statement, read_equation
-from softmax_trick.language.proposition import Proposition
+from softmax_trick.language.proposition import OPPOSITE, Proposition, Related
+from softmax_trick.statements.counterexamples import elsewhere
 from softmax_trick.statements.nearest import SECONDS, Nearest, nearest
-from softmax_trick.statements.proposition import decide_proposition
+from softmax_trick.statements.obligations import Obligation
+from softmax_trick.statements.proposition import consequence, decide_proposition
 from softmax_trick.statements.putting import Putting
 
 
@@ -97,6 +99,12 @@ def decide_statement(statement: Statement, repair: bool = True, putting: Putting
                 "a statement is two formulas with ==, !=, <= or < between them, psd(M), conservative(F, x), or what "
                 "and, not, implies, iff, for all, exists make of such"
             )
+    if found.verdict == "undecided" and relation in OPPOSITE:
+        says = Related(relation, statement.expressions)
+        found = consequence(found, says, (), sizes)
+        if found.verdict == "undecided" and relation in ("<", ">"):  # the sides may be equal somewhere
+            tie = elsewhere(Obligation(says), says, sizes)
+            found = found if tie is None else replace(tie, scope=found.scope, conditions=found.conditions)
     return replace(found, relation=relation, seconds=time.perf_counter() - begin)
 
 
