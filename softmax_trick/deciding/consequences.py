@@ -28,6 +28,7 @@ from softmax_trick.deciding.entries import (
     is_arithmetic,
     is_of_indices,
     open_parts,
+    opened,
     scalars,
 )
 from softmax_trick.deciding.facts import Columns, Fact, facts_of, unique, where_it_is_defined
@@ -61,8 +62,8 @@ STEEPEST = {
     "log_sigmoid": Fraction(1),
 }  # at one point at most
 AT = {"exp": 0, "log": 1, "sqrt": 1, "tanh": 0, "sigmoid": 0, "log1p": 0, "expm1": 0, "sinh": 0}  # a value is known
-PIECES = ("abs", "relu", "maximum", "minimum")
-MOST_CASES = 8
+PIECES = ("abs", "relu", "maximum", "minimum", "clip")
+MOST_CASES = 32
 ZERO, ONE = Number(Fraction(0)), Number(Fraction(1))
 
 
@@ -87,7 +88,11 @@ class _Search:
 
     def __init__(self, goal: Related, hypotheses: Sequence[Related], sizes: Mapping[str, int]) -> None:
         self._sizes = sizes
-        said = [one for one in hypotheses if one.relation in OPPOSITE and not is_of_indices(one)]
+        goal, *said = (
+            replace(one, sides=tuple(map(opened, one.sides)))
+            for one in (goal, *hypotheses)
+            if one.relation in OPPOSITE and not is_of_indices(one)
+        )
         self._terms = Terms((goal, *said))
         defined = [two for one in (goal, *said) for two in where_it_is_defined(one)]
         self._goal = instance_at(goal, self._terms.of_goal(goal))
@@ -375,11 +380,15 @@ def _of_pieces(nodes: Iterable[Expression]) -> Iterator[Fact]:
     for node in nodes:
         if isinstance(node, Apply) and node.function in PIECES:
             _, *values = _sides_of(node)
-            yield from (Fact(one - node if node.function == "minimum" else node - one, ">=") for one in values)
+            is_below = node.function in ("minimum", "clip")
+            yield from (Fact(one - node if is_below else node - one, ">=") for one in values)
 
 
 def _sides_of(piece: Apply) -> tuple[tuple[Expression, Expression], Expression, Expression]:
     """Where a formula in two pieces changes, u and v, and its values where u <= v and where u >= v."""
+    if piece.function == "clip":
+        u, *ends = piece.arguments
+        piece = Apply("minimum", (Apply("maximum", (u, ends[0])), ends[1]))
     u, v = (*piece.arguments, ZERO)[:2]
     values = {"abs": (-u, u), "relu": (ZERO, u), "maximum": (v, u), "minimum": (u, v)}
     return (u, v), *values[piece.function]

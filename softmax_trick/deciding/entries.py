@@ -206,6 +206,18 @@ def entry(node: Expression, place: tuple[IndexTerm, ...]) -> Expression:
     return entry_of(node, *place)
 
 
+def opened(node: Expression) -> Expression:
+    """The same with entries of what is made entry by entry, clip(x, -1, 1)[i], as what is made of entries."""
+    match node:
+        case Entry(Apply() | Definition() | Spread() as argument, place):
+            return entry(argument, place).rebuilt(opened)
+        case Pick(Apply() | Definition() as argument, label) if not node.axes:
+            return entry(argument, (Chosen(label),)).rebuilt(opened)
+        case Derivative() | Comprehension():
+            return node
+    return node.rebuilt(opened)
+
+
 def scalars(side: Expression) -> Iterator[Expression]:
     """The scalars in a scalar, but for those with bound indices and those that are differentiated."""
     return (node for node in open_parts(side) if not node.axes)

@@ -228,17 +228,21 @@ def _entrywise(node: ex.Apply) -> Range:
             return _above(u, more[0])
         case "minimum":
             return -_above(-u, -more[0])
+        case "clip":
+            return -_above(-_above(u, more[0]), -more[1])
         case _:
             return ANYTHING
 
 
 def _above(left: Range, right: Range) -> Range:
-    """What the lower ends say about the larger of two numbers."""
-    bounds = [(one.low, one.low_open) for one in (left, right) if one.low is not None]
-    if not bounds:
-        return ANYTHING
-    low = max(end for end, _ in bounds)
-    return Range(low, None, any(is_open for end, is_open in bounds if end == low))
+    """The larger of two numbers."""
+    lows = [(one.low, one.low_open) for one in (left, right) if one.low is not None]
+    low = max((end for end, _ in lows), default=None)
+    low_open = low is None or any(is_open for end, is_open in lows if end == low)
+    if left.high is None or right.high is None:
+        return Range(low, None, low_open)
+    high = max(left.high, right.high)
+    return Range(low, high, low_open, all(one.high_open for one in (left, right) if one.high == high))
 
 
 def _square(u: Range) -> Range:
