@@ -226,12 +226,12 @@ class _Search:
     def _known(self, said: Sequence[Related]) -> Iterator[Fact]:
         """What is known of the formulas that occur, whatever their values."""
         nodes = self._nodes(said)
-        for one in self._extremes(said):
-            yield Fact(one.node - self._terms.attained(one), "==", said=True)
-            sizes = [Size(size) for size in map(size_of, one.along) if size not in self._sizes]
+        for extreme in self._extremes(said):
+            yield Fact(extreme.node - self._terms.attained(extreme), "==", said=True)
+            sizes = [Size(size) for size in map(size_of, extreme.along) if size not in self._sizes]
             nodes += [size for size in sizes if size not in nodes]
-        for one, other in self._compared(said):
-            yield Fact(one.sign * (one.node - other), ">=", said=True)
+        for extreme, entry_of_it in self._compared(said):
+            yield Fact(extreme.sign * (extreme.node - entry_of_it), ">=", said=True)
         atoms = [node for node in nodes if not isinstance(node, Number) and not is_arithmetic(node)]
         for node in (*atoms, *(node for node in nodes if isinstance(node, Apply) and node.function == "power")):
             between = range_of(node)
