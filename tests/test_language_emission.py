@@ -42,6 +42,7 @@ FORMULAS = {name: (formula, by, let) for name, formula, by, let, *_ in rows("der
 FROM_STATEMENTS = ["balanced", "weights.label", "focal3", "slack", "brier", "kl.reverse", "mixup"]
 MORE = {
     "attention": ("softmax(Q@Y.T/sqrt(D), M)@V", "Q", "Q: N,D; Y: M,D; V: M,E; P = softmax(Q@Y.T/sqrt(D), M)"),
+    "normal": ("sum(gelu(x)) + sum(t*erf(x))", "x", "x: K; t: K"),
     "swiglu": ("silu(W@x)*(V@x)", "x", "W: H,D; V: H,D; x: D"),
     "dpo": ("-log(sigmoid(beta*(a - b)))", "a", "a: real; b: real; beta: positive"),
     "huber": ("sum(where(abs(r) < d, r**2/2, d*(abs(r) - d/2)))", "r", "r: K; d: positive"),

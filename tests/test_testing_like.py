@@ -23,7 +23,7 @@ from torch import Tensor
 
 from softmax_trick.cli import main
 from softmax_trick.deciding.points import random_point
-from softmax_trick.language.expression import Expression, gradient, size_of
+from softmax_trick.language.expression import Expression, LanguageError, gradient, size_of
 from softmax_trick.language.grammar import parse
 from softmax_trick.readings.enclosure import enclose
 from softmax_trick.readings.pointwise import Point, Undefined
@@ -382,6 +382,37 @@ def test_hints_at_the_likely_misuse(like: str, loss: Loss, arguments: dict[str, 
         check_loss(loss, like=like, **arguments)
     assert caught.value.check == "value"
     assert caught.value.example["formula"] == READY[like].forms[0]
+
+
+def test_a_hint_holds_at_other_examples_too() -> None:
+    def halved_for_two_classes(x: Tensor, t: Tensor) -> Tensor:
+        return rows(x, t).sum() * 2 / x.shape[1] ** 2
+
+    with pytest.raises(CheckFailed) as caught:  # the smallest example has two rows of two classes
+        check_loss(halved_for_two_classes, like="cross_entropy")
+    assert "it is the right one" not in caught.value.what
+    with pytest.raises(CheckFailed, match="divided by the 2 rows") as caught:
+        check_loss(lambda x, t: rows(x, t).mean(), like="cross_entropy")
+    assert "classes" not in caught.value.what
+    assert "halved" not in caught.value.what
+
+
+def test_a_value_is_off_by_a_constant_only_if_it_is_so_with_other_scores() -> None:
+    def mean_with_the_gradient_of_the_sum(x: Any, t: Any) -> tuple[Any, Any]:
+        y = np.exp(x - x.max(-1, keepdims=True))
+        y /= y.sum(-1, keepdims=True)
+        hot = np.eye(x.shape[-1], dtype=x.dtype)[t]
+        return -(hot * np.log(y)).sum(-1).mean(), y - hot
+
+    with pytest.raises(CheckFailed, match="divided by the 2 rows") as caught:
+        check_loss(mean_with_the_gradient_of_the_sum, like="cross_entropy", framework="numpy")
+    assert "constant" not in caught.value.what
+
+
+@pytest.mark.parametrize("formula", ["sum(gelu(x))", "sum(erf(x))", "sum(normal_cdf(x))"])
+def test_what_has_no_rounding_bound_is_no_formula_to_check_against(formula: str) -> None:
+    with pytest.raises(LanguageError, match=r"normal_cdf.* cannot be a reference here: .*reference= takes a function"):
+        check_loss(lambda x: x.sum(-1), like=formula)
 
 
 def test_a_loss_in_place_of_a_normalizer() -> None:

@@ -258,7 +258,7 @@ class Body:
                     return self._function(name, operands, plain)
         meaning = unfolded(node)
         if meaning is None:
-            raise Unemittable(f"{node!r}: {name} of numbers only; write its value")
+            raise Unemittable(f"{node!r}: {name} where no argument has an axis; write its value")
         code = self._operand(stable(meaning), 0)
         return code.text, code.level
 

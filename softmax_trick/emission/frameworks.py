@@ -81,6 +81,9 @@ TORCH = Framework(
         log_sigmoid="F.logsigmoid({0})",
         softplus="-F.logsigmoid(-{0:atom})",  # F.softplus is linear above 20
         silu="F.silu({0})",
+        normal_cdf="torch.special.ndtr({0})",
+        normal_pdf="torch.exp(-torch.square({0}) / 2) / math.sqrt(2 * math.pi)",
+        erf="torch.erf({0})",
         relu="torch.relu({0})",
         maximum="torch.clamp({0}, min={1})",  # torch.maximum takes no numbers
         minimum="torch.clamp({0}, max={1})",
@@ -140,6 +143,9 @@ NUMPY = Framework(
         log_sigmoid="-np.logaddexp(0, -{0:atom})",
         softplus="np.logaddexp(0, {0})",
         silu="silu({0})",
+        normal_cdf="normal_cdf({0})",
+        normal_pdf="np.exp(-np.square({0}) / 2) / math.sqrt(2 * math.pi)",
+        erf="erf({0})",
         relu="np.maximum({0}, 0)",
     ),
     named=_REDUCED
@@ -198,6 +204,16 @@ def silu(u):
     """u sigmoid(u)."""
     return u * sigmoid(u)
 ''',
+            "normal_cdf": '''
+def normal_cdf(u):
+    """The integral of the normal density up to u."""
+    return np.vectorize(math.erfc, otypes=[u.dtype])(-u / math.sqrt(2)) / 2
+''',
+            "erf": '''
+def erf(u):
+    """2 normal_cdf(sqrt(2) u) - 1, without cancellation at 0."""
+    return np.vectorize(math.erf, otypes=[u.dtype])(u)
+''',
             "sigmoid": '''
 def sigmoid(u):
     """1/(1 + exp(-u)); nothing overflows."""
@@ -224,6 +240,9 @@ JAX = Framework(
         log_sigmoid="jax.nn.log_sigmoid({0})",
         softplus="jax.nn.softplus({0})",
         silu="jax.nn.silu({0})",
+        normal_cdf="jax.lax.erfc(-{0:atom} / math.sqrt(2)) / 2",
+        normal_pdf="jnp.exp(-jnp.square({0}) / 2) / math.sqrt(2 * math.pi)",
+        erf="jax.lax.erf({0})",
         relu="jax.nn.relu({0})",
     ),
     named=_REDUCED

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -23,14 +23,14 @@ class Answer:
         allowed: how far an entry may be off; infinite where nothing is said of it but that it is a number.
         rest: what float64 leaves of the right answer.
         why: in words, for an entry by its place in order, of what the allowed rounding is made.
-        hint: in words, for what was found, of what mistake it looks like; "" if of none.
+        hints: in words, for what was found, of which mistakes it looks like; None if that is not to be told.
     """
 
     right: Tensor
     allowed: Tensor
     rest: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64, device="cpu"))
     why: Callable[[int], str] = lambda entry: ""
-    hint: Callable[[Tensor], str] = lambda found: ""
+    hints: Callable[[Tensor], tuple[str, ...] | None] = lambda found: None
 
 
 class ScoredExample(ABC):
@@ -58,6 +58,10 @@ class ScoredExample(ABC):
     def x(self) -> Tensor:
         """The scores in float64."""
         return self.scores.double()
+
+    def at(self, scores: Tensor) -> Self:
+        """The same example with other scores."""
+        return replace(self, scores=scores)  # type: ignore[type-var]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,7 +93,7 @@ def compare(what: str, found: Tensor, answer: Answer, example: Mapping[str, Any]
     got = found.detach().to(device="cpu", dtype=torch.float64)
     if got.shape != right.shape:
         shapes = f"{what} has shape {tuple(got.shape)}, not {tuple(right.shape)}"
-        raise Mismatch(f"{shapes}{_also(answer.hint(got))}", example, found, right)
+        raise Mismatch(shapes, example, found, right, answer.hints(got))
     off = ((got - right) - answer.rest).abs()
     info = torch.finfo(found.dtype if found.is_floating_point() else torch.float64)
     beyond = ~(right.abs() <= info.max)
@@ -107,13 +111,9 @@ def compare(what: str, found: Tensor, answer: Answer, example: Mapping[str, Any]
     else:
         units = _ulps(float(off[entry]), float(right[entry]), info)
         by = f"off by {float(off[entry]):.3g}{units}, where rounding explains {float(allowed[entry]):.3g}"
-    raise Mismatch(
-        f"{what} is wrong{where}: {by}{_also(answer.why(place))}{_also(answer.hint(got))}", example, found, right
-    )
-
-
-def _also(text: str) -> str:
-    return f"; {text}" if text else ""
+    why = answer.why(place)
+    by += f"; {why}" if why else ""
+    raise Mismatch(f"{what} is wrong{where}: {by}", example, found, right, answer.hints(got))
 
 
 def ulp(right: float, info: Any) -> float:

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from softmax_trick.testing.answers import Answer, ScoredExample
-from softmax_trick.testing.hints import hint
+from softmax_trick.testing.hints import hints
 from softmax_trick.testing.running import Draw
 from softmax_trick.testing.strategies import ScoreKind, TargetKind, scores, shapes, targets
 
@@ -184,7 +184,7 @@ class ReferenceProblem(ScoredExample):
         spread = torch.where(spread * PART <= largest / 100, spread, torch.inf)  # NaN is not judged either
         size = 1.0 if sent is None or not sent.numel() else float(sent.abs().amax())
         allowed = info.eps / 2 * (4 * (self.k + 16) * (spread + right.abs()) + 4 * size) + 16 * info.smallest_normal
-        return Answer(right, allowed, hint=lambda found: hint(found, right, what, self.n, self.k))
+        return Answer(right, allowed, hints=lambda found: hints(found, right, what, self.n, self.k))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -10,8 +12,8 @@ from torch import Tensor
 NEAR = 1e-5  # relative: of what looks like a mistake nothing is claimed
 
 
-def hint(found: Tensor, right: Tensor, what: str, n: int, k: int) -> str:
-    """What was found as one of the usual misuses of the right answer, in words; "" if it is none of them.
+def hints(found: Tensor, right: Tensor, what: str, n: int, k: int) -> tuple[str, ...] | None:
+    """Of which usual misuses of the right answer what was found may be one, in words; None if that is not to be told.
 
     Args:
         found: the answer.
@@ -24,13 +26,24 @@ def hint(found: Tensor, right: Tensor, what: str, n: int, k: int) -> str:
     if found.shape != right.shape:
         return _by_shape(found, right, n, k)
     if not (found.isfinite().all() and right.isfinite().all()) or not right.numel() or not right.any():
-        return ""
+        return None
     fits = [words for factor, words in _factors(n, k) if factor != 1 and _near(found, right * factor)]
-    if fits:
-        return f"it is the right one {', or '.join(fits)}"
-    if not found.any():
-        return "it is 0 everywhere"
-    return ""
+    if not fits and not found.any():
+        return ("it is 0 everywhere",)
+    return tuple(f"it is the right one {one}" for one in fits)
+
+
+def common(seen: Sequence[tuple[str, ...]]) -> str:
+    """What the last of several wrong answers looks like, as far as all others look like it, too."""
+    if not seen:
+        return ""
+    kinds = [{_without_sizes(one) for one in each} for each in seen]
+    kept = [one for one in seen[-1] if _without_sizes(one) in set.intersection(*kinds)]
+    return ", or ".join([*kept[:1], *(one.removeprefix("it is the right one ") for one in kept[1:])])
+
+
+def _without_sizes(words: str) -> str:
+    return re.sub("[0-9]+", "n", words)
 
 
 def offset(found: Tensor, right: Tensor) -> str:
@@ -60,16 +73,16 @@ def _factors(n: int, k: int) -> list[tuple[float, str]]:
     ]
 
 
-def _by_shape(found: Tensor, right: Tensor, n: int, k: int) -> str:
+def _by_shape(found: Tensor, right: Tensor, n: int, k: int) -> tuple[str, ...]:
     if tuple(found.shape) == (n, k) and right.dim() < 2:
         if n and k > 1 and _near(found.sum(-1), torch.ones(n, dtype=torch.float64)):
-            return "its rows sum to 1: is it a normalizer? check_normalizer is for those"
-        return "one value for each class: is .sum(-1) missing?"
+            return ("its rows sum to 1: is it a normalizer? check_normalizer is for those",)
+        return ("one value for each class: is .sum(-1) missing?",)
     if tuple(found.shape) == (n,) and right.dim() == 0:
-        return "one value for each row: that is reduction='none'"
+        return ("one value for each row: that is reduction='none'",)
     if found.dim() == 0 and right.dim() == 1:
-        return "one value: that is reduction='sum' or 'mean'"
-    return ""
+        return ("one value: that is reduction='sum' or 'mean'",)
+    return ()
 
 
 def _near(found: Tensor, wanted: Tensor) -> bool:

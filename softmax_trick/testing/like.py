@@ -18,7 +18,7 @@ from softmax_trick.testing import balls, graph, rounding
 from softmax_trick.testing.answers import Answer, ScoredExample, compare
 from softmax_trick.testing.formulas import Formula
 from softmax_trick.testing.graph import Floats, Node
-from softmax_trick.testing.hints import hint
+from softmax_trick.testing.hints import hints
 from softmax_trick.testing.lowering import Lowering
 from softmax_trick.testing.rounding import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Precision, Rounding
 from softmax_trick.testing.running import Draw, Mismatch
@@ -89,6 +89,10 @@ class FormulaProblem(ScoredExample):
     strict: bool = False
     unjudged: set[str] = field(default_factory=set, compare=False)
     known: dict[Any, Computed] = field(default_factory=dict, compare=False)
+
+    def at(self, scores: Tensor) -> FormulaProblem:
+        """The same problem with other scores."""
+        return replace(self, scores=scores, known={})
 
     def to(self, dtype: torch.dtype) -> FormulaProblem:
         """The same problem with floating-point inputs rounded to another dtype."""
@@ -211,8 +215,8 @@ class FormulaProblem(ScoredExample):
         def why(entry: int) -> str:
             return explained(computed, precision, entry)
 
-        def looks_like(found: Tensor) -> str:
-            return hint(found, tensor(right, shape), what, self.n, self.k)
+        def looks_like(found: Tensor) -> tuple[str, ...] | None:
+            return hints(found, tensor(right, shape), what, self.n, self.k)
 
         return Answer(tensor(right, shape), tensor(allowed + radius, shape), tensor(rest, shape), why, looks_like)
 

@@ -424,18 +424,22 @@ def check_value(loss: Examined, draw: Draw) -> None:
     try:
         compare_value(problem, value)
     except Mismatch as mismatch:
-        raise _off_by_a_constant(problem, x, value, mismatch) from None
+        raise _off_by_a_constant(loss, problem, x, value, mismatch) from None
     with torch.no_grad():
         compare_value(problem, forward(loss, problem)[1])
 
 
-def _off_by_a_constant(problem: Posed, x: Tensor, value: Tensor, mismatch: Mismatch) -> Mismatch:
-    """What is wrong with a value; and, if the gradient is right, that it is off by a constant."""
+def _off_by_a_constant(loss: Examined, problem: Posed, x: Tensor, value: Tensor, mismatch: Mismatch) -> Mismatch:
+    """What is wrong with a value; and that it is off by a constant, if so with other scores, and the gradient right."""
     try:
         right = problem.answer_value().right
         if value.shape == right.shape and right.numel():
             compare_gradient(problem, backward(problem, value, x, ones(problem)), ones(problem))
-            mismatch.what += f"; {offset(value, right)}"
+            moved = problem.at(problem.scores / 2 + torch.arange(problem.k).to(problem.scores) / 8)
+            elsewhere = forward(loss, moved)[1].detach().cpu().double() - moved.answer_value().right
+            if torch.allclose(value.detach().cpu().double() - right, elsewhere, 1e-6, 0):
+                mismatch.what += f"; {offset(value, right)}"
+                mismatch.hints = None
     except Mismatch:
         pass
     return mismatch

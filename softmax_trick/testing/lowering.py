@@ -272,7 +272,8 @@ class Lowering:
     def _meaning(self, node: ex.Expression) -> Tensor:
         meaning = unfolded(node)
         if meaning is None:
-            raise ex.LanguageError(f"{node!r} cannot be a reference here")
+            why = ": what rounding explains of it is not known; reference= takes a function that computes it"
+            raise ex.LanguageError(f"{node!r} cannot be a reference here" + why)
         return self._tensor(meaning)
 
     # --- indices ---

@@ -49,7 +49,7 @@ from torch import Tensor
 
 from softmax_trick.normalizers import SIGMOID, SOFTMAX, Normalizer
 from softmax_trick.testing.answers import Answer, ScoredExample
-from softmax_trick.testing.hints import hint
+from softmax_trick.testing.hints import hints
 
 HALF_FACTOR = 4
 HALF_TYPES = (torch.bfloat16, torch.float16)
@@ -345,7 +345,7 @@ class Problem(ScoredExample):
         assume(smooth_at(self.normalizer, self.x))
 
     def _answer(self, right: Tensor, allowed: Tensor, what: str = "") -> Answer:
-        return Answer(right, allowed, hint=lambda found: hint(found, right, what, self.n, self.k))
+        return Answer(right, allowed, hints=lambda found: hints(found, right, what, self.n, self.k))
 
     def answer_value(self) -> Answer:
         """The reduced loss."""

@@ -13,12 +13,16 @@ from hypothesis.errors import FlakyFailure, Unsatisfiable
 from torch import Tensor
 
 from softmax_trick.system.shown import Shown
+from softmax_trick.testing.hints import common
 
 Example = TypeVar("Example")
 Tested = TypeVar("Tested")
 
 EXAMPLES = 60
 """How many examples a sub-check tries at most."""
+
+OTHERS = 12
+"""At how many more examples it is looked whether a hint holds."""
 
 # Derandomized: the same code is tested on the same examples every time, and nothing is kept between runs.
 _SETTINGS = settings(
@@ -84,11 +88,18 @@ class Checked(Shown):
 
 
 class Mismatch(Exception):
-    """What a sub-check raises: the answer to this example is wrong."""
+    """What a sub-check raises: the answer to this example is wrong; and of which mistakes it looks like there."""
 
-    def __init__(self, what: str, example: Mapping[str, Any], found: Any = "", right: Any = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        example: Mapping[str, Any],
+        found: Any = "",
+        right: Any = "",
+        hints: tuple[str, ...] | None = None,
+    ) -> None:
         super().__init__(what)
-        self.what, self.example, self.found, self.right = what, example, found, right
+        self.what, self.example, self.found, self.right, self.hints = what, example, found, right, hints
 
 
 def run_checks(
@@ -146,9 +157,28 @@ def _failure(name: str, tested: Tested, check: Callable[[Tested, Draw], None]) -
     else:
         return None
     example = {key: shown(value) for key, value in mismatch.example.items()}
-    failure = CheckFailed(name, mismatch.what + flaky, example, shown(mismatch.found), shown(mismatch.right))
+    looks = common([*_elsewhere(tested, check), mismatch.hints]) if mismatch.hints else ""
+    what = mismatch.what + (f"; {looks}" if looks else "") + flaky
+    failure = CheckFailed(name, what, example, shown(mismatch.found), shown(mismatch.right))
     failure.__cause__ = mismatch.__cause__  # what the function under test raised, if it did
     return failure
+
+
+def _elsewhere(tested: Tested, check: Callable[[Tested, Draw], None]) -> list[tuple[str, ...]]:
+    """Of which mistakes wrong answers look like at other examples: at one alone they may look like any."""
+    found: list[tuple[str, ...]] = []
+
+    @settings(_SETTINGS, max_examples=OTHERS, phases=[Phase.generate])
+    @given(st.data())
+    def test(data: st.DataObject) -> None:
+        try:
+            check(tested, data.draw)
+        except Mismatch as error:
+            if error.hints is not None:
+                found.append(error.hints)
+
+    test()
+    return found
 
 
 def shown(value: Any) -> str:
