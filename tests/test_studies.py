@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from softmax_trick.experiments.studies import (
 )
 from softmax_trick.experiments.study import Measured, Study
 from softmax_trick.experiments.trial import TrialRun, as_kept
-from softmax_trick.measurements.findings import Arms, Statement, findings, undecided
+from softmax_trick.measurements.findings import Arms, Statement, by_group, findings, undecided
 from softmax_trick.measurements.results import ResultsError
 from softmax_trick.measurements.trials import Picture, Trial, load_trials, write_trials
 from softmax_trick.report.studies_tables import in_words
@@ -442,3 +443,25 @@ def test_a_study_measures_what_its_statements_are_about(study, groups, change):
 def test_data_that_do_not_suffice_are_named(study, change, message):
     with pytest.raises(TrainingError, match=message):
         measured(study, study.groups[0], **change)
+
+
+TABLES = {
+    "| accuracy at the end, % |": (incremental.STUDY, "accuracy at the end"),
+    "| | cross-entropy | less log π": (long_tail.STUDY, "balanced accuracy"),
+    "| | cross-entropy | label-only | closed form |": (label_only.STUDY, "accuracy"),
+}
+
+
+@pytest.mark.parametrize("head", TABLES)
+def test_tables_of_the_docs_have_the_means_of_the_results_files(head):
+    """Cell by cell, to the digits that are printed. Planted: 87.9 in the place of a mean of 87.846."""
+    study, quantity = TABLES[head]
+    root = Path(__file__).parents[1]
+    _, *rows = (root / "docs/experiments.md").read_text().partition(head)[2].partition("\n\n")[0].splitlines()[1:]
+    groups = by_group(load_trials(root / "results/studies" / f"{study.name}.json"))
+    assert len(rows) == len(groups)
+    for row, trials in zip(rows, groups.values(), strict=True):
+        samples = Arms(trials, quantity).samples.values()
+        means = [statistics.fmean(of.values()) for of in samples]
+        cells = [cell.split("±")[0].strip() for cell in row.strip("| ").split("|")[1:] if cell.strip()]
+        assert cells == [f"{mean:.{len(cell.partition('.')[2])}f}" for mean, cell in zip(means, cells, strict=True)]
