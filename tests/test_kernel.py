@@ -186,7 +186,7 @@ def test_a_formula_as_a_proposition_of_coq():
         ("x[c] == 1", "x: K; c: label K", "c is no scalar, vector or matrix"),
         ("x[1] == 1", "x: K", "given by its number"),
         ("relu(x) == x", "x: K", "a piecewise function"),
-        ("erf(x) == x", "x: K", "the normal distribution"),
+        ("gelu(x) == x", "x: K", "the normal distribution"),
         ("sqrt(x) == x", "x: K", "the power"),
         ("x == grad(dot(x, x), x)", "x: K", "only the whole left side"),
         ("hessian(dot(x, x), x) == 2*eye(K)", "x: K", "of derivatives only"),
