@@ -20,7 +20,7 @@ operations        what torch executes, counted
 piecewise         the hard normalizers as terms of z3
 sampled           claims tested by torch autograd, through code that shares nothing with the proofs; sampled_beyond:
                   those beyond the paper; drawn: what is drawn for them
-mutants           false neighbours of the claims, which must be refuted; mutants.toml: those that are pairs of formulas
+mutants           false neighbours of the claims, which must be refuted
 versions          what differs between version 1 on arXiv and the version of record
 recorded.json     the verdicts of past runs
 coq/              the converse, Theorem 1 and their surroundings in Coq; ties.toml: which theorem decides which claim

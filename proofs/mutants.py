@@ -1,45 +1,30 @@
 """The catalogue of mutants: false neighbours of what is true, each of which the ledger must refute.
 
-Most are made from the claims' own proofs (`ledger.mutants`). Those written by hand here are the errors that no
-change of a side makes: a quantifier too many, a hypothesis forgotten, the wrong axis, a mean for a sum, a transpose or
-a factor lost inside a formula. Each is a pair of formulas of the language, of which one is true (mutants.toml); or, for
-tables, a function that states what is true, or its neighbour if it is asked to be wrong.
+They are made by operators on the claims' own statements (`ledger.mutants`). Written by hand are those of Tables 1 and 2
+alone, which are numbers: no operator on a formula takes another cell of a table, or another digit.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
-from importlib.resources import files
-from typing import Protocol, get_args
+from typing import Protocol
 
 from softmax_trick.ledger import planted
 from softmax_trick.ledger.claims import Check, Claim
 from softmax_trick.ledger.findings import Findings
-from softmax_trick.ledger.mutants import Kind, Mutant, beside, made_from, of_formulas
+from softmax_trick.ledger.mutants import Mutant, made_from
 from softmax_trick.ledger.planted import Planted
+from softmax_trick.ledger.slips import Kind
+
+WRITTEN: list[Mutant] = []
 
 
-def _of_formulas() -> Iterator[Mutant]:
-    """Those of mutants.toml: tables by the kind of the error, each with a name, the two formulas, and declarations."""
-    content = tomllib.loads(files("softmax_trick.proofs").joinpath("mutants.toml").read_text(encoding="utf-8"))
-    for kind in get_args(Kind):
-        for entry in content.get(kind, ()):
-            yield of_formulas(kind, **entry)
+def catalogue() -> list[Mutant]:
+    """All mutants: those made from the paper's claims, and those written by hand."""
+    from softmax_trick.proofs import CLAIMS
 
-
-WRITTEN: list[Mutant] = list(_of_formulas())
-
-
-def catalogue(claims: Iterable[Claim] | None = None) -> list[Mutant]:
-    """All mutants: those made from these claims (the paper's, if not given), and those written by hand."""
-    if claims is None:
-        from softmax_trick.proofs import CLAIMS
-
-        claims = CLAIMS.values()
-    mutants = {mutant.false.says: mutant for mutant in [*made_from(claims), *WRITTEN]}  # one of each
-    return list(mutants.values())
+    return [*made_from(CLAIMS.values()), *WRITTEN]
 
 
 # Claims that between them use all of the symbolic core: an error planted there is noticed by one of them, or of theirs.
@@ -58,7 +43,7 @@ def noticed(error: Planted) -> str | None:
     """What notices an error planted in the symbolic core: statements, claims of the paper, or their mutants."""
     from softmax_trick.proofs import CLAIMS
 
-    return planted.noticed(error, [CLAIMS[name] for name in OF_THE_CORE], catalogue)
+    return planted.noticed(error, [CLAIMS[name] for name in OF_THE_CORE])
 
 
 class Checked(Protocol):
@@ -71,8 +56,14 @@ def findings(kind: Kind, name: str, true: str, false: str, engine: str, scope: s
     """Register a function that states facts of the entries of a table."""
 
     def register(states: Checked) -> Checked:
-        wrong, right = (Check(engine, partial(states, wrong=wrong), scope) for wrong in (True, False))
-        WRITTEN.append(beside(kind, name.partition(".")[0], name, (false, wrong), (true, right)))
+        of = name.partition(".")[0]
+
+        def claim(id: str, says: str, wrong: bool) -> Claim:
+            check = Check(engine, partial(states, wrong=wrong), scope)
+            return Claim(id, says, says, f"made from {of}", checks=(check,))
+
+        right = claim(f"{name}.true", true, wrong=False)
+        WRITTEN.append(Mutant(kind, of, claim(name, false, wrong=True), right))
         return states
 
     return register

@@ -83,8 +83,8 @@ def test_a_terminal_gets_a_bar_unless_it_cannot_go_back(monkeypatch, soon, term,
 def test_every_command_that_takes_long_tells_it(monkeypatch, soon, capsys, tmp_path, trainer):
     """Each of them, with a piece of work that lasts until a line is there."""
     from softmax_trick.experiments import sweep as sweeps
-    from softmax_trick.ledger import mutants
     from softmax_trick.ledger.run import Ledger
+    from softmax_trick.proofs import mutants
     from softmax_trick.training import loop
     from softmax_trick.training.step import training_step
 
@@ -99,10 +99,9 @@ def test_every_command_that_takes_long_tells_it(monkeypatch, soon, capsys, tmp_p
     monkeypatch.setattr(Ledger, "gather", slowly(lambda *_: ()))
     assert main(["verify", "T1.1r", "--fresh"]) == 1  # without evidence it is undecided
     assert "verify: 0 of 1 claims, T1.1r, after 0 min\n" in capsys.readouterr().err
-    monkeypatch.setattr("softmax_trick.proofs.mutants.catalogue", lambda: [])
-    monkeypatch.setattr(mutants, "run", slowly(lambda _: []))
-    assert main(["mutants"]) == 0
-    assert "mutants: 0 of 0 mutants, after 0 min\n" in capsys.readouterr().err
+    monkeypatch.setattr("softmax_trick.proofs.mutants.catalogue", lambda: mutants.WRITTEN[:1])
+    assert main(["mutants"]) == 1
+    assert "mutants: 0 of 1 mutants, after 0 min\n" in capsys.readouterr().err
     monkeypatch.setattr(sweeps, "sweep", slowly(lambda runs, *rest: [rest[-1](7, 1)] and slowly(list)()))
     monkeypatch.setattr(sweeps, "collect", lambda out: [])
     assert main(["sweep", "table3", "--out", str(tmp_path), "--device", "cpu"]) == 0

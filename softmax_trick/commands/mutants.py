@@ -18,9 +18,9 @@ def add(commands: Any) -> None:
         "mutants",
         help="see that false neighbours of the claims are refuted",
         description="Make false neighbours of the claims that are proved (a sign, a factor, an index, a transpose, a "
-        "missing hypothesis, ...), and beside each a true rewording. Each neighbour must be refuted with a witness, "
-        "each rewording proved, by the engines that decide the claims.",
-        epilog="Exit status: 0 if all were; 1 if a neighbour survived or a rewording was not proved.",
+        "missing hypothesis, ...). Each must be refuted with a witness, or be proved to be as true as its claim, by "
+        "the engines that decide the claims; and they must prove the claim itself.",
+        epilog="Exit status: 0 if all were; 1 if a neighbour survived or a claim was not proved.",
     )
     mutants.add_argument(
         "--core", action="store_true", help="plant errors in the symbolic core instead; each must be noticed"
@@ -54,22 +54,18 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from softmax_trick.commands.verify import paper_at
-    from softmax_trick.ledger.mutants import failures, made_from, run
+    from softmax_trick.ledger.mutants import deciding, failures, made_from
     from softmax_trick.proofs.mutants import catalogue
     from softmax_trick.report.console import show
     from softmax_trick.report.mutants import mutants_table
 
-    console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
+    console = Console(width=width_of(sys.stdout))
     if not is_installed("torch"):
-        complain(
-            f"softmax-trick: torch is not installed: mutants that it tells from their originals are not made, and "
-            f"no samples are taken: {remedy('torch')}"
-        )
-    with errors.status("making the mutants"):
-        mutants = list(made_from(paper_at(options.ledger).claims.values())) if options.ledger else catalogue()
+        complain(f"softmax-trick: torch is not installed: no samples are taken: {remedy('torch')}")
+    mutants = list(made_from(paper_at(options.ledger).claims.values())) if options.ledger else catalogue()
     outcomes = []
-    with progress_of("mutants", len(mutants), "mutants") as advance:
-        for outcome in run(mutants):
+    with deciding(mutants) as decided, progress_of("mutants", len(mutants), "mutants") as advance:
+        for outcome in decided:
             outcomes.append(outcome)
             advance(f"of {outcome.mutant.of}")
     show(console, mutants_table(outcomes))

@@ -37,7 +37,7 @@ from softmax_trick.language.expression import (
 )
 from softmax_trick.language.grammar import Statement, proposition, read, read_equation
 from softmax_trick.language.latex import declaration_to_latex, function_to_latex, statement_to_latex
-from softmax_trick.language.proposition import Implies, Proposition, Related, functions_in
+from softmax_trick.language.proposition import Implies, Proposition, Related, functions_in, variables_in
 from softmax_trick.language.scanner import Source
 from softmax_trick.language.syntax import Parser
 from softmax_trick.language.text import declarations, statement_to_text
@@ -240,20 +240,27 @@ class Formula:
     def excluded_at(self, point: Point) -> str:
         """The condition that a point does not fulfil; "" if it fulfils all, exactly.
 
-        A variable of which the point says nothing, since it is not in the formula or cancels in it, is free: it is 1
-        in every entry, and the first class if it is a label.
+        A variable of which the point says nothing is 1 in every entry, and the first class if it is a label; one that
+        is not in the formula at all may be 2 or 1/2 as well.
         """
-        from softmax_trick.readings.algebraic import at_point
-        from softmax_trick.readings.pointwise import Point, any_value
-
         least = fewest(self.where)
         if point.sizes.get("K", least) < least:
             return f"K >= {least}"
+        excluded = self._unfulfilled(point, Fraction(1))
+        always = excluded and all(self._unfulfilled(point, value) for value in (Fraction(2), Fraction(1, 2)))
+        return excluded if always else ""
+
+    def _unfulfilled(self, point: Point, free: Fraction) -> str:
+        """The condition that a point does not fulfil, with this value for what is not in the formula; "" if none."""
+        from softmax_trick.readings.algebraic import at_point
+        from softmax_trick.readings.pointwise import Point, any_value
+
+        own = {one for side in self.statement.expressions for one in variables_in(side)}
         for condition in self.conditions:
             variables = {one for side in condition.expressions for one in side.variables}
-            values = {one.name: any_value(one, point.sizes) for one in variables} | dict(point.values)
+            values = {one.name: any_value(one, point.sizes, Fraction(1) if one in own else free) for one in variables}
             try:
-                fulfilled = at_point(condition, Point(point.sizes, values, point.indices))
+                fulfilled = at_point(condition, Point(point.sizes, values | dict(point.values), point.indices))
             except LanguageError:
                 fulfilled = False
             if not fulfilled:

@@ -16,10 +16,12 @@ from softmax_trick.ledger.steps import Open, Refuted, Steps, broken_off
 from softmax_trick.measurements.figure import Figure
 from softmax_trick.measurements.results import LONG_ENOUGH, Results, outcome
 from softmax_trick.symbolic import EVERY_K, Classes, GivenK
+from softmax_trick.symbolic.reading import side
 
 
 def gather(claim: Claim, results: Results | None = None) -> Iterator[Evidence]:
     """The evidence for a claim, by every engine that has a say; what is measured, from these results."""
+    side.cache_clear()  # what one engine reads of a claim another one reads again, and nobody after that
     canonical = by_canonical_form(claim) if claim.formulas else None
     # A proof speaks of all but the inequalities and the other axes: of these the canonical form has to.
     complete = claim.is_over_classes or (canonical is not None and canonical.outcome == "holds")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import islice
 from math import ceil
 from typing import Any
 from unittest.mock import patch
@@ -20,7 +21,7 @@ import sympy as sp
 import z3
 
 from softmax_trick.ledger.claims import Claim
-from softmax_trick.ledger.mutants import Mutant, failures, run
+from softmax_trick.ledger.mutants import failures, made_from, run
 from softmax_trick.ledger.run import Ledger
 from softmax_trick.symbolic import (
     EVERY_K,
@@ -418,20 +419,16 @@ def _deltas(value: int) -> tuple[Any, Any]:
 # --- what notices them ------------------------------------------------------------------------------------------------
 
 
-Catalogue = Callable[[Iterable[Claim]], list[Mutant]]
-
-
-def noticed(error: Planted, claims: Iterable[Claim], catalogue: Catalogue) -> str | None:
+def noticed(error: Planted, claims: Iterable[Claim]) -> str | None:
     """What notices the error: "the replay", "a statement", "the mutants", "verify"; None if nothing does.
 
     Args:
         error: the error.
         claims: some that are proved.
-        catalogue: the mutants of claims.
     """
     few = [replace(claim, classes=[k for k in claim.classes if k in CLASSES], sample=None) for claim in claims]
     with error.planted():
-        return _by_statements() or _by_mutants(few, catalogue) or _by_verify(few)
+        return _by_statements() or _by_mutants(few) or _by_verify(few)
 
 
 def _by_statements() -> str | None:
@@ -474,10 +471,8 @@ def _is_right(witness: decision.Witness, expression: sp.Expr) -> bool:
     return bool(abs(sp.N(value(expression) - witness.value)) < 1e-9)
 
 
-def _by_mutants(claims: Sequence[Claim], catalogue: Catalogue) -> str | None:
-    names = {claim.id for claim in claims}
-    chosen = [mutant for mutant in catalogue(claims) if mutant.of in names][:MUTANTS]
-    failed = failures(list(run(chosen)))
+def _by_mutants(claims: Sequence[Claim]) -> str | None:
+    failed = failures(run(islice(made_from(claims), MUTANTS)))
     return f"the mutants ({failed[0]})" if failed else None
 
 

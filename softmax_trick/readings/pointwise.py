@@ -81,9 +81,16 @@ class Point:
         return self.indices[term.name]
 
 
-def any_value(variable: Variable, sizes: Mapping[str, int]) -> Any:
-    """A value in the domain of a variable: 1 in every entry, the first class, or what adds up to 1."""
-    value: Any = Fraction(1, sizes.get(size_of(variable.along), 1)) if variable.kind == "distribution" else 1
+def any_value(variable: Variable, sizes: Mapping[str, int], number: Fraction = Fraction(1)) -> Any:
+    """A value in the domain of a variable: a positive number in every entry, or what adds up to 1; the first class."""
+    value: Any = number
+    match variable.kind:
+        case "label":
+            value = 1
+        case "distribution":
+            value = Fraction(1, sizes.get(size_of(variable.along), 1))
+        case "unit":
+            value = min(number, Fraction(1))
     for axis in reversed(variable.axes):
         value = [value] * sizes.get(size_of(axis), 1)
     return value

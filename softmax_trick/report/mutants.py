@@ -8,29 +8,33 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from softmax_trick.ledger.claims import RUNGS
-from softmax_trick.ledger.mutants import KINDS, Outcome
+from softmax_trick.ledger.mutants import Outcome, is_proved, originals
+from softmax_trick.ledger.slips import KINDS
+
+ENDS = {
+    "killed, exact": lambda outcome: outcome.caught == "exact",
+    "killed, general": lambda outcome: outcome.caught == "general",
+    "a condition missed": lambda outcome: outcome.caught == "condition",
+    "as true": lambda outcome: outcome.changes_nothing,
+    "survived": lambda outcome: outcome.survived,
+}
 
 
 def mutants_table(outcomes: Sequence[Outcome]) -> RenderableType:
-    """A row a kind: mutants, how many were killed on each rung, survived; rewordings wrongly killed; then the total."""
-    rungs = [rung for rung in RUNGS if any(outcome.rung == rung for outcome in outcomes)]
-    killed = [f"killed, {rung}" for rung in rungs]
+    """A row a kind: mutants, and how many came to which end; then the total."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("mutants", no_wrap=True)
-    for heading in ("number", *killed, "survived", "wrongly killed", "seconds each"):
+    for heading in ("number", *ENDS, "seconds each"):
         table.add_column(heading, justify="right")
     kinds = [kind for kind in KINDS if any(outcome.mutant.kind == kind for outcome in outcomes)]
     rows = {str(kind): [outcome for outcome in outcomes if outcome.mutant.kind == kind] for kind in kinds}
     for name, row in (rows | {"all": list(outcomes)}).items():
-        survived, wrongly = sum(not o.killed for o in row), sum(o.wrongly_killed for o in row)
+        counts = {end: sum(map(is_there, row)) for end, is_there in ENDS.items()}
         table.add_row(
             name,
             str(len(row)),
-            *(str(sum(o.rung == rung for o in row)) for rung in rungs),
-            Text(str(survived), style="red" if survived else ""),
-            Text(str(wrongly), style="red" if wrongly else ""),
-            f"{sum(o.seconds for o in row) / max(1, len(row)):.2f}",
+            *(Text(str(n), style="red" if n and end == "survived" else "") for end, n in counts.items()),
+            f"{sum(outcome.false.seconds for outcome in row) / max(1, len(row)):.2f}",
             style="bold" if name == "all" else "",
         )
     return Group(table, Text(""), Text(summary(outcomes)))
@@ -38,10 +42,11 @@ def mutants_table(outcomes: Sequence[Outcome]) -> RenderableType:
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """The counts in a line."""
-    killed, wrongly = sum(o.killed for o in outcomes), sum(o.wrongly_killed for o in outcomes)
-    is_open = sum(o.is_open for o in outcomes)
-    said = f", {is_open} open as their claims are to SymPy for symbolic K" if is_open else ""
+    counts = {end: sum(map(is_there, outcomes)) for end, is_there in ENDS.items()}
+    killed = counts["killed, exact"] + counts["killed, general"]
+    true = originals(outcomes)
     return (
-        f"{len(outcomes)} mutants: {killed} killed, {len(outcomes) - killed} survived; "
-        f"of their true rewordings {len(outcomes) - wrongly - is_open} proved{said}, {wrongly} wrongly killed"
+        f"{len(outcomes)} mutants: {killed} killed, {counts['a condition missed']} proved only under a condition that "
+        f"they do not say, {counts['as true']} proved to be as true as their claims, {counts['survived']} survived; "
+        f"of their {len(true)} originals {sum(map(is_proved, true))} proved"
     )

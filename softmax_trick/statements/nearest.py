@@ -179,9 +179,9 @@ def _slips(wrong: ex.Expression, truth: ex.Expression, factors: list[tuple[str, 
     ):
         for entry in entries:
             yield Nearest(wrong + ex.Delta(one, other) * entry, "a missing delta term")
-    for node, put in _places(wrong):
+    for node, put in places(wrong):
         for slip, formula in _undone(node, factors):
-            built = _tried(put, formula)
+            built = tried(put, formula)
             if built is not None:
                 yield Nearest(built, slip)
     for label in (one for one in truth.variables if one.kind == "label"):
@@ -190,7 +190,7 @@ def _slips(wrong: ex.Expression, truth: ex.Expression, factors: list[tuple[str, 
             yield Nearest(wrong + ex.onehot(label), f"a missing term onehot({label.name})")
 
 
-def _places(node: ex.Expression) -> Iterator[tuple[ex.Expression, Callable[[ex.Expression], ex.Expression]]]:
+def places(node: ex.Expression) -> Iterator[tuple[ex.Expression, Callable[[ex.Expression], ex.Expression]]]:
     """Every part of a formula, and how the formula is built with something else in its place.
 
     Definitions stay as they are, and so do functions that are differentiated.
@@ -201,7 +201,7 @@ def _places(node: ex.Expression) -> Iterator[tuple[ex.Expression, Callable[[ex.E
     if isinstance(node, ex.Definition | ex.Derivative):
         return
     for child in dict.fromkeys(node.children):
-        for part, put in _places(child):
+        for part, put in places(child):
             yield part, lambda new, child=child, put=put: _with(node, child, put(new))  # type: ignore[misc]
 
 
@@ -221,7 +221,8 @@ def _with(node: ex.Expression, old: ex.Expression, new: ex.Expression) -> ex.Exp
             return node.rebuilt(lambda child: new if child is old else child)
 
 
-def _tried(put: Callable[[ex.Expression], ex.Expression], formula: ex.Expression) -> ex.Expression | None:
+def tried(put: Callable[[ex.Expression], ex.Expression], formula: ex.Expression) -> ex.Expression | None:
+    """A formula put in its place; None if it does not fit there."""
     try:
         return put(formula)
     except ex.LanguageError:

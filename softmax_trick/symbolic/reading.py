@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -30,6 +31,7 @@ Side = Any  # a scalar (SymPy's classes are untyped), a Vector or a Matrix
 AXIS = "K"
 
 
+@lru_cache(maxsize=256)
 def side(expression: Expression, classes: Classes, free: tuple[Index, ...] = ()) -> Side:
     """An expression as a scalar, a vector or a matrix over the classes; free indices come first.
 
