@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 
 import pytest
+import sympy as sp
 from rich.console import Console
 
 from softmax_trick.deciding.decision import Decision as Canonical
 from softmax_trick.language.grammar import proposition
+from softmax_trick.language.proposition import Related
 from softmax_trick.ledger import evaluation
 from softmax_trick.ledger.claims import Claim, Verdict
 from softmax_trick.ledger.findings import Findings
@@ -61,8 +63,14 @@ def test_nothing_is_decided_while_mutants_are_made_and_other_claims_change_none(
     assert alone == [mutant.false for mutant in CATALOGUE if mutant.of == "A1c"]
 
 
+def slips_of(text, let):
+    said = proposition(text, let)
+    assert isinstance(said, Related)
+    return slips(said)
+
+
 def kinds_of(text, let):
-    return {kind for kind, _ in slips(proposition(text, let))}
+    return {kind for kind, _ in slips_of(text, let)}
 
 
 def test_each_kind_of_statement_has_its_slips():
@@ -76,7 +84,7 @@ def test_each_kind_of_statement_has_its_slips():
 
 
 def test_no_sign_is_turned_where_only_positive_numbers_have_a_meaning():
-    said = [repr(slip) for _, slip in slips(proposition("log(x*y) == log(x) + log(y)", "x: positive; y: positive"))]
+    said = [repr(slip) for _, slip in slips_of("log(x*y) == log(x) + log(y)", "x: positive; y: positive")]
     assert not any("log(-" in one or "-x" in one for one in said)
     assert "log(x*y) == log(x) - log(y)" in said
 
@@ -124,7 +132,7 @@ def test_each_cell_that_is_a_witness_is_off_by_more_than_rounding(outcomes):
 
 # --- a ledger that is broken is caught --------------------------------------------------------------------------------
 
-ANYWHERE = Decision("nonzero", witness=Witness({}, decision.sp.S.One, "1.0", 2))
+ANYWHERE = Decision("nonzero", witness=Witness({}, sp.S.One, "1.0", 2))
 
 
 def test_blind_engines_let_every_mutant_survive(monkeypatch):

@@ -95,10 +95,10 @@ def _unstated(result: Result) -> set[str]:
 
 
 @contextmanager
-def deciding(mutants: Sequence[Mutant], processes: int | None = None) -> Iterator[Iterator[Outcome]]:
+def deciding(mutants: Sequence[Mutant]) -> Iterator[Iterator[Outcome]]:
     """The outcomes, in order, while several processes find them, see `Ledger.gathering`."""
     ledger = Ledger({claim.id: claim for mutant in mutants for claim in (mutant.false, mutant.true)})
-    with ledger.gathering(list(ledger.claims), processes):
+    with ledger.gathering(list(ledger.claims)):
         yield (Outcome(one, ledger.result(one.false.id), ledger.result(one.true.id)) for one in mutants)
 
 

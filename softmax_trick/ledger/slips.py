@@ -120,7 +120,8 @@ def _in_node(node: ex.Expression, free: list[ex.Index]) -> Iterator[tuple[Kind, 
             yield "axis", ex.Spread(argument, axis, 1 - position)
         case ex.Entry(argument, terms):
             for place, term in enumerate(terms):
-                for other in (*free, ex.Numbered(1, term.axis)):
+                others: tuple[ex.IndexTerm, ...] = (*free, ex.Numbered(1, term.axis))
+                for other in others:
                     if other != term and ex.size_of(other.axis) == ex.size_of(term.axis):
                         yield "index", ex.Entry(argument, (*terms[:place], other, *terms[place + 1 :]))
     if isinstance(node, ex.Call) and len(node.arguments[0].axes) == 2 and len(node.positions) == 1:
