@@ -202,7 +202,7 @@ def made_up(networks=("n0", "n1"), losses=EVERY, seeds=3, epochs=32, dataset="mn
                 correct = printed + offset + draw.randint(-5, 5)
                 images = sorted(draw.sample(range(10_000), 10_000 - correct))
                 curve = tuple(1 / (epoch + 1) + draw.uniform(0, 0.01) for epoch in range(epochs))
-                accuracy = tuple(correct / 100 - value for value in curve)
+                accuracy = tuple(correct / 100 - (value - curve[-1]) for value in curve)
                 run = Run(network, loss, dataset, seed, epochs, correct, 10_000, 50 + draw.random(), 1, settings)
                 run = replace(run, wrong=tuple((image, image % 10) for image in images))
                 run = replace(run, train_loss=curve, validation_loss=curve, test_loss=curve)
