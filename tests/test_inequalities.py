@@ -69,7 +69,10 @@ def test_a_known_inequality_holds_and_would_be_noticed_the_other_way_round(known
     assert any(is_false(-difference, sizes, True) for difference, sizes in cases)
 
 
-@pytest.mark.parametrize(("statement", "let", "truth"), STATEMENTS)
+@pytest.mark.parametrize(
+    ("statement", "let", "truth"),
+    [pytest.param(*one, marks=[pytest.mark.slow] * (n % 3 > 0)) for n, one in enumerate(STATEMENTS)],
+)
 def test_inequalities_are_decided(statement, let, truth):
     assert decide(statement, let=let).verdict == {"true": "proved", "false": "refuted"}[truth]
 

@@ -23,8 +23,8 @@ from softmax_trick.report.mutants import mutants_table, summary
 from softmax_trick.symbolic import Decision, Witness, decision
 
 CATALOGUE = catalogue()
-# Every fifteenth, to save time: `make mutants`, which is a part of CI, decides them all.
-DECIDED = [*CATALOGUE[::15], *WRITTEN]
+# Every fortieth, to save time: `make mutants`, which is a part of CI, decides them all.
+DECIDED = [*CATALOGUE[::40], *WRITTEN]
 SOME = [mutant for mutant in CATALOGUE if mutant.of == "T1.4c" and mutant.kind in ("sign", "factor", "exponent")]
 
 

@@ -489,6 +489,7 @@ def test_what_is_rounded_is_constant_but_for_jumps():
     assert prove_gradient(CeilLessOne.apply, "x: n", second=False).verdict == "undecided"  # wrong at jumps only
 
 
+@pytest.mark.slow
 def test_a_triangle_is_no_mask_of_the_entries_that_are_not_zero():
     assert prove_gradient(lambda x: (torch.tril(x) @ x.T).sum(), "x: n,n", second=False).verdict == "proved"
 
