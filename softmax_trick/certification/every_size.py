@@ -235,12 +235,12 @@ class _Formula:
         yield from (total(softplus(x)), total(log(cosh(x))), total(x**2) / 2, total(relu(x) ** 2) / 2, total(exp(x)))
 
     def _order_preserving(self) -> Property:
-        slope = self._slope(_with_scalars_held(self.unfolded, self.x))
-        if slope is not None and range_of(slope).nonnegative:
-            return Property(True, "general", reason="every component is one function of its score that does not fall")
         same = self.dilation is not None and not self.dilation.axes and range_of(self.dilation).nonnegative
         if same and self.relocation == ZERO and self._positive().holds:
             return Property(True, "general", reason="equal dilations, not negative, and equal relocations")
+        slope = self._slope(_with_scalars_held(self.unfolded, self.x))
+        if slope is not None and range_of(slope).nonnegative:
+            return Property(True, "general", reason="every component is one function of its score that does not fall")
         return Property(None, reason="neither one function for every component nor of softmax type")
 
     def _slope(self, formula: ex.Expression) -> ex.Expression | None:
