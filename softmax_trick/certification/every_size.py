@@ -259,9 +259,9 @@ class _Formula:
         because = "ranges of its parts"
         low, high = (None if end is None else str(end) for end in (between.low, between.high))
         if low is None:
-            low, because = self._end("<=", (ZERO, -ONE)), "decided"
+            low, because = self._end("<=", (ZERO, -ONE)), "inequalities, decided"
         if low is not None and high is None:
-            high, because = self._end(">=", (ONE,)), "decided"
+            high, because = self._end(">=", (ONE,)), "inequalities, decided"
         if low is None or high is None:
             return Property(None, reason="no bound was found", extras=extras)
         extras["bound"] = [[low, high]]
