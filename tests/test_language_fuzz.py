@@ -10,11 +10,9 @@ sums numbered without regard to those inside them, is found in the first 1,500: 
 from __future__ import annotations
 
 import argparse
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from itertools import product
 from random import Random
@@ -34,6 +32,7 @@ from softmax_trick.readings.enclosure import Balls, Enclosure
 from softmax_trick.readings.pointwise import Point, Unclear, Undefined
 from softmax_trick.readings.residues import LEVELS, Chain, Model, sample
 from softmax_trick.readings.written import written
+from softmax_trick.system.interrupted import OutOfTime, interrupted_after
 
 SIZES = ({"K": 1, "D": 1, "N": 1}, {"K": 2, "D": 3, "N": 2}, {"K": 3, "D": 2, "N": 1}, {"K": 2, "D": 1, "N": 3})
 HALF = Fraction(1, 2)
@@ -223,14 +222,14 @@ def canonical_agrees(expression: Expression, sizes: dict[str, int], chance: Rand
     for _ in range(2):
         algebra = Recording(given, facts)
         try:
-            with at_most(3):
+            with interrupted_after(3):
                 reading = Reading(algebra)
                 if given:
                     forms = {at: reading.entry(expression, _given(expression, at)) for at in places(expression, sizes)}
                 else:
                     forms = dict.fromkeys(places(expression, sizes), reading.entry(expression, at_free))
                 cleared = {at: algebra.numerator(form) for at, form in list(forms.items())[:1]}
-        except (TooLarge, TimeoutError, RecursionError):
+        except (TooLarge, OutOfTime, RecursionError):
             STATISTICS["too large"] += 1
             return None
         except DefinedNowhere as error:
@@ -274,22 +273,6 @@ def _defined_all_the_same(expression: Expression, sizes: dict[str, int], chance:
     if len(found) < len(places(expression, sizes)):
         return None  # such as onehot(c)**-1, which has a value at one entry only
     return f"said to be defined nowhere ({text}), but at {point} it is {found}"
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """Raises TimeoutError after so many seconds."""
-
-    def stop(*_: Any) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def spelled_out(expression: Expression) -> Expression:

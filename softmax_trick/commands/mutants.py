@@ -18,8 +18,9 @@ def add(commands: Any) -> None:
         "mutants",
         help="see that false neighbours of the claims are refuted",
         description="Make false neighbours of the claims that are proved (a sign, a factor, an index, a transpose, a "
-        "missing hypothesis, ...). Each must be refuted with a witness, or be proved to be as true as its claim, by "
-        "the engines that decide the claims; and they must prove the claim itself.",
+        "missing hypothesis, ...). Each must be refuted with a witness, be proved only under a condition that it "
+        "does not say, or be proved to be as true as its claim, by the engines that decide the claims; and they must "
+        "prove the claim itself.",
         epilog="Exit status: 0 if all were; 1 if a neighbour survived or a claim was not proved.",
     )
     mutants.add_argument(
@@ -59,10 +60,11 @@ def run(options: argparse.Namespace) -> int:
     from softmax_trick.report.console import show
     from softmax_trick.report.mutants import mutants_table
 
-    console = Console(width=width_of(sys.stdout))
+    console, errors = Console(width=width_of(sys.stdout)), Console(stderr=True, width=width_of(sys.stderr))
     if not is_installed("torch"):
         complain(f"softmax-trick: torch is not installed: no samples are taken: {remedy('torch')}")
-    mutants = list(made_from(paper_at(options.ledger).claims.values())) if options.ledger else catalogue()
+    with errors.status("making the mutants"):
+        mutants = list(made_from(paper_at(options.ledger).claims.values())) if options.ledger else catalogue()
     outcomes = []
     with deciding(mutants) as decided, progress_of("mutants", len(mutants), "mutants") as advance:
         for outcome in decided:

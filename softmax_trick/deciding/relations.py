@@ -58,10 +58,10 @@ def decide_order(
     difference = right - left
 
     def proof() -> str | None:
-        by_sign = _sign_proof(difference, relation, given)
-        if not by_sign and any(map(is_in_pieces, difference.nodes())):  # case by case is faster than all known at once
-            by_sign = "; ".join(follows(Related(relation, (left, right)), (), given))
-        return by_sign or by_known_inequalities(difference, relation == "<", given)
+        found = _sign_proof(difference, relation, given)
+        if not found and any(map(is_in_pieces, difference.nodes())):  # case by case is faster than all known at once
+            found = "; ".join(follows(Related(relation, (left, right)), (), given))
+        return found or by_known_inequalities(difference, relation == "<", given)
 
     return _judged(left, right, relation, given, begin, proof)
 

@@ -174,7 +174,7 @@ def _in_chunks(
     ]
     values = hidden.new_zeros(n, dtype=wide)
     chunk = ceil(n / ceil(n / chunk)) if n else 1
-    buffer = hidden.new_empty(min(chunk, n), k)
+    buffer = hidden.new_empty(chunk, k)
     for start in range(0, n, chunk):
         rows = slice(start, start + chunk)
         h, t = hidden[rows], targets[rows]

@@ -86,12 +86,12 @@ def _leads_to(code: CodeType, asked: int, raised: int) -> bool:
 
     It is what the next jump depends on; from there, or from where that jumps to, no other stands before the `raise`.
     """
-    after = {one.offset: one for one in dis.get_instructions(code) if one.offset >= asked}
-    for offset, one in after.items():
+    after = [one for one in dis.get_instructions(code) if one.offset >= asked]
+    for one in after:
         if one.opcode in _JUMPS:
-            ways = (offset + 1, one.argval)
-            return "IF" in one.opname and any(_is_straight(after.values(), start, raised) for start in ways)
-        if offset > asked and one.opname not in ("UNARY_NOT", "TO_BOOL", "COPY", "NOP", "EXTENDED_ARG", "CACHE"):
+            ways = (one.offset + 1, one.argval)
+            return "IF" in one.opname and any(_is_straight(after, start, raised) for start in ways)
+        if one.offset > asked and one.opname not in ("UNARY_NOT", "TO_BOOL", "COPY", "NOP", "EXTENDED_ARG", "CACHE"):
             return False
     return False
 

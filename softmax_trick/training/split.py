@@ -81,9 +81,17 @@ class Split:
         Raises:
             TrainingError: there are fewer.
         """
+        self.demand(size)
+        return self._take(np.arange(size))
+
+    def demand(self, size: int) -> None:
+        """See that there are so many examples.
+
+        Raises:
+            TrainingError: there are fewer.
+        """
         if size > len(self.labels):
             raise TrainingError(f"there are {len(self.labels):,} images, and {size:,} are asked for")
-        return self._take(np.arange(size))
 
     def long_tailed(self, imbalance: float) -> Split:
         """The long tail of that imbalance: class k keeps its first n_k = n_0 imbalance^(-k/(K-1)) images, in their

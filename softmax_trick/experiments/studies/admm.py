@@ -53,10 +53,8 @@ def measure(protocol: Protocol, seed: int, data_dir: Path | None) -> Measured:
     from softmax_trick.training.data import load
 
     data = load(str(protocol["data"]), data_dir)
-    there, wanted = len(data.train.labels), int(protocol["training images"])
-    if wanted > there:
-        raise TrainingError(f"there are {there:,} images, and {wanted:,} are asked for")
-    chosen = np.random.RandomState(seed).permutation(there)[:wanted]
+    data.train.demand(wanted := int(protocol["training images"]))
+    chosen = np.random.RandomState(seed).permutation(len(data.train.labels))[:wanted]
     h, tested = (_features(images) for images in (data.train.images[chosen], data.test.images))
     iterations = int(protocol["iterations"])
     try:
